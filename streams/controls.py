@@ -1,0 +1,61 @@
+"""An operator's control on its way to the topic `controls`.
+
+What a control means is decided elsewhere (`events.controls`, `core.controls`); here one is written,
+and never sent unless a worker would accept it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from streams.events.controls import CONTROL_TYPE
+from streams.events.decode import decode_control
+from streams.events.envelope import Refused
+from streams.events.timestamps import rfc3339
+from streams.topics import Topics
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+SOURCE = "decorum/cli"
+
+
+def control_event(  # noqa: PLR0913 (one argument for each field)
+    *, action: str, scope: str, by: str, why: str, for_ms: int | None, now_ms: int
+) -> bytes:
+    """A `decorum.control.v1` as JSON; `for_ms` None: until `resume`.
+
+    Raises ValueError with the path of the fault when a worker would refuse it.
+    """
+    data: dict[str, Any] = {"action": action, "scope": scope, "by": by, "why": why}
+    if for_ms is not None:
+        data["until_ms"] = now_ms + for_ms
+    value = orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()),
+            "source": SOURCE,
+            "type": CONTROL_TYPE,
+            "time": rfc3339(now_ms),
+            "data": data,
+        }
+    )
+    refused = decode_control(value)
+    if isinstance(refused, Refused):
+        raise ValueError(refused.error)
+    return value
+
+
+async def publish(settings: Settings, scope: str, event: bytes) -> None:
+    """Send it, keyed by its scope, and wait until every replica has it. Raises KafkaError."""
+    producer = AIOKafkaProducer(**settings.client_options(), enable_idempotence=True, acks="all")
+    await producer.start()
+    try:
+        topic = Topics(settings.prefix).controls
+        await producer.send_and_wait(topic, event, key=scope.encode())
+    finally:
+        await producer.stop()

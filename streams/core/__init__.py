@@ -1,0 +1,1 @@
+"""The decisions, pure: standard library and msgspec only, no I/O, no clock, no logging."""

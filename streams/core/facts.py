@@ -1,0 +1,130 @@
+"""What customers did and what became of messages, written into the ledger.
+
+Rules of this file: one function a fact; each says whether it changed anything, none decides.
+`occurred_ms` is the producer's word and is bounded by the engine's clock: nothing has happened in
+the future, and no message was delivered before it was approved. Order does not matter where it
+should not: a delivery beats a failure, the first delivery stays, an older word yields to a newer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.core.kinds import Kind
+from streams.core.ledger import Friend, Ledger, Quiet, Said, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.core.ledger import Contact, Pair
+
+
+def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> bool:
+    """The message was sent: it counts from then on at that moment."""
+    contact = _awaiting(ledger, mark)
+    if contact is None:
+        return False
+    decided_ms = contact.decided_ms
+    contact.at_ms = max(decided_ms, min(occurred_ms, now_ms))
+    contact.lag_ms = contact.at_ms - decided_ms
+    contact.state, contact.mark = State.DELIVERED, 0
+    return True
+
+
+def failed(ledger: Ledger, mark: int) -> bool:
+    """The message was not sent: it no longer counts, unless its delivery is told later."""
+    contact = _awaiting(ledger, mark)
+    if contact is None or contact.state == State.RELEASED:
+        return False
+    contact.state = State.RELEASED
+    return True
+
+
+def _awaiting(ledger: Ledger, mark: int) -> Contact | None:
+    return next((c for c in ledger.contacts() if c.mark == mark != 0), None)
+
+
+def message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """The customer wrote: reply credits open or renew, and silence is broken."""
+    pair = ledger.pair(account)
+    pair.credit_ms = max(pair.credit_ms, min(occurred_ms, now_ms))
+    engaged(ledger, account, occurred_ms, now_ms)
+
+
+def engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """A sign of interest: it answers every contact that was decided by then."""
+    pair = ledger.pair(account)
+    pair.engaged_ms = max(pair.engaged_ms, min(occurred_ms, now_ms))
+    if pair.ignored_ms <= pair.engaged_ms:
+        pair.ignored = pair.ignored_ms = 0
+
+
+def hurt(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """A complaint or a block: suppression counts from the latest."""
+    pair, at_ms = ledger.pair(account), min(occurred_ms, now_ms)
+    pair.hurt_ms = max(pair.hurt_ms, at_ms)
+    ledger.hurt_ms = max(ledger.hurt_ms, at_ms)
+
+
+def befriended(ledger: Ledger, account: str) -> None:
+    """The customer is a contact of the account."""
+    ledger.pair(account).friend = Friend.YES
+
+
+def unfriended(ledger: Ledger, account: str) -> None:
+    """The customer is no longer a contact of the account."""
+    ledger.pair(account).friend = Friend.REMOVED
+
+
+def consented(
+    ledger: Ledger, kinds: Iterable[int], occurred_ms: int, now_ms: int, *, allowed: bool
+) -> None:
+    """The customer's word on kinds of message; the newest word on each kind holds."""
+    at_ms = min(occurred_ms, now_ms)
+    for kind in kinds:
+        before = ledger.consent.get(kind)
+        if before is None or before.at_ms <= at_ms:
+            ledger.consent[kind] = Said(at_ms, allowed)
+
+
+def told_hours(
+    ledger: Ledger, quiet: Quiet | None, zone: str | None, occurred_ms: int, now_ms: int
+) -> None:
+    """The customer's own quiet hours and zone, where given; the newest word holds."""
+    at_ms = min(occurred_ms, now_ms)
+    if at_ms < ledger.told_ms or (quiet is None and zone is None):
+        return
+    ledger.told_ms = at_ms
+    ledger.quiet = ledger.quiet if quiet is None else quiet
+    ledger.zone = ledger.zone if zone is None else zone
+
+
+def transferred(ledger: Ledger, account: str, taker: str, now_ms: int) -> None:
+    """The customer went over to another account: what was between them goes along.
+
+    Where the taker knew the customer already, both histories are kept. A transfer under way is done.
+    """
+    end_transfer(ledger, account, done=True, now_ms=now_ms)
+    giver = ledger.pairs.get(account)
+    if giver is not None and account != taker:
+        del ledger.pairs[account]
+        _merge(giver, ledger.pair(taker))
+
+
+def _merge(giver: Pair, taker: Pair) -> None:
+    taker.contacts += giver.contacts
+    taker.engaged_ms = max(taker.engaged_ms, giver.engaged_ms)
+    taker.ignored += giver.ignored
+    taker.ignored_ms = max(taker.ignored_ms, giver.ignored_ms)
+    taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
+    taker.friend = Friend.YES
+
+
+def end_transfer(ledger: Ledger, account: str, *, done: bool, now_ms: int) -> None:
+    """The transfer under way from this account is over: it counts, or it never was."""
+    for contact in ledger.pair(account).contacts:
+        if contact.kind == Kind.TRANSFER and contact.state == State.RESERVED:
+            if done:
+                delivered(ledger, contact.mark, now_ms, now_ms)
+            else:
+                contact.state = State.RELEASED

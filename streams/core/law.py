@@ -1,0 +1,144 @@
+"""A policy, arranged for deciding: for each kind, just the rules that govern it.
+
+Rules of this file: everything that can be known before an intent is seen is worked out here, once
+a policy; nothing here looks at a ledger or a clock. Which kind passes what is the table `_PASSES`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import msgspec
+
+from streams.core.kinds import Kind, mask_of
+from streams.core.ledger import Retention
+from streams.core.localtime import DAY_MS, zone_named
+from streams.core.policy import Calendar, QuietHours, Reply, Silence, Suppression, Window
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from streams.core.policy import Policy
+
+# A reply answers a call: only its credit and operators' controls bind it. A transactional message
+# keeps consent and its own windows. A transfer is a change of hands, not a message.
+_DISTURBS: Final = mask_of((Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT, Kind.FRIEND_REQUEST))
+_PASSES: Final = {
+    "quiet_hours": _DISTURBS,
+    "silence": _DISTURBS,
+    "suppression": _DISTURBS,
+    "friends": mask_of((Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT)),
+    "consent": _DISTURBS | mask_of((Kind.TRANSACTIONAL,)),
+    "windows": _DISTURBS | mask_of((Kind.TRANSACTIONAL, Kind.TRANSFER)),
+    "holdout": _DISTURBS,
+}
+"""The kinds that each section may bind, whatever the policy lists."""
+
+_LONGEST_PERIOD_MS: Final = {
+    Calendar.DAY: 2 * DAY_MS,
+    Calendar.WEEK: 8 * DAY_MS,
+    Calendar.MONTH: 32 * DAY_MS,
+}
+"""A calendar period at its longest, with a day for changes of the clocks."""
+
+
+class _Section(Protocol):
+    @property
+    def kinds(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Section)
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules for one kind under one policy; `None` or empty where a section does not bind it."""
+
+    kind: Kind
+    policy: str
+    version: int
+    zone: ZoneInfo
+    unknown_zone_denies: bool
+    windows: tuple[Window, ...]
+    shadows: tuple[Window, ...]
+    reply: Reply | None
+    silence: Silence | None
+    quiet_hours: QuietHours | None
+    suppression: Suppression | None
+    consent: bool
+    ask_first: bool
+    friends: bool
+    friends_required: bool
+    holdout_share: float
+    validity_ms: int
+    deadline_ms: int
+    remember_ms: int
+    max_held: int
+    retention: Retention
+
+
+@lru_cache(maxsize=4096)
+def laws_of(policy: Policy) -> tuple[Law, ...]:
+    """The laws of a policy, indexed by kind."""
+    retention = _retention(policy)
+    return tuple(_law(policy, kind, retention) for kind in Kind)
+
+
+def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
+    zone = zone_named(policy.time_zone)
+    if zone is None:
+        msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
+        raise ValueError(msg)
+    governing = [w for w in policy.windows if _binds("windows", w.kinds, kind)]
+    return Law(
+        kind=kind,
+        policy=policy.name,
+        version=policy.version,
+        zone=zone,
+        unknown_zone_denies=policy.unknown_zone_denies,
+        windows=tuple(w for w in governing if not w.shadow),
+        shadows=tuple(w for w in governing if w.shadow),
+        reply=policy.reply if kind is Kind.REPLY else None,
+        silence=_section("silence", policy.silence, kind),
+        quiet_hours=_section("quiet_hours", policy.quiet_hours, kind),
+        suppression=_section("suppression", policy.suppression, kind),
+        consent=policy.ask_first is not None and _passes("consent", kind),
+        ask_first=bool(policy.ask_first) and _binds("consent", policy.ask_first or 0, kind),
+        friends=policy.friends_required is not None and _passes("friends", kind),
+        friends_required=bool(policy.friends_required) and _passes("friends", kind),
+        holdout_share=held.share if (held := _section("holdout", policy.holdout, kind)) else 0.0,
+        validity_ms=policy.validity_ms[kind],
+        deadline_ms=policy.deadline_ms[kind],
+        remember_ms=policy.remember_ms,
+        max_held=policy.max_held,
+        retention=retention,
+    )
+
+
+def _passes(section: str, kind: Kind) -> bool:
+    return bool(_PASSES[section] >> kind & 1)
+
+
+def _binds(section: str, kinds: int, kind: Kind) -> bool:
+    return _passes(section, kind) and bool(kinds >> kind & 1)
+
+
+def _section(name: str, value: S | None, kind: Kind) -> S | None:
+    return value if value is not None and _binds(name, value.kinds, kind) else None
+
+
+def _retention(policy: Policy) -> Retention:
+    reach = [max((_reach(w) for w in policy.windows if w.kinds >> k & 1), default=0) for k in Kind]
+    if policy.reply is not None:
+        reach[Kind.REPLY] = max(reach[Kind.REPLY], policy.reply.within_ms)
+    return Retention(
+        keep_ms=tuple(max(needed, policy.remember_ms) for needed in reach),
+        governed=mask_of(kind for kind in Kind if reach[kind]),
+        silent=policy.silence.kinds if policy.silence is not None else 0,
+    )
+
+
+def _reach(window: Window) -> int:
+    """How long after its time a contact may still weigh under the window."""
+    period_ms = 0 if window.calendar is None else _LONGEST_PERIOD_MS[window.calendar]
+    return max(window.rolling_ms or 0, window.min_gap_ms, period_ms)

@@ -1,0 +1,241 @@
+"""The customer's ledger: every contact reserved for or made with one customer, and what they said.
+
+It is the value the customer stage keeps for each `enterprise/customer`, and all a decision knows
+of the past. Rules of this file: state and its upkeep only, no policy questions. Fields are only
+appended, never renumbered, so that every released version's bytes can be read for ever.
+
+A contact's life: *reserved* when approved, counting at the last moment it may be sent;
+*delivered*, counting at the moment it really was; or *released*, when sending failed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from streams.core.ask import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SEEN_MOST: Final = 4_096
+"""Repeats known at once, a customer: 56 kB. A customer is not written of more often in two days."""
+
+UNGOVERNED_MOST: Final = 64
+"""Contacts kept for their receipts alone, an account and customer."""
+
+
+class State(IntEnum):
+    """Where a contact stands."""
+
+    RESERVED = 0
+    DELIVERED = 1
+    RELEASED = 2
+
+
+class Friend(IntEnum):
+    """What is known of a customer's tie to an account."""
+
+    UNKNOWN = 0
+    YES = 1
+    REMOVED = 2
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """One approved message. It counts at `at_ms`; it was decided `lag_ms` earlier.
+
+    `mark` is the first 64 bits of the decision id, 0 once delivered: the receipt that settles a
+    contact is its last.
+    """
+
+    at_ms: int
+    lag_ms: int
+    mark: int
+    kind: int
+    state: int = State.RESERVED
+    campaign: str | None = None
+
+    @property
+    def decided_ms(self) -> int:
+        """When it was approved."""
+        return self.at_ms - self.lag_ms
+
+
+class Pair(msgspec.Struct, array_like=True):
+    """What passed between one account and the customer; it moves when the customer is handed over.
+
+    `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
+    `ignored`, `ignored_ms`: contacts without an answer that are no longer listed, and the last's
+    time. `hurt_ms`: the last complaint or block. All 0 for never.
+    """
+
+    contacts: list[Contact] = []
+    credit_ms: int = 0
+    engaged_ms: int = 0
+    ignored: int = 0
+    ignored_ms: int = 0
+    hurt_ms: int = 0
+    friend: int = Friend.UNKNOWN
+
+
+class Said(msgspec.Struct, array_like=True, frozen=True):
+    """The customer's word on one kind of message, and when they gave it."""
+
+    at_ms: int
+    allowed: bool
+
+
+class Quiet(msgspec.Struct, array_like=True, frozen=True):
+    """The customer's own quiet hours, ms after local midnight; equal for none at all."""
+
+    from_ms: int
+    to_ms: int
+
+
+class Held(msgspec.Struct, array_like=True):
+    """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`."""
+
+    due_ms: int
+    deadline_ms: int
+    mark: int
+    reason: str
+    rule: str | None
+    ask: Ask
+
+
+class Ledger(msgspec.Struct, array_like=True):
+    """Everything known of one customer of one enterprise."""
+
+    version: int = 1
+    pairs: dict[str, Pair] = {}
+    seen: bytes = b""
+    hurt_ms: int = 0
+    consent: dict[int, Said] = {}
+    zone: str | None = None
+    quiet: Quiet | None = None
+    told_ms: int = 0
+    held: list[Held] = []
+
+    def pair(self, account: str) -> Pair:
+        """The pair with that account, made when there is none."""
+        pair = self.pairs.get(account)
+        if pair is None:
+            pair = self.pairs[account] = Pair()
+        return pair
+
+    def contacts(self) -> Iterator[Contact]:
+        """Every contact with the customer, of all accounts."""
+        for pair in self.pairs.values():
+            yield from pair.contacts
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Ledger).decode
+_EMPTY: Final = _encode(Ledger())
+_UNTOUCHED: Final = Pair()
+
+
+def load(value: bytes | None) -> Ledger:
+    """The ledger of a stored value; a fresh one for a customer never met."""
+    return Ledger() if value is None else _decode(value)
+
+
+def dump(ledger: Ledger) -> bytes | None:
+    """The value to store, None when nothing is left to remember."""
+    value = _encode(ledger)
+    return None if value == _EMPTY else value
+
+
+# --- repeats: a row of entries of 8 bytes mark and 6 bytes time, oldest first ---------------------
+
+_MARK, _ENTRY = 8, 14
+
+
+def seen_before(ledger: Ledger, mark: int) -> bool:
+    """Whether that intent or event is remembered."""
+    seen, wanted = ledger.seen, mark.to_bytes(_MARK, "big")
+    found = seen.find(wanted)
+    while found % _ENTRY and found >= 0:
+        found = seen.find(wanted, found + 1)
+    return found >= 0
+
+
+def remember(ledger: Ledger, mark: int, now_ms: int) -> None:
+    """Know this intent or event again from now on."""
+    ledger.seen += mark.to_bytes(_MARK, "big") + now_ms.to_bytes(_ENTRY - _MARK, "big")
+
+
+def forget_repeats(ledger: Ledger, before_ms: int) -> None:
+    """Drop what was first seen at or before `before_ms`, and what is over the bound."""
+    seen = ledger.seen
+    start = max(0, len(seen) - SEEN_MOST * _ENTRY)
+    while start < len(seen) and _time_at(seen, start) <= before_ms:
+        start += _ENTRY
+    if start:
+        ledger.seen = seen[start:]
+
+
+def _time_at(seen: bytes, start: int) -> int:
+    return int.from_bytes(seen[start + _MARK : start + _ENTRY], "big")
+
+
+# --- upkeep ---------------------------------------------------------------------------------------
+
+
+class Retention(NamedTuple):
+    """What upkeep must know of the policy.
+
+    `keep_ms`: by kind, how long after its time a contact can still be asked for. `governed`: kinds
+    that some window or credit counts. `silent`: kinds that the silence back-off counts.
+    """
+
+    keep_ms: tuple[int, ...]
+    governed: int
+    silent: int
+
+
+def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
+    """Drop contacts that no window, credit or receipt can ask for again.
+
+    An unanswered one leaves its count and time behind, for the silence back-off outlives it.
+    """
+    keep_ms = retention.keep_ms
+    for account, pair in list(ledger.pairs.items()):
+        if any(c.at_ms + keep_ms[c.kind] <= now_ms for c in pair.contacts):
+            _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
+        if len(pair.contacts) > UNGOVERNED_MOST:
+            _bound_ungoverned(pair, retention)
+        if pair == _UNTOUCHED:
+            del ledger.pairs[account]
+
+
+def _bound_ungoverned(pair: Pair, retention: Retention) -> None:
+    free = [c.decided_ms for c in pair.contacts if not retention.governed >> c.kind & 1]
+    if len(free) > UNGOVERNED_MOST:
+        since_ms = sorted(free)[-UNGOVERNED_MOST]
+        governed = retention.governed
+        _keep_only(
+            pair, lambda c: governed >> c.kind & 1 or c.decided_ms >= since_ms, retention.silent
+        )
+
+
+def _keep_only(pair: Pair, wanted: Callable[[Contact], object], silent: int) -> None:
+    kept = []
+    for contact in pair.contacts:
+        if wanted(contact):
+            kept.append(contact)
+        elif is_unanswered(contact, pair, silent):
+            pair.ignored += 1
+            pair.ignored_ms = max(pair.ignored_ms, contact.at_ms)
+    pair.contacts = kept
+
+
+def is_unanswered(contact: Contact, pair: Pair, silent: int) -> bool:
+    """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since."""
+    return (
+        silent >> contact.kind & 1 == 1
+        and contact.state != State.RELEASED
+        and contact.decided_ms > pair.engaged_ms
+    )

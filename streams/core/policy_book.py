@@ -1,0 +1,83 @@
+"""Every policy that was accepted, and which of them is in force for whom, and when.
+
+Rules of this file: it is told of policies in the order of their topic and never reads a clock. The
+answer depends on the asked moment alone, so partitions whose clocks differ may share one book.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from streams.core.policy import Policy
+
+EVERYONE: Final = "*"
+"""The `enterprise` of a policy for all that have none of their own in force."""
+
+
+class _Version(NamedTuple):
+    since_ms: int
+    policy: Policy
+
+
+class _Answer(NamedTuple):
+    """The policy in force in [since, until): both ends are moments at which that may change."""
+
+    since_ms: float
+    until_ms: float
+    policy: Policy
+
+
+class PolicyBook:
+    """Policies by enterprise and version, over a default for those that have none.
+
+    A decision uses the highest version whose `effective_at`, else its record's time, has come. An
+    enterprise without such a version is governed by those of `*`, else by the default.
+    """
+
+    def __init__(self, default: Policy) -> None:
+        self._default = default
+        self._versions: dict[str, dict[int, _Version]] = {}
+        self._answers: dict[str, _Answer] = {}
+
+    def accept(self, policy: Policy, recorded_at_ms: int) -> None:
+        """Add a policy; the same version again replaces the earlier one, as on its topic."""
+        effective = policy.effective_at_ms
+        since_ms = recorded_at_ms if effective is None else effective
+        own = self._versions.setdefault(policy.enterprise, {})
+        own[policy.version] = _Version(since_ms, policy)
+        self._answers.clear()
+
+    def in_force(self, enterprise: str, now_ms: int) -> Policy:
+        """The policy to decide by for this enterprise at this moment."""
+        # All that have no versions of their own share one answer: the cache stays as small as
+        # the number of policies, however many enterprises there are.
+        name = enterprise if enterprise in self._versions else EVERYONE
+        answer = self._answers.get(name)
+        if answer is None or not answer.since_ms <= now_ms < answer.until_ms:
+            answer = self._answers[name] = self._look_up(name, now_ms)
+        return answer.policy
+
+    def versions(self, enterprise: str) -> tuple[int, ...]:
+        """The versions held for this enterprise itself, the lowest first."""
+        return tuple(sorted(self._versions.get(enterprise, ())))
+
+    def highest(self, enterprise: str) -> int | None:
+        """The highest version held for this enterprise itself, in force or still to come."""
+        return max(self._versions.get(enterprise, ()), default=None)
+
+    def _look_up(self, name: str, now_ms: int) -> _Answer:
+        own = self._versions.get(name, {})
+        everyone = self._versions.get(EVERYONE, {})
+        moments = [version.since_ms for held in (own, everyone) for version in held.values()]
+        return _Answer(
+            since_ms=max((since for since in moments if since <= now_ms), default=-math.inf),
+            until_ms=min((since for since in moments if since > now_ms), default=math.inf),
+            policy=_newest(own, now_ms) or _newest(everyone, now_ms) or self._default,
+        )
+
+
+def _newest(held: dict[int, _Version], now_ms: int) -> Policy | None:
+    come = [number for number, version in held.items() if version.since_ms <= now_ms]
+    return held[max(come)].policy if come else None

@@ -1,0 +1,80 @@
+"""Faults of a document, and how they are told.
+
+A parser takes a plain JSON-like value and gives a value of the core, or raises `Refused` with every
+fault it found; each fault knows its path. A message names what is wrong and what would be right,
+and repeats no more of the document than a reader needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Final, NamedTuple, TypeGuard, TypeVar
+
+T = TypeVar("T")
+Parse = Callable[[object], T]
+"""From a plain value to a value of the core, or `Refused`."""
+
+SHOWN: Final = 40
+"""Characters of a wrong value that a message repeats."""
+_WORD_BITS: Final = 64
+"""JSON knows no larger whole numbers; YAML does, and spelling them out can be an error itself."""
+
+
+class Fault(NamedTuple):
+    """One mistake: where it stands (`windows[2].rolling`), and what is wrong there."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """As `policy check` prints it."""
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+    def below(self, step: str | int) -> Fault:
+        """The same fault, seen from one level further up."""
+        head = f"[{step}]" if isinstance(step, int) else step
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        return Fault(f"{head}{joint}{self.path}", self.message)
+
+
+class Refused(Exception):  # noqa: N818 - the word the dead letters use
+    """A value was not accepted. Without faults: the reason is already named elsewhere."""
+
+    def __init__(self, *faults: Fault) -> None:
+        """All faults that were found in the value."""
+        super().__init__(*faults)
+        self.faults = faults
+
+    @classmethod
+    def because(cls, message: str) -> Refused:
+        """One fault, in the value itself."""
+        return cls(Fault("", message))
+
+
+def show(value: object) -> str:
+    """A wrong value, short enough for a message."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "`true`", False: "`false`"}[value]
+    if isinstance(value, int) and value.bit_length() > _WORD_BITS:
+        return "a number beyond 64 bits"
+    if isinstance(value, str | int | float):
+        text = str(value)
+        return f"`{text[:SHOWN]}…`" if len(text) > SHOWN else f"`{text}`"
+    names = {"dict": "a mapping", "list": "a list"}
+    return names.get(type(value).__name__, f"a value of type {type(value).__name__}")
+
+
+def suggest(wrong: object, known: Iterable[str]) -> str:
+    """The end of a message that offers the nearest known name, or nothing."""
+    if not isinstance(wrong, str):
+        return ""
+    nearest = get_close_matches(wrong[:SHOWN].lower(), list(known), n=1)
+    return f"; did you mean `{nearest[0]}`?" if nearest else ""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether this is a JSON number of a sane size (`true` is an int in Python, not here)."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= _WORD_BITS)

@@ -1,0 +1,133 @@
+"""Time: what says not now, the first moment at which everything would allow it, the last to send.
+
+Rules of this file: it reads a ledger and never changes one. `eligible_ms` is exact: no earlier
+moment is legal, and that one is, if nothing else happens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.core.ledger import is_unanswered
+from streams.core.localtime import Span, period, quiet_span, zone_named
+from streams.core.policy import Scope
+from streams.core.reasons import Reason
+from streams.core.windows import kept_back, opens_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from streams.core.law import Law
+    from streams.core.ledger import Ledger, Pair
+    from streams.core.verdict import Case
+    from streams.core.windows import Standing
+
+ROUNDS: Final = 2_000
+"""Bound of the search for the earliest legal time. Every round moves past a window or a night, so
+a case that needs more lies years ahead and beyond every deadline."""
+
+
+def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | None] | None:
+    """The first rule that says not now, and its id: windows in the file's order, then the rest."""
+    ask, law, now_ms = case.ask, case.law, case.now_ms
+    if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
+        return Reason.NOT_YET, None
+    for stand in stands:
+        reason = fails(stand, ask.priority, now_ms)
+        if reason is not None:
+            return reason, stand.window.id
+    if law.silence is not None and silent_until(case.pair, law) > now_ms:
+        return Reason.SILENCE_BACKOFF, "silence"
+    night = quiet(case.ledger, law, now_ms)
+    return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
+
+
+def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
+    """Why this window has no room now, None when it has."""
+    window = stand.window
+    if window.limit is not None:
+        if stand.free < 1:
+            own = window.scope is Scope.ACCOUNT
+            return Reason.ACCOUNT_WINDOW_FULL if own else Reason.WINDOW_FULL
+        if stand.free <= kept_back(window, priority):
+            return Reason.SLOT_RESERVED
+    return Reason.MIN_GAP if stand.gap_ends_ms > now_ms else None
+
+
+def eligible_ms(case: Case, stands: Sequence[Standing]) -> int | None:
+    """The first moment at which all would allow it; None where there is none to be found."""
+    silent_ms = silent_until(case.pair, case.law)
+    at_ms: int | None = max(case.now_ms, case.ask.not_before_ms or 0, silent_ms)
+    for _ in range(ROUNDS):
+        before_ms = at_ms
+        at_ms = _past_windows(case, stands, at_ms)
+        if at_ms is None:
+            return None
+        night = quiet(case.ledger, case.law, at_ms)
+        if night is not None and night.start_ms <= at_ms:
+            at_ms = night.end_ms
+        if at_ms == before_ms:
+            return at_ms
+    return None
+
+
+def _past_windows(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:
+    for stand in stands:
+        opens = opens_ms(stand, case.ask.priority, case.law.zone, at_ms)
+        if opens is None:
+            return None
+        at_ms = opens
+    return at_ms
+
+
+def send_by_ms(case: Case) -> int:
+    """The last millisecond at which sending is still right, for a case that is approved now."""
+    law, now_ms = case.law, case.now_ms
+    ends = [now_ms + law.validity_ms]
+    if case.ask.deadline_ms is not None:
+        ends.append(case.ask.deadline_ms)
+    for window in law.windows:
+        if window.calendar is not None:
+            ends.append(period(window.calendar, law.zone, now_ms).end_ms - 1)
+    if law.reply is not None:
+        ends.append(case.pair.credit_ms + law.reply.within_ms - 1)
+    night = quiet(case.ledger, law, now_ms)
+    if night is not None:
+        ends.append(night.start_ms - 1)
+    return min(ends)
+
+
+def silent_until(pair: Pair, law: Law) -> int:
+    """When the silence back-off next allows a contact; 0 where it does not bind.
+
+    The n-th contact in a row without an answer, n >= ignored, needs first * factor^(n - ignored),
+    at most longest, before the next.
+    """
+    rule = law.silence
+    if rule is None:
+        return 0
+    unanswered = [c.at_ms for c in pair.contacts if is_unanswered(c, pair, rule.kinds)]
+    count = pair.ignored + len(unanswered)
+    if count < rule.ignored:
+        return 0
+    # 64 doublings outlast every bound, and keep the power a finite number.
+    gap_ms = min(rule.longest_ms, rule.first_ms * rule.factor ** min(count - rule.ignored, 64))
+    return max([pair.ignored_ms, *unanswered]) + int(gap_ms)
+
+
+def quiet(ledger: Ledger, law: Law, at_ms: int) -> Span | None:
+    """The quiet hours that hold at `at_ms` or come next; None where none bind."""
+    rule = law.quiet_hours
+    if rule is None:
+        return None
+    own = ledger.quiet
+    from_ms, to_ms = (rule.from_ms, rule.to_ms) if own is None else (own.from_ms, own.to_ms)
+    if from_ms == to_ms:
+        return None
+    return quiet_span(zone_of(ledger) or law.zone, from_ms, to_ms, at_ms)
+
+
+def zone_of(ledger: Ledger) -> ZoneInfo | None:
+    """The customer's own zone, None where they never told one that exists."""
+    return None if ledger.zone is None else zone_named(ledger.zone)

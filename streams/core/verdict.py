@@ -1,0 +1,55 @@
+"""What a decision looks at and what it says: the two values that pass through `decide`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from streams.core.reasons import Outcome, Reason
+
+if TYPE_CHECKING:
+    from streams.core.ask import Ask
+    from streams.core.law import Law
+    from streams.core.ledger import Ledger, Pair
+
+
+class Case(NamedTuple):
+    """One ask of one customer's before the law at one moment. `pair` is the asking account's."""
+
+    ledger: Ledger
+    pair: Pair
+    ask: Ask
+    customer: str
+    law: Law
+    now_ms: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What was decided; fields as in the contract's decision."""
+
+    outcome: Outcome
+    reason: Reason
+    rule: str | None = None
+    eligible_at_ms: int | None = None
+    send_by_ms: int | None = None
+    remaining: dict[str, int] | None = None
+    wecom_errcode: int | None = None
+    shadow: dict[str, str] | None = None
+
+
+def no(
+    reason: Reason,
+    *,
+    rule: str | None = None,
+    eligible_at_ms: int | None = None,
+    wecom_errcode: int | None = None,
+) -> Verdict:
+    """A denial."""
+    return Verdict(
+        Outcome.DENIED,
+        reason,
+        rule=rule,
+        eligible_at_ms=eligible_at_ms,
+        wecom_errcode=wecom_errcode,
+    )

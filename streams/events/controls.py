@@ -1,0 +1,43 @@
+"""A control: an operator's hand on the engine.
+
+Rules of this file: shapes only. What a scope covers and which control wins is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streams.events.envelope import Envelope
+from streams.events.fields import Milliseconds
+
+CONTROL_TYPE: Final = "decorum.control.v1"
+
+SCOPE: Final = (
+    r"^(\*|[A-Za-z0-9_.:@=-]{1,128}(/(account|campaign)/[A-Za-z0-9_.:@=-]{1,128}"
+    r"|/kind/(direct|broadcast|moment|friend_request|reply|transactional|transfer))?)\Z"
+)
+"""`*`, or `enterprise`, alone or with `/account/NAME`, `/campaign/NAME`, `/kind/NAME` after it."""
+
+Scope = Annotated[str, Meta(pattern=SCOPE)]
+Who = Annotated[str, Meta(min_length=1, max_length=128)]
+Why = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class ControlData(msgspec.Struct, frozen=True, kw_only=True):
+    """What is ordered, where, by whom and why; without `until_ms` it holds until `resume`."""
+
+    action: Literal["pause", "resume", "brake"]
+    scope: Scope
+    by: Who
+    why: Why
+    until_ms: Milliseconds | None = None
+
+
+class Control(Envelope, frozen=True, kw_only=True):
+    """A control as it travels."""
+
+    type: Literal["decorum.control.v1"]
+    data: ControlData

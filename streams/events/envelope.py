@@ -1,0 +1,38 @@
+"""What every event in has around its data: CloudEvents 1.0, structured JSON.
+
+Rules of this file: shapes only; what is legal inside `data` stands with each event's type.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from streams.events.fields import EventId, Source, Subject
+
+RefusedReason = Literal["not_utf8", "not_json", "invalid", "unknown_type", "too_large"]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A record that is no event: what is wrong, as the dead letter will say it.
+
+    `error` opens with the path of the fault (`$.data.customer_ids[3]: ...`), is printable, and has
+    at most 500 characters.
+    """
+
+    reason: RefusedReason
+    error: str
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes read from every event; others are ignored.
+
+    CloudEvents lets producers write an absent attribute as null, so the optional ones allow it.
+    """
+
+    id: EventId
+    source: Source
+    specversion: Literal["1.0"]
+    time: str | None = None
+    subject: Subject | None = None

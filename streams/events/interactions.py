@@ -1,0 +1,226 @@
+"""Interactions: what customers did, what became of messages, and what an account's state is.
+
+One type for each `type` of the contract; `Interaction` is their union, told apart by `type` while
+decoding, so that one pass suffices. Rules of this file: shapes only.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from streams.events.envelope import Envelope
+from streams.events.fields import Identifier, KindName, Milliseconds, Source
+
+# Patterns end in `\Z`, because `$` would let a line break at the end pass.
+TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?\Z"
+"""`21:30` or `21:30:15`; midnight is `00:00`, as there is no 24th hour."""
+
+TIME_ZONE: Final = r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*\Z"
+"""The shape of an IANA name. Whether the zone exists depends on the time zone data installed, so
+that is asked where it is used: an unknown name is a zone unknown to us (`unknown_zone`)."""
+
+TimeOfDay = Annotated[str, Meta(pattern=TIME_OF_DAY)]
+TimeZone = Annotated[str, Meta(pattern=TIME_ZONE, max_length=64)]
+Kinds = Annotated[list[KindName], Meta(max_length=7)]
+
+
+class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of every interaction that an account is part of."""
+
+    enterprise_id: Identifier
+    account_id: Identifier
+    occurred_at_ms: Milliseconds
+
+
+class Contact(AccountEvent, frozen=True, kw_only=True):
+    """Between one customer and one account."""
+
+    customer_id: Identifier
+
+
+class Engagement(Contact, frozen=True, kw_only=True):
+    """The customer took notice."""
+
+    action: Literal["click", "view", "purchase", "visit"]
+
+
+class Receipt(Contact, frozen=True, kw_only=True):
+    """What became of an approved message; an unknown `decision_id` changes nothing."""
+
+    decision_id: Identifier
+
+
+class FailureReceipt(Receipt, frozen=True, kw_only=True):
+    """Why an approved message did not arrive."""
+
+    reason: Literal["not_friend", "already_received", "not_sent", "other"]
+
+
+class Complaint(Contact, frozen=True, kw_only=True):
+    """The customer complained, about one message if it is known which."""
+
+    decision_id: Identifier | None = None
+
+
+class FriendAddition(Contact, frozen=True, kw_only=True):
+    """Who asked for the friendship, and by which way (`source`: any short text)."""
+
+    initiated_by: Literal["customer", "account"]
+    source: Source | None = None
+
+
+class Transfer(Contact, frozen=True, kw_only=True):
+    """`account_id` gave the customer over to `to_account_id`."""
+
+    to_account_id: Identifier
+
+
+class TransferFailure(Transfer, frozen=True, kw_only=True):
+    """Why the customer stays with `account_id`."""
+
+    reason: Literal["customer_refused", "customer_limit_exceed"]
+
+
+class CustomerWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer asks of the whole enterprise; `account_id` says where, if anywhere."""
+
+    enterprise_id: Identifier
+    customer_id: Identifier
+    occurred_at_ms: Milliseconds
+    account_id: Identifier | None = None
+
+
+class QuietHours(msgspec.Struct, frozen=True):
+    """[start, end) in the customer's zone; over midnight where start > end, empty where equal."""
+
+    start: TimeOfDay = msgspec.field(name="from")
+    end: TimeOfDay = msgspec.field(name="to")
+
+
+class ConsentWish(CustomerWish, frozen=True, kw_only=True):
+    """Consent given or taken back, and the hours in which the customer wants no contact.
+
+    `kinds` left out or `"all"`: every kind; an empty list: none, so that quiet hours can be set
+    without touching consent. `quiet_hours` and `time_zone` left out or null: as they were.
+    """
+
+    allowed: bool
+    kinds: Kinds | Literal["all"] = "all"
+    quiet_hours: QuietHours | Literal["off"] | None = None
+    time_zone: TimeZone | None = None
+
+
+class AccountStatusChange(AccountEvent, frozen=True, kw_only=True):
+    """The account itself changed."""
+
+    status: Literal["active", "resigned", "suspended", "reinstated"]
+
+
+class MessageReceived(Envelope, frozen=True, tag_field="type", tag="decorum.message_received.v1"):
+    """The customer wrote."""
+
+    data: Contact
+
+
+class Engaged(Envelope, frozen=True, tag_field="type", tag="decorum.engaged.v1"):
+    """The customer clicked, viewed, bought or visited."""
+
+    data: Engagement
+
+
+class Delivered(Envelope, frozen=True, tag_field="type", tag="decorum.delivered.v1"):
+    """An approved message arrived."""
+
+    data: Receipt
+
+
+class Failed(Envelope, frozen=True, tag_field="type", tag="decorum.failed.v1"):
+    """An approved message did not arrive."""
+
+    data: FailureReceipt
+
+
+class Complained(Envelope, frozen=True, tag_field="type", tag="decorum.complained.v1"):
+    """The customer complained."""
+
+    data: Complaint
+
+
+class Blocked(Envelope, frozen=True, tag_field="type", tag="decorum.blocked.v1"):
+    """The customer deleted or blocked the account."""
+
+    data: Contact
+
+
+class Consent(Envelope, frozen=True, tag_field="type", tag="decorum.consent.v1"):
+    """The customer's consent changed."""
+
+    data: ConsentWish
+
+
+class FriendAdded(Envelope, frozen=True, tag_field="type", tag="decorum.friend_added.v1"):
+    """Customer and account became friends."""
+
+    data: FriendAddition
+
+
+class FriendRefused(Envelope, frozen=True, tag_field="type", tag="decorum.friend_refused.v1"):
+    """The customer refused the account's friend request."""
+
+    data: Contact
+
+
+class FriendRemoved(Envelope, frozen=True, tag_field="type", tag="decorum.friend_removed.v1"):
+    """The account removed the customer."""
+
+    data: Contact
+
+
+class Transferred(Envelope, frozen=True, tag_field="type", tag="decorum.transferred.v1"):
+    """A transfer was carried out."""
+
+    data: Transfer
+
+
+class TransferFailed(Envelope, frozen=True, tag_field="type", tag="decorum.transfer_failed.v1"):
+    """A transfer was not carried out."""
+
+    data: TransferFailure
+
+
+class Erase(Envelope, frozen=True, tag_field="type", tag="decorum.erase.v1"):
+    """Forget this customer."""
+
+    data: CustomerWish
+
+
+class AccountStatus(Envelope, frozen=True, tag_field="type", tag="decorum.account_status.v1"):
+    """The account resigned, was suspended, or came back."""
+
+    data: AccountStatusChange
+
+
+Interaction = (
+    MessageReceived
+    | Engaged
+    | Delivered
+    | Failed
+    | Complained
+    | Blocked
+    | Consent
+    | FriendAdded
+    | FriendRefused
+    | FriendRemoved
+    | Transferred
+    | TransferFailed
+    | Erase
+    | AccountStatus
+)
+
+INTERACTION_TYPES: Final[frozenset[str]] = frozenset(
+    shape.__struct_config__.tag for shape in get_args(Interaction)
+)
+"""The `type`s of the topic `interactions`; also the closed set of the metrics' label `type`."""

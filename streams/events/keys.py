@@ -1,0 +1,36 @@
+"""Record keys: the one place that knows how they are joined.
+
+Identifiers hold no `/`, so that a key parts in one way only. Callers pass checked identifiers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.events.interactions import AccountStatus
+
+if TYPE_CHECKING:
+    from streams.events.interactions import Interaction
+
+
+def customer_key(enterprise_id: str, customer_id: str) -> bytes:
+    """`enterprise/customer`: the key of everything about one customer."""
+    return f"{enterprise_id}/{customer_id}".encode()
+
+
+def account_key(enterprise_id: str, account_id: str) -> bytes:
+    """`enterprise/account`: the key of everything about one account."""
+    return f"{enterprise_id}/{account_id}".encode()
+
+
+def key_of(interaction: Interaction) -> bytes:
+    """The key under which an interaction is dealt with."""
+    if isinstance(interaction, AccountStatus):
+        return account_key(interaction.data.enterprise_id, interaction.data.account_id)
+    return customer_key(interaction.data.enterprise_id, interaction.data.customer_id)
+
+
+def parts_of(key: bytes) -> tuple[str, str]:
+    """The two identifiers of a key made here; ValueError for any other bytes."""
+    enterprise_id, name = key.decode().split("/")
+    return enterprise_id, name

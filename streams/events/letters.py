@@ -1,0 +1,58 @@
+"""Dead letters: what was refused, why, and the record itself, whole.
+
+Rules of this file: nothing is shortened and nothing is decoded. A letter is about 4/3 as long as
+its record, so the topic must allow records larger than those of the topics it serves.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, Final
+
+from orjson import dumps
+
+from streams.events.outcomes import SOURCE
+from streams.events.timestamps import rfc3339
+
+DEAD_LETTER_TYPE: Final = "decorum.dead_letter.v1"
+
+
+def encode_dead_letter(  # noqa: PLR0913 - one argument for each field of the contract
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp_ms: int,
+    reason: str,
+    error: str,
+    key: bytes | None,
+    value: bytes | None,
+    refused_at_ms: int,
+) -> bytes:
+    """The letter about one record; `topic` is the logical name, without prefix.
+
+    The event's `id` is `<topic>-<partition>-<offset>`, which names the record for ever. A record
+    without key or value has no `key_base64` or `value_base64`; an empty one has it empty.
+    """
+    data: dict[str, Any] = {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp_ms": timestamp_ms,
+        "reason": reason,
+        "error": error,
+    }
+    if key is not None:
+        data["key_base64"] = b64encode(key).decode()
+    if value is not None:
+        data["value_base64"] = b64encode(value).decode()
+    return dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{topic}-{partition}-{offset}",
+            "source": SOURCE,
+            "type": DEAD_LETTER_TYPE,
+            "time": rfc3339(refused_at_ms),
+            "data": data,
+        }
+    )

@@ -1,0 +1,103 @@
+"""One batch of one partition, decided: the semantics of the lane in one pure function.
+
+The worker and the broker-less driver both decide through `decide_batch`, so a flow tested without
+a broker behaves as it does with one. It must never await, read a clock or do I/O.
+
+Order within a batch: one reading of the clock; due timers (at most MAX_TIMERS); then records.
+Both see the same `now_ms`. A timer that `fire` sets for a time already past fires in the next
+batch, so that no loop in a stage can hold a partition's transaction open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.lane.state import WATERMARK_KEY
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Sequence
+
+    from streams.lane.stage import Output, Record, Stage
+    from streams.lane.state import State
+    from streams.lane.watermark import Watermark
+
+MAX_RECORDS: Final = 2_000  # a transaction costs about 10 ms; more records a batch gain nothing
+MAX_BYTES: Final = 4 << 20  # bounds memory and the time a handler holds the event loop
+MAX_TIMERS: Final = 2_000
+
+Item = tuple[bytes | None, bytes | None]
+Writes = dict[tuple[str, int], "list[Item] | ItemsView[bytes, bytes | None]"]
+
+
+class Batch(NamedTuple):
+    """What one transaction has to write, and what to tell once it is committed."""
+
+    writes: Writes
+    tally: Counter[tuple[str, ...]]
+    records: int
+    fired: int
+
+
+def decide_batch(
+    stage: Stage,
+    partition: int,
+    state: State,
+    watermark: Watermark,
+    records: Sequence[Record],
+    wall_ms: int,
+) -> Batch | None:
+    """Fire what is due, handle the records, advance the watermark; None if there was nothing.
+
+    Records of one topic must come in offset order. After an exception the state is not to be used
+    again: it is ahead of the changelog.
+    """
+    now_ms = watermark.tick(wall_ms)
+    due = state.pop_due(now_ms, MAX_TIMERS)
+    if not due and not records:
+        return None
+    writes: dict[tuple[str, int], list[Item]] = {}
+    if due:
+        _collect(writes, partition, stage.fire(partition, due, state, now_ms))
+    if records:
+        _collect(writes, partition, stage.handle(partition, records, state, now_ms))
+        _advance(watermark, records)
+    return _sealed(stage, partition, state, watermark, writes, len(records), len(due))
+
+
+def seal_progress(stage: Stage, partition: int, state: State, watermark: Watermark) -> Batch:
+    """A batch that only moves the watermark, past markers and trimmed records without content."""
+    return _sealed(stage, partition, state, watermark, {}, 0, 0)
+
+
+def _collect(
+    writes: dict[tuple[str, int], list[Item]], partition: int, outputs: Iterable[Output]
+) -> None:
+    for topic, to, key, value in outputs:
+        target = (topic, partition if to is None else to)
+        items = writes.get(target)
+        if items is None:
+            items = writes[target] = []
+        items.append((key, value))
+
+
+def _advance(watermark: Watermark, records: Sequence[Record]) -> None:
+    next_offset = watermark.next_offset
+    for record in records:
+        next_offset[record.topic] = record.offset + 1
+
+
+def _sealed(  # noqa: PLR0913, PLR0917
+    stage: Stage,
+    partition: int,
+    state: State,
+    watermark: Watermark,
+    outputs: dict[tuple[str, int], list[Item]],
+    records: int,
+    fired: int,
+) -> Batch:
+    changes, tally = state.take_changes()
+    changes[WATERMARK_KEY] = watermark.encode()
+    writes: Writes = {**outputs, (stage.changelog, partition): changes.items()}
+    return Batch(writes, tally, records, fired)

@@ -1,0 +1,44 @@
+"""What has to be true of the cluster before a worker may start.
+
+Faust says Ready with its topics missing, and a stage whose topics differ in partition counts would
+look for a key's state in the wrong place. Both stop the start with one line an operator can act on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.lane.failure import StartRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from streams.lane.stage import Stage
+
+
+def topics_needed(stages: Iterable[Stage], others: Iterable[str]) -> set[str]:
+    """Every topic that has to exist: of the stages, and others they write to."""
+    return {t for stage in stages for t in (*stage.sources, stage.changelog)} | set(others)
+
+
+def check_topics(
+    stages: Sequence[Stage], others: Iterable[str], partitions: Mapping[str, int]
+) -> None:
+    """Raise StartRefusedError if a topic is missing or a stage's topics are not co-partitioned.
+
+    `partitions` says how many each existing topic has.
+    """
+    missing = sorted(topics_needed(stages, others) - partitions.keys())
+    if missing:
+        raise StartRefusedError(f"topics missing: {', '.join(missing)}: run `decorum topics`")
+    for stage in stages:
+        _check_copartitioned(stage, partitions)
+
+
+def _check_copartitioned(stage: Stage, partitions: Mapping[str, int]) -> None:
+    counts = {topic: partitions[topic] for topic in (*stage.sources, stage.changelog)}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise StartRefusedError(
+            f"the topics of stage {stage.name} need the same number of partitions: {told}"
+        )

@@ -1,0 +1,138 @@
+"""Kafka clients as the lane needs them, each option with its reason.
+
+All of them read only what is committed, and none creates a topic or commits by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+CONNECT_PATIENCE_S: Final = 30.0
+CONNECT_PAUSE_S: Final = 0.5
+MAX_BATCH_BYTES: Final = 900_000  # below the broker's default limit of 1 MiB
+MAX_REQUEST_BYTES: Final = 8 << 20  # above the topics' limit of 4 MiB for one record
+
+
+class _Client(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+Client = TypeVar("Client", bound=_Client)
+
+
+async def connected(make: Callable[[], Client]) -> Client:
+    """A started client; tries again while no broker answers, for CONNECT_PATIENCE_S at most.
+
+    Raises KafkaConnectionError after that; anything else at once.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + CONNECT_PATIENCE_S
+    while True:
+        client = make()
+        try:
+            await client.start()
+        except KafkaConnectionError:
+            await client.stop()
+            if loop.time() > give_up_at:
+                raise
+            await asyncio.sleep(CONNECT_PAUSE_S)
+        except BaseException:
+            await client.stop()
+            raise
+        else:
+            return client
+
+
+async def transactional_producer(
+    options: Mapping[str, Any], transactional_id: str
+) -> AIOKafkaProducer:
+    """A producer that has fenced every earlier one of its id and aborted what it left open."""
+    return await connected(
+        lambda: AIOKafkaProducer(
+            **options,
+            acks="all",
+            transactional_id=transactional_id,
+            # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
+            retry_backoff_ms=10,
+            # A dead worker's open transaction holds back every reader of what is committed.
+            transaction_timeout_ms=15_000,
+            # One record above max_batch_size still travels, alone in its batch.
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+    )
+
+
+@asynccontextmanager
+async def reader(
+    options: Mapping[str, Any], partitions: Iterable[TopicPartition], group: str | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of just these partitions from their beginning, in no group's assignment.
+
+    `group` only lets it ask what offsets a group has committed.
+    """
+    consumer = await connected(
+        lambda: AIOKafkaConsumer(
+            **options,
+            group_id=group,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            # Not seek_to_beginning(): it races with the reset, whose default is "latest".
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=4 << 20,
+            fetch_max_wait_ms=100,
+        )
+    )
+    try:
+        consumer.assign(list(partitions))
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer,
+    partitions: Iterable[TopicPartition],
+    apply: Callable[[int, bytes, bytes | None], None],
+) -> int:
+    """Apply (partition, key, value) of every record up to the present ends; how many there were.
+
+    Positions decide, not records: the end of a log may be a transaction's marker.
+    """
+    ends = await consumer.end_offsets(list(partitions))
+    left = [tp for tp, end in ends.items() if await consumer.position(tp) < end]
+    count = 0
+    while left:
+        for tp, records in (await consumer.getmany(*left, timeout_ms=50)).items():
+            count += len(records)
+            for record in records:
+                apply(tp.partition, record.key, record.value)
+        left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
+    return count
+
+
+async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
+    """How many partitions each of these topics has; topics that do not exist are left out."""
+    admin = await connected(lambda: _Admin(**options))
+    try:
+        described = await admin.describe_topics(sorted(set(topics)))
+    finally:
+        await admin.close()
+    return {t["topic"]: len(t["partitions"]) for t in described if t["error_code"] == 0}
+
+
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]
+    """Under the name that the other clients use for it."""
+
+    async def stop(self) -> None:
+        await self.close()

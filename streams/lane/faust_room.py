@@ -1,0 +1,173 @@
+"""The one room for what is private in Faust and aiokafka.
+
+Faust keeps membership, assignment and its thread for heartbeats; the lane takes whole fetches of
+its topics before Faust's streams, acks and commits see them. For that this file overrides names
+that are not public. Each is listed in PRIVATE_NAMES and held by a contract test, so that an upgrade
+fails there, loudly, and not in a running worker. No other file may touch a private name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiokafka import ConsumerRecord, TopicPartition
+    from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+
+PRIVATE_NAMES: Final = {
+    driver.Consumer: ("_getmany", "_new_consumer_thread"),
+    driver.AIOKafkaConsumerThread: ("_create_worker_consumer", "_ensure_consumer"),
+    driver.Producer: ("_new_producer",),
+    driver.Transport: ("Consumer", "Producer"),
+}
+
+POLL_S: Final = 0.2  # how long one look at the fetcher may keep a partition from being opened
+SHORT_POLL_S: Final = 0.02  # while a partition is held back, idle ones must not delay it
+NOTHING_WANTED_S: Final = 0.01
+PACE_S: Final = 0.01  # few fat fetches: without sessions each costs by the partition
+FAT_FETCH: Final = 2_000  # records; after one of these the next is not paced
+
+Fetched = dict[Any, "Sequence[ConsumerRecord[bytes, bytes]]"]
+
+
+class Hub(Protocol):
+    """What the room needs from the lane."""
+
+    @property
+    def client_options(self) -> Mapping[str, Any]:
+        """Where the brokers are and how connections are secured."""
+
+    @property
+    def assignor(self) -> AbstractPartitionAssignor:
+        """Who gets which partition."""
+
+    def owns(self, topic: str) -> bool:
+        """Whether the topic is the lane's and not Faust's."""
+
+    def wanted(self, topic: str, partition: int) -> bool:
+        """Whether a partition of a lane topic takes more records now."""
+
+    def take(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Accept fetched records of a lane topic."""
+
+
+class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that talks to the group and fetches."""
+
+    def _create_worker_consumer(self, transport: LaneTransport) -> AIOKafkaConsumer:
+        """Faust's own, but read_committed, with our assignor, and one source of security."""
+        conf = self.app.conf
+        return AIOKafkaConsumer(
+            **transport.hub.client_options,
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            partition_assignment_strategy=[transport.hub.assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=int(POLL_S * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            retry_backoff_ms=50,
+        )
+
+    async def current_positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The fetcher's positions of those of `tps` that are assigned."""
+        return await self.call_thread(self._current_positions, tps)  # type: ignore[no-any-return]
+
+    async def _current_positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        consumer: AIOKafkaConsumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        return {tp: await consumer.position(tp) for tp in tps if tp in assigned}
+
+
+class LaneConsumer(driver.Consumer):  # type: ignore[misc]
+    """Hands whole fetches of lane topics to the lane, and all others to Faust."""
+
+    def __init__(self, transport: LaneTransport, *args: Any, **kwargs: Any) -> None:
+        """Faust makes it; the lane reaches it through the transport."""
+        self._hub = transport.hub
+        self._fetching = asyncio.Lock()
+        self._not_before = 0.0
+        super().__init__(transport, *args, **kwargs)
+        transport.consumer = self
+
+    def _new_consumer_thread(self) -> LaneThread:
+        return LaneThread(self, loop=self.loop, beacon=self.beacon)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's watch over streams knows nothing of the lane's topics."""
+        if not self._hub.owns(tp.topic):
+            super().verify_event_path(now, tp)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetched:  # noqa: ASYNC109
+        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+        active = active_partitions or set()
+        async with self._fetching:
+            wanted = {tp for tp in active if not self._hub.owns(tp.topic) or self._hub.wanted(*tp)}
+            if not wanted:  # to aiokafka an empty set means all
+                await asyncio.sleep(NOTHING_WANTED_S)
+                return {}
+            patience = POLL_S if len(wanted) == len(active) else SHORT_POLL_S
+            fetched = await super()._getmany(wanted, min(timeout, patience))
+            return self._hand_over(fetched)
+
+    def _hand_over(self, fetched: Fetched) -> Fetched:
+        count = 0
+        for tp in [tp for tp in fetched if self._hub.owns(tp.topic)]:
+            records = fetched.pop(tp)
+            count += len(records)
+            if records:
+                self._hub.take(tp, records)
+        if count < FAT_FETCH:
+            self._not_before = time.monotonic() + PACE_S
+        return fetched
+
+    async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Put the fetcher at these offsets; False if one of them is not assigned any more."""
+        if not {TP(*tp) for tp in offsets} <= self.assignment():
+            return False
+        await self.seek_wait({TP(*tp): offset for tp, offset in offsets.items()})
+        return True
+
+    @property
+    def quiet(self) -> asyncio.Lock:
+        """Hold it to have no fetch in flight and everything fetched handed over."""
+        return self._fetching
+
+    async def positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The fetcher's positions; call with `quiet` held."""
+        return await self._thread.current_positions(tps)  # type: ignore[no-any-return]
+
+
+class LaneProducer(driver.Producer):  # type: ignore[misc]
+    """Faust's own producer; the lane writes nothing through it."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **self.transport.hub.client_options, transactional_id=transactional_id
+        )
+
+
+class LaneTransport(driver.Transport):  # type: ignore[misc]
+    """Makes Faust build the classes above."""
+
+    Consumer = LaneConsumer
+    Producer = LaneProducer
+
+    def __init__(self, url: Any, app: Any, hub: Hub) -> None:
+        """As Faust's, with the lane behind it."""
+        super().__init__(url, app)
+        self.hub = hub
+        self.consumer: LaneConsumer | None = None

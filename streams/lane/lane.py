@@ -1,0 +1,213 @@
+"""The public door of the lane: stages in, one running worker out.
+
+`Lane(...).run()` runs Faust's membership, the stages' partitions, the followers of broadcast state
+and the services beside them in one event loop, until SIGTERM or SIGINT (exit 0) or any failure
+(exit 70; 2 if an operator has to act first). It must never swallow a failure: supervisors restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol
+
+import faust
+import uvloop
+from yarl import URL
+
+from streams.lane.assignor import StickyUnits
+from streams.lane.checks import check_topics, topics_needed
+from streams.lane.clients import partition_counts
+from streams.lane.crew import Crew
+from streams.lane.failure import end_process
+from streams.lane.faust_room import LaneTransport
+from streams.lane.logs import quieten_libraries
+from streams.lane.partition import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from streams.lane.crew import StageSnapshot
+    from streams.lane.follower import Follower
+    from streams.lane.partition import Observer
+    from streams.lane.stage import Stage
+    from streams.lane.state import State
+
+LINGER_S: Final = 0.005  # at low load a batch should be worth its transaction
+SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its partitions
+HEARTBEAT_S: Final = 1.5
+REBALANCE_S: Final = 10.0
+WATCH_S: Final = 0.5
+
+log = logging.getLogger("decorum.lane")
+
+
+def wall_clock_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class LaneSettings(Protocol):
+    """The part of Decorum's settings that the lane reads."""
+
+    @property
+    def prefix(self) -> str:
+        """Put before the group and every transactional id."""
+
+    @property
+    def instance(self) -> str | None:
+        """A lasting name for static membership."""
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for every aiokafka client."""
+
+
+class Extras(NamedTuple):
+    """What runs or is needed beside the stages."""
+
+    gates: Mapping[str, Callable[[], Awaitable[None]]] = {}
+    """For a stage's name: awaited before its partitions accept records."""
+    followers: Sequence[Follower] = ()
+    services: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    """Run in the same loop from the start to the end, cancelled at the end."""
+    topics: Sequence[str] = ()
+    """Topics that have to exist besides the stages' own: what the stages write to."""
+    address: str = ""
+    """host:port where this worker serves look-ups; told to all workers."""
+
+
+class Lane:
+    """One worker of a group that runs these stages."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        settings: LaneSettings,
+        stages: Sequence[Stage],
+        observer: Observer,
+        extras: Extras = Extras(),  # noqa: B008
+        *,
+        group: str = "decorum",
+        clock: Callable[[], int] = wall_clock_ms,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        """Nothing is connected before `run`; `clock` gives UTC milliseconds."""
+        self._options = settings.client_options()
+        self._instance = settings.instance
+        self._stages, self._extras = stages, extras
+        self._assignor = StickyUnits([s.sources for s in stages], extras.address)
+        self._around: dict[str, Any] = {
+            "options": self._options,
+            "group": settings.prefix + group,
+            "observer": observer,
+            "gates": extras.gates,
+            "clock": clock,
+            "linger_s": linger_s,
+        }
+        self._crew: Crew | None = None
+
+    def snapshot(self) -> dict[str, StageSnapshot]:
+        """How each stage stands on this worker, by its name."""
+        return self._crew.snapshot() if self._crew else {}
+
+    def state(self, stage: str, partition: int) -> State | None:
+        """A partition's state to look at, never to change; None if not owned or recovering."""
+        return self._crew.state(stage, partition) if self._crew else None
+
+    def owner(self, stage: str, partition: int) -> str | None:
+        """The address of the worker that decides this partition, as of the last rebalance."""
+        first = next(s.sources[0] for s in self._stages if s.name == stage)
+        return self._assignor.owners.get((first, partition))
+
+    def run(self) -> NoReturn:
+        """Work until told to stop; never returns."""
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's threads too
+        quieten_libraries()
+        try:
+            asyncio.run(self._run())
+        except BaseException as exc:  # noqa: BLE001
+            end_process("worker", exc)
+        logging.shutdown()
+        os._exit(os.EX_OK)  # all is committed and left; threads of libraries need no farewell
+
+    async def _run(self) -> None:
+        stopping = _stop_signal()
+        counts = await partition_counts(
+            self._options, topics_needed(self._stages, self._extras.topics)
+        )
+        check_topics(self._stages, self._extras.topics, counts)
+        app, crew = self._build()
+        work = [follower.follow(self._options) for follower in self._extras.followers]
+        work += [service() for service in self._extras.services]
+        work += [_watch(app)]
+        tasks = [asyncio.create_task(_or_end(coroutine)) for coroutine in work]
+        starting = asyncio.create_task(_or_end(app.start()))
+        await stopping.wait()
+        await crew.close()
+        await _leave(app, [*tasks, starting])
+
+    def _build(self) -> tuple[faust.App, Crew]:
+        app = _faust_app(self._around["group"], self._instance)
+        crew = self._crew = Crew(self._stages, self._options, self._assignor)
+        transport = LaneTransport([URL("kafka://")], app, crew)
+        crew.attach(transport, Surroundings(source=crew, **self._around))
+        app.transport = app.producer_transport = transport
+        for topic in sorted({t for stage in self._stages for t in stage.sources}):
+            app.topics.add(app.topic(topic, value_serializer="raw", acks=False))
+        app.on_partitions_revoked.connect(crew.on_revoked)
+        app.on_partitions_assigned.connect(crew.on_assigned)
+        return app, crew
+
+
+def _faust_app(group: str, instance: str | None) -> faust.App:
+    scratch = Path(tempfile.gettempdir()) / "decorum-faust"  # Faust insists on one; stays empty
+    scratch.mkdir(exist_ok=True)
+    return faust.App(
+        group,
+        datadir=str(scratch),
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1 << 20,
+        consumer_group_instance_id=instance,
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_rebalance_timeout=REBALANCE_S,
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _watch(app: faust.App) -> None:
+    """Faust's own failures surface here, and end the process like any other."""
+    while not app.crashed:
+        await asyncio.sleep(WATCH_S)
+    raise app.crash_reason or RuntimeError("Faust crashed without a reason")
+
+
+async def _or_end(coroutine: Coroutine[Any, Any, Any]) -> None:
+    try:
+        await coroutine
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:  # noqa: BLE001
+        end_process("worker", exc)
+
+
+async def _leave(app: faust.App, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Leave the group, so that others take over at once instead of after the session."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=WATCH_S)
+    await app.stop()

@@ -1,0 +1,81 @@
+"""What the lane and the stages say to each other: the only names of this package a stage needs.
+
+A stage is two functions over values: records and due timers in, outputs and changed state out.
+It must never await, read a clock, draw a random number or touch Kafka: a batch that was not
+committed is decided again after a restart, and has to come out the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.lane.state import State
+
+
+class Record(Protocol):
+    """One record of a source topic. aiokafka's `ConsumerRecord` passes through as it is."""
+
+    @property
+    def topic(self) -> str:
+        """The physical topic name."""
+
+    @property
+    def partition(self) -> int:
+        """The partition number, shared by all topics of a stage."""
+
+    @property
+    def offset(self) -> int:
+        """The offset in its partition; growing, not always by one."""
+
+    @property
+    def timestamp(self) -> int:
+        """UTC milliseconds: the producer's, or the broker's, as the topic is set."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key as produced."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value as produced; `None` is a tombstone, and reaches the stage too."""
+
+
+Output = tuple[str, int | None, bytes | None, bytes | None]
+"""Topic, partition (`None`: the number of the deciding partition), key, value."""
+
+
+class Due(NamedTuple):
+    """A durable timer whose time has come; it is already taken out of the state."""
+
+    due_ms: int
+    name: bytes
+    payload: bytes
+
+
+class Stage(Protocol):
+    """One exactly-once step from co-partitioned source topics to outputs, with state between."""
+
+    @property
+    def name(self) -> str:
+        """Names the transactional producers: changing it gives up the protection from zombies."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Physical topics read; all have the changelog's partition count."""
+
+    @property
+    def changelog(self) -> str:
+        """The physical compacted topic that holds this stage's state, timers and watermark."""
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Decide records in their order. Bad input is an output; an exception ends the process."""
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Act on timers in order of (due_ms, name), before the records of the same batch."""

@@ -1,0 +1,91 @@
+"""The worker's window: metrics and health over HTTP, read-only.
+
+`/livez` says whether the process should be restarted, `/readyz` whether it has its state. Nothing
+here may change anything, and no answer may wait for Kafka.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+SHUTDOWN_S: Final = 2.0
+SERVICE_UNAVAILABLE: Final = 503
+
+
+class Health(NamedTuple):
+    """An answer to "are you well?", and why; `detail` becomes the body as JSON."""
+
+    ok: bool
+    detail: Mapping[str, Any]
+
+
+class HttpServer:
+    """Serves `/metrics`, `/livez`, `/readyz` and the routes it is given, until `stop`."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        metrics: Callable[[], bytes],
+        live: Callable[[], Health],
+        ready: Callable[[], Health],
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
+        self._address = address
+        self._metrics = metrics
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/metrics", self._serve_metrics),
+                web.get("/livez", _health_handler(live)),
+                web.get("/readyz", _health_handler(ready)),
+                *routes,
+            ]
+        )
+        # Access logs of probes every few seconds would bury everything else.
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address is taken or not this machine's."""
+        await self._runner.setup()
+        host, port = self._address
+        try:
+            await web.TCPSite(self._runner, host, port, shutdown_timeout=SHUTDOWN_S).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+
+    async def stop(self) -> None:
+        """Answer what was asked, then close."""
+        await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """The port in use, also when the settings said 0; only after `start`."""
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def _serve_metrics(self, _: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=self._metrics(), headers=headers)
+
+
+def json_response(body: Any, status: int = 200) -> web.Response:  # noqa: ANN401 (any JSON)
+    """A JSON answer."""
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+def _health_handler(ask: Callable[[], Health]) -> Any:  # noqa: ANN401 (aiohttp's own handler type)
+    async def answer(_: web.Request) -> web.Response:
+        health = ask()
+        body = {"ok": health.ok, **health.detail}
+        return json_response(body, 200 if health.ok else SERVICE_UNAVAILABLE)
+
+    return answer

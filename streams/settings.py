@@ -1,0 +1,242 @@
+"""Every setting of Decorum, read once at the start.
+
+A setting is an environment variable with the prefix `DECORUM_`, or a line `DECORUM_NAME=value` in
+the file that `DECORUM_SETTINGS` names; where both say something, the environment wins. Unknown
+names and wrong values stop the start, one clear line each.
+This module must never print a secret, and never be read again while a worker runs.
+"""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+
+from aiokafka.helpers import create_ssl_context
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+PREFIX: Final = "DECORUM_"
+FILE_VARIABLE: Final = "DECORUM_SETTINGS"
+SECRETS: Final = frozenset({"suppression_key", "sasl_password", "ssl_key_password"})
+MAX_PORT: Final = 65_535
+# Identifiers can be guessed and tried one by one: the key must not be guessable as well.
+MIN_SECRET_CHARACTERS: Final = 16
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `lines` says why, one complete line for each fault."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("\n".join(self.lines))
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split `host:port`, or `[v6]:port`, into both parts. Raises ValueError with the fault."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host:
+        raise ValueError(f"{address!r} is not host:port")
+    if not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
+        raise ValueError(f"the port of {address!r} is not a number from 0 to {MAX_PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _bootstrap(servers: str) -> str:
+    """Each server of a comma-separated list is host:port; spaces around commas are forgiven."""
+    parts = [part.strip() for part in servers.split(",")]
+    for part in parts:
+        split_address(part)
+    return ",".join(parts)
+
+
+def _address(address: str) -> str:
+    split_address(address)
+    return address
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < MIN_SECRET_CHARACTERS:
+        raise ValueError(f"needs at least {MIN_SECRET_CHARACTERS} characters")
+    return secret
+
+
+# The characters that Kafka allows in topic names. 100 of its 249 leave room for our longest name.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)]
+
+
+class Settings(BaseSettings):
+    """All settings, validated. Build it with `load_settings` so that faults read well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    kafka: Annotated[str, AfterValidator(_bootstrap)] = "127.0.0.1:9092"
+    """Bootstrap servers, comma-separated."""
+    prefix: Name = ""
+    """Put before every topic, group and transactional id: one cluster, several environments."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Partitions of each keyed topic at creation."""
+    http: Annotated[str, AfterValidator(_address)] = "127.0.0.1:6066"
+    """Where metrics, health and look-ups are served, as host:port; port 0 takes a free one."""
+    policy: FilePath | None = None
+    """The policy of every enterprise that has published none; default: the packaged `wecom`."""
+    suppression_key: Annotated[SecretStr, AfterValidator(_strong)] | None = None
+    """Key of the mark that survives `erase` (HMAC); without it `erase` is not accepted."""
+    instance: Name | None = None
+    """Static membership: this worker's lasting name in its group, so that a restart within the
+    session moves no partitions."""
+
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] | None = None
+    """Log in to Kafka with this mechanism; needs the two below."""
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_enabled: bool = False
+    """Encrypt every connection to Kafka and verify the brokers' names."""
+    ssl_ca: FilePath | None = None
+    """Certificates to trust, PEM; default: the system's."""
+    ssl_certificate: FilePath | None = None
+    """This client's own certificate, PEM, for mutual TLS; needs `ssl_key`."""
+    ssl_key: FilePath | None = None
+    ssl_key_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _security_is_whole(self) -> Self:
+        """Half a login would connect without one: refuse it."""
+        sasl = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if any(sasl) and not all(sasl):
+            raise ValueError(
+                "DECORUM_SASL_MECHANISM, _USERNAME and _PASSWORD belong together: set all"
+            )
+        own = (self.ssl_certificate, self.ssl_key)
+        if any(own) and not all(own):
+            raise ValueError(
+                "DECORUM_SSL_CERTIFICATE and DECORUM_SSL_KEY belong together: set both"
+            )
+        if (self.ssl_ca or any(own)) and not self.ssl_enabled:
+            raise ValueError("DECORUM_SSL_ files are named but DECORUM_SSL_ENABLED is not true")
+        return self
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port of `http`."""
+        return split_address(self.http)
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments that every aiokafka client is made with: where, and how secured.
+
+        Raises ssl.SSLError or OSError when a certificate file cannot be used.
+        """
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.kafka,
+            "security_protocol": self._protocol(),
+        }
+        if self.ssl_enabled:
+            options["ssl_context"] = self._ssl_context()
+        if self.sasl_mechanism and self.sasl_password:
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = self.sasl_password.get_secret_value()
+        return options
+
+    def _protocol(self) -> str:
+        transport = "SSL" if self.ssl_enabled else "PLAINTEXT"
+        return f"SASL_{transport}" if self.sasl_mechanism else transport
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        secret = self.ssl_key_password
+        context: ssl.SSLContext = create_ssl_context(
+            cafile=_text(self.ssl_ca),
+            certfile=_text(self.ssl_certificate),
+            keyfile=_text(self.ssl_key),
+            password=secret.get_secret_value() if secret else None,
+        )
+        return context
+
+
+def load_settings() -> Settings:
+    """Read the environment and the settings file. Raises SettingsError with a line a fault."""
+    file = _settings_file()
+    faults = _unknown(os.environ, "the environment")
+    if file:
+        faults += _unknown(dotenv_values(file, encoding="utf-8"), str(file), everything=True)
+    if faults:
+        raise SettingsError(faults)
+    try:
+        settings = Settings(_env_file=file, _env_file_encoding="utf-8")
+    except ValidationError as error:
+        raise SettingsError(_line(fault) for fault in error.errors()) from None
+    _refuse_unusable_certificates(settings)
+    return settings
+
+
+def _settings_file() -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)
+    if not named:
+        return None
+    file = Path(named)
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fault = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        line = f"{FILE_VARIABLE}: {named!r} cannot be read: {fault}"
+        raise SettingsError([line]) from None
+    return file
+
+
+def _unknown(names: Iterable[str], where: str, *, everything: bool = False) -> list[str]:
+    """A line for each name that is no setting; in our own file every name must be one."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    if not everything:
+        known.add(FILE_VARIABLE)
+    return [
+        f"{name}: no such setting (in {where}){_suggestion(name, known)}"
+        for name in sorted(names)
+        if name.upper() not in known and (everything or name.upper().startswith(PREFIX))
+    ]
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    names = [one.removeprefix(PREFIX) for one in sorted(known)]
+    close = get_close_matches(name.upper().removeprefix(PREFIX), names, n=1)
+    return f"; did you mean {PREFIX}{close[0]}?" if close else ""
+
+
+def _line(fault: ErrorDetails) -> str:
+    """One line for one of pydantic's faults; the value is shown unless the setting is secret."""
+    message = fault["msg"].removeprefix("Value error, ").replace("\n", " ")
+    if not fault["loc"]:
+        return message
+    name = str(fault["loc"][0])
+    given = "" if name in SECRETS else f" (it is {fault['input']!r})"
+    return f"{PREFIX}{name.upper()}: {message[:1].lower()}{message[1:]}{given}"
+
+
+def _refuse_unusable_certificates(settings: Settings) -> None:
+    """A file that is no certificate must stop the start, not each connection later."""
+    try:
+        settings.client_options()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        line = f"DECORUM_SSL_: the certificates or the key cannot be used: {error}"
+        raise SettingsError([line]) from None
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

@@ -1,0 +1,1 @@
+"""The stages: decode, ask the core, collect outputs. No rule lives here."""

@@ -1,0 +1,44 @@
+"""The balance of intents: what was accepted must be settled or held, in durable counts.
+
+Each partition keeps its own counts in its state, so that they move, crash and recover with it.
+The stages add to them once a batch; their sum over all partitions is the metric `unbalanced`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from streams.lane.state import State
+
+BALANCE_KEY: Final = b"balance"
+"""No customer's or account's key: those hold a `/`."""
+
+
+class Balance(msgspec.Struct, array_like=True):
+    """Intents times customers: accepted (account stage), settled and still held (customer stage)."""
+
+    accepted: int = 0
+    settled: int = 0
+    held: int = 0
+
+
+_decode = msgspec.msgpack.Decoder(Balance).decode
+
+
+def balance_of(state: State) -> Balance:
+    """The partition's counts."""
+    value = state.get(BALANCE_KEY)
+    return Balance() if value is None else _decode(value)
+
+
+def add(state: State, *, accepted: int = 0, settled: int = 0, held: int = 0) -> None:
+    """Add one batch's counts."""
+    if accepted or settled or held:
+        balance = balance_of(state)
+        balance.accepted += accepted
+        balance.settled += settled
+        balance.held += held
+        state.put(BALANCE_KEY, msgspec.msgpack.encode(balance))

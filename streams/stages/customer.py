@@ -1,0 +1,195 @@
+"""The customer stage: candidates and interactions in; decisions and approved messages out.
+
+Second of the two stages an intent passes, keyed `enterprise/customer`, and the last word before a
+message is approved. Rules of this file: it opens ledgers, asks the core and says what it answered;
+no rule lives here. Each ledger is opened once a batch and closed once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.customer import Desk, next_wake
+from streams.core.ledger import dump, load
+from streams.core.reasons import Outcome
+from streams.events.asks import decode_ask
+from streams.events.decode import decode_interaction
+from streams.events.envelope import Refused
+from streams.events.identity import mark_of
+from streams.events.interactions import AccountStatus
+from streams.events.keys import account_key, key_of, parts_of
+from streams.stages import balance
+from streams.stages.letters import dead_letter
+from streams.stages.noting import note
+from streams.stages.sayings import id_of_ask, saying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.core.customer import Settled, Wake
+    from streams.core.ledger import Ledger
+    from streams.events.interactions import Interaction
+    from streams.lane.stage import Due, Output, Record
+    from streams.lane.state import State
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
+
+MOST_URGENT: Final = 100
+"""The highest priority of the contract."""
+
+_TIMER_HEAD: Final = 9
+
+
+class CustomerStage:
+    """`Stage` over the candidates and `interactions`; its state is the customers' ledgers."""
+
+    name = "customer"
+
+    def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
+        self.topics = topics
+        self.router = router
+        self.rules = rules
+        self.sources = (topics.candidates, topics.interactions)
+        self.changelog = topics.customer_state
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Decide candidates and note interactions, in their order."""
+        batch = _Batch(self, state, now_ms)
+        candidates = self.topics.candidates
+        for record in records:
+            if record.topic == candidates:
+                batch.candidate(record)
+            else:
+                batch.interaction(record)
+        return batch.close()
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Look again at the held intents whose time has come."""
+        batch = _Batch(self, state, now_ms)
+        for timer in due:
+            batch.wake(timer.name[_TIMER_HEAD:])
+        return batch.close()
+
+
+class _Opened(NamedTuple):
+    """A ledger in work, and how it stood before."""
+
+    desk: Desk
+    value: bytes | None
+    wake: Wake | None
+    held: int
+
+
+class _Batch:
+    """The ledgers, outputs and counts of one batch."""
+
+    def __init__(self, stage: CustomerStage, state: State, now_ms: int) -> None:
+        self.stage = stage
+        self.state = state
+        self.now_ms = now_ms
+        self.opened: dict[bytes, _Opened] = {}
+        self.outputs: list[Output] = []
+        self.settled = 0
+
+    def candidate(self, record: Record) -> None:
+        key, value = record.key, record.value
+        if key is None or value is None:
+            msg = f"a candidate without key or value at {record.topic} {record.offset}"
+            raise ValueError(msg)
+        ask = decode_ask(value)
+        opened = self._open(key)
+        self.state.tally["latency_ms", str(self.now_ms - ask.accepted_ms)] += 1
+        self._say(key, opened, opened.desk.judge(ask, mark_of(id_of_ask(opened.desk, ask))))
+
+    def interaction(self, record: Record) -> None:
+        event = decode_interaction(record.value)
+        if isinstance(event, Refused):
+            self._refuse(record, event)
+            return
+        key = key_of(event)
+        if self.stage.router.strays(record, key, self.state):
+            self._forward(record, key)
+            return
+        self.state.tally["interactions_total", event.__struct_config__.tag] += 1
+        if not isinstance(event, AccountStatus):
+            self._note(key, event)
+
+    def wake(self, key: bytes) -> None:
+        opened = self._open(key)
+        self._say(key, opened, opened.desk.wake())
+
+    def close(self) -> list[Output]:
+        held = 0
+        for key, opened in self.opened.items():
+            held += len(opened.desk.ledger.held) - opened.held
+            self._store(key, opened)
+        balance.add(self.state, settled=self.settled, held=held)
+        return self.outputs
+
+    def _note(self, key: bytes, event: Interaction) -> None:
+        opened = self._open(key)
+        self._say(key, opened, note(opened.desk, event))
+
+    def _refuse(self, record: Record, refused: Refused) -> None:
+        letter = dead_letter(
+            self.stage.topics, record, refused.reason, refused.error, self.state, self.now_ms
+        )
+        self.outputs.append(letter)
+
+    def _forward(self, record: Record, key: bytes) -> None:
+        self.state.tally["rerouted_total", self.stage.topics.logical(record.topic)] += 1
+        place = self.stage.router.partition(key)
+        self.outputs.append((record.topic, place, key, record.value))
+
+    def _open(self, key: bytes) -> _Opened:
+        opened = self.opened.get(key)
+        if opened is None:
+            opened = self.opened[key] = self._load(key)
+            opened.desk.tidy()
+        return opened
+
+    def _load(self, key: bytes) -> _Opened:
+        value = self.state.get(key)
+        ledger = load(value)
+        enterprise, customer = parts_of(key)
+        laws = self.stage.rules.laws(enterprise, self.now_ms)
+        desk = Desk(ledger, enterprise, customer, laws, self.now_ms)
+        return _Opened(desk, value, next_wake(ledger), len(ledger.held))
+
+    def _store(self, key: bytes, opened: _Opened) -> None:
+        ledger: Ledger = opened.desk.ledger
+        wake = next_wake(ledger)
+        if wake != opened.wake:
+            if opened.wake is not None:
+                self.state.cancel_timer(opened.wake.due_ms, _timer_name(opened.wake, key))
+            if wake is not None:
+                self.state.set_timer(wake.due_ms, _timer_name(wake, key))
+        value = dump(ledger)
+        if value is None:
+            self.state.delete(key)
+        elif value != opened.value:
+            self.state.put(key, value)
+
+    def _say(self, key: bytes, opened: _Opened, settled: Iterable[Settled]) -> None:
+        topics, place = self.stage.topics, self.stage.router.partition
+        for case in settled:
+            said = saying(case, opened.desk)
+            outcome, kind = case.verdict.outcome, said.kind
+            self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
+            self.settled += outcome is not Outcome.DEFERRED
+            self.outputs.append((topics.decisions, None, key, said.decision()))
+            if outcome is Outcome.APPROVED:
+                account = account_key(opened.desk.enterprise, case.ask.account_id)
+                self.outputs.append(
+                    (topics.approved(kind), place(account), account, said.approved())
+                )
+
+
+def _timer_name(wake: Wake, key: bytes) -> bytes:
+    """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
+    return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key

@@ -1,0 +1,167 @@
+"""Policies and controls: one gate for all of them, one view for every worker.
+
+`RulesStage` takes `policies` and `controls`, refuses what is broken, once, and keeps what is
+accepted as its state. That state's changelog is what every worker follows into its `Rules`, so all
+decide by the same documents in the same order, and a broken record on a compacted topic can
+displace nothing that was in force.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import orjson
+
+from streams.core.controls import Action, Control, ControlBook, parse_control
+from streams.core.law import Law, laws_of
+from streams.core.policy_book import PolicyBook
+from streams.core.policy_file import parse_policy
+from streams.events.envelope import Envelope
+from streams.stages.letters import dead_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.core.policy import Policy
+    from streams.core.policy_faults import Fault
+    from streams.lane.stage import Due, Output, Record
+    from streams.lane.state import State
+    from streams.topics import Topics
+
+POLICY_TYPE: Final = "decorum.policy.v1"
+CONTROL_TYPE: Final = "decorum.control.v1"
+_POLICY: Final = b"policy/"
+_CONTROL: Final = b"control/"
+
+
+class _RuleEvent(Envelope, frozen=True, kw_only=True):
+    type: str
+    data: Any = None
+
+
+_decode = msgspec.json.Decoder(_RuleEvent).decode
+
+
+class _Broken(Exception):  # noqa: N818 - what a record is, not what went wrong in this program
+    """A policy or control that is refused; the message is the dead letter's `error`."""
+
+
+class RulesStage:
+    """`Stage` over `policies` and `controls`, one partition each: their order is total."""
+
+    name = "rules"
+
+    def __init__(self, topics: Topics) -> None:
+        self.topics = topics
+        self.sources = (topics.policies, topics.controls)
+        self.changelog = topics.rules_state
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Accept into the state or refuse into the dead letters."""
+        outputs: list[Output] = []
+        for record in records:
+            policies = record.topic == self.topics.policies
+            try:
+                (_accept_policy if policies else _accept_control)(record, state)
+            except _Broken as broken:
+                reason = "refused_policy" if policies else "refused_control"
+                outputs.append(dead_letter(self.topics, record, reason, str(broken), state, now_ms))
+        return outputs
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """No timers are set by this stage."""
+        return ()
+
+
+def _accept_policy(record: Record, state: State) -> None:
+    document = _data_of(record, POLICY_TYPE)
+    policy, faults = parse_policy(document)
+    if policy is None:
+        raise _broken(faults)
+    key = _POLICY + f"{policy.enterprise}/{policy.version}".encode()
+    before = state.get(key)
+    if before is not None and orjson.loads(before)["document"] == document:
+        return  # published again, as a retry does
+    highest = max(_versions(state, policy.enterprise), default=None)
+    if highest is not None and policy.version <= highest:
+        message = f"$.data.version: must be above {highest}, the highest version accepted"
+        raise _Broken(message)
+    kept = {"recorded_at_ms": record.timestamp, "document": document}
+    state.put(key, orjson.dumps(kept))
+
+
+def _versions(state: State, enterprise: str) -> Iterable[int]:
+    head = _POLICY + enterprise.encode() + b"/"
+    return [int(key[len(head) :]) for key in state if key.startswith(head)]
+
+
+def _accept_control(record: Record, state: State) -> None:
+    data = _data_of(record, CONTROL_TYPE)
+    control = parse_control(data)
+    if isinstance(control, list):
+        raise _broken(control)
+    key = _CONTROL + control.scope.encode()
+    if control.action is Action.RESUME:
+        state.delete(key)
+    else:
+        state.put(key, orjson.dumps(data))
+
+
+def _data_of(record: Record, wanted: str) -> object:
+    try:
+        event = _decode(record.value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise _Broken(str(fault)) from fault
+    if event.type != wanted:
+        message = f"$.type: must be {wanted}"
+        raise _Broken(message)
+    return event.data
+
+
+def _broken(faults: Sequence[Fault]) -> _Broken:
+    return _Broken("; ".join(f"$.data.{fault}" for fault in faults))
+
+
+class Rules:
+    """The policies and controls in force on this worker, as its follower reads them."""
+
+    def __init__(self, default: Policy) -> None:
+        self.policies = PolicyBook(default)
+        self.controls = ControlBook()
+        self._laws: dict[int, tuple[Policy, tuple[Law, ...]]] = {}
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        """Take over one record of the rules' state."""
+        if key.startswith(_POLICY) and value is not None:
+            kept = orjson.loads(value)
+            policy, _ = parse_policy(kept["document"])
+            if policy is not None:
+                self.policies.accept(policy, kept["recorded_at_ms"])
+        elif key.startswith(_CONTROL):
+            self.controls.accept(_control_of(key, value))
+
+    def laws(self, enterprise: str, now_ms: int) -> tuple[Law, ...]:
+        """The laws in force for an enterprise, indexed by kind."""
+        policy = self.policies.in_force(enterprise, now_ms)
+        # By identity, for comparing whole policies would cost more than the decision. The policy
+        # is kept beside its laws, so that its identity stays its own.
+        known = self._laws.get(id(policy))
+        if known is None:
+            known = self._laws[id(policy)] = (policy, laws_of(policy))
+        return known[1]
+
+
+def _control_of(key: bytes, value: bytes | None) -> Control:
+    if value is None:
+        scope = key.removeprefix(_CONTROL).decode()
+        return Control(action=Action.RESUME, scope=scope, by="", why="")
+    control = parse_control(orjson.loads(value))
+    if isinstance(control, list):
+        message = f"a control in the rules' state cannot be read: {control[0]}"
+        raise TypeError(message)
+    return control

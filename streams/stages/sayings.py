@@ -1,0 +1,84 @@
+"""What the customer stage says of a settled ask: the decision, and the approved message.
+
+Rules of this file: fields are put in their places; nothing is decided or counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.core.kinds import KIND_NAMES
+from streams.events.identity import decision_id
+from streams.events.outcomes import encode_approved, encode_decision
+
+if TYPE_CHECKING:
+    from streams.core.ask import Ask
+    from streams.core.customer import Desk, Settled
+    from streams.core.verdict import Verdict
+
+
+def id_of_ask(desk: Desk, ask: Ask) -> str:
+    """The decision id of an ask at this desk."""
+    return decision_id(desk.enterprise, ask.source, ask.intent_id, desk.customer)
+
+
+class Saying(NamedTuple):
+    """One settled ask with the names it is told under."""
+
+    ask: Ask
+    verdict: Verdict
+    desk: Desk
+    id: str
+    kind: str
+
+    def decision(self) -> bytes:
+        """`decorum.decision.v1`."""
+        ask, verdict, law = self.ask, self.verdict, self.desk.laws[self.ask.kind]
+        return encode_decision(
+            decision_id=self.id,
+            intent_id=ask.intent_id,
+            intent_source=ask.source,
+            enterprise_id=self.desk.enterprise,
+            account_id=ask.account_id,
+            customer_id=self.desk.customer,
+            campaign_id=ask.campaign_id,
+            kind=self.kind,
+            priority=ask.priority,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            rule=verdict.rule,
+            policy=law.policy,
+            policy_version=law.version,
+            stage="customer",
+            decided_at_ms=self.desk.now_ms,
+            eligible_at_ms=verdict.eligible_at_ms,
+            send_by_ms=verdict.send_by_ms,
+            remaining=verdict.remaining,
+            wecom_errcode=verdict.wecom_errcode,
+            shadow=verdict.shadow,
+        )
+
+    def approved(self) -> bytes:
+        """`decorum.approved.v1`, for a verdict that approves."""
+        ask = self.ask
+        return encode_approved(
+            decision_id=self.id,
+            intent_id=ask.intent_id,
+            enterprise_id=self.desk.enterprise,
+            account_id=ask.account_id,
+            customer_id=self.desk.customer,
+            campaign_id=ask.campaign_id,
+            kind=self.kind,
+            priority=ask.priority,
+            content_ref=ask.content_ref,
+            attributes=ask.attributes,
+            to_account_id=ask.to_account_id,
+            decided_at_ms=self.desk.now_ms,
+            send_by_ms=self.verdict.send_by_ms or 0,
+        )
+
+
+def saying(settled: Settled, desk: Desk) -> Saying:
+    """What there is to say of one settled ask."""
+    ask = settled.ask
+    return Saying(ask, settled.verdict, desk, id_of_ask(desk, ask), KIND_NAMES[ask.kind])

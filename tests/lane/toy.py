@@ -1,0 +1,105 @@
+"""Toy stages whose outputs tell by themselves whether anything was lost, doubled or reordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streams.lane.partitioner import partition_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.lane.stage import Due, Output, Record
+    from streams.lane.state import State
+
+
+@dataclass(frozen=True)
+class Count:
+    """Numbers the records of each key: output `key -> number:value`, numbers without a gap."""
+
+    name: str = "count"
+    sources: tuple[str, ...] = ("in",)
+    changelog: str = "count-state"
+    output: str = "out"
+    tally: bool = True
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterator[Output]:
+        """One output a record."""
+        for record in records:
+            key, value = record.key or b"", record.value or b"tombstone"
+            if value == b"break":
+                raise ValueError("told to break")
+            number = int(state.get(key) or 0) + 1
+            state.put(key, b"%d" % number)
+            yield self.output, None, key, b"%d:%b" % (number, value)
+        if self.tally:
+            state.tally["records", record.topic] += len(records)
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """It sets no timers."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Passes records on to the partition of their value's first word."""
+
+    partitions: int
+    name: str = "relay"
+    sources: tuple[str, ...] = ("first",)
+    changelog: str = "relay-state"
+    output: str = "in"
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterator[Output]:
+        """The new key is the value up to its first space."""
+        for record in records:
+            value = record.value or b""
+            key = value.split(b" ", 1)[0]
+            yield self.output, partition_for(key, self.partitions), key, value
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """It sets no timers."""
+        return ()
+
+
+@dataclass
+class Alarm:
+    """Sets a timer from each record (`due_ms name`, or `-due_ms name` to cancel); tells firings."""
+
+    name: str = "alarm"
+    sources: tuple[str, ...] = ("alarms",)
+    changelog: str = "alarm-state"
+    output: str = "rung"
+    repeat_ms: int = 0
+    seen: list[int] = field(default_factory=list)
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterator[Output]:
+        """Set or cancel; no output of its own but `handled`."""
+        for record in records:
+            due, name = (record.value or b"").split(b" ", 1)
+            if due.startswith(b"-"):
+                state.cancel_timer(int(due[1:]), name)
+            else:
+                state.set_timer(int(due), name, b"payload of " + name)
+            yield self.output, None, name, b"handled at %d" % now_ms
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterator[Output]:
+        """One output a timer; sets it again if it repeats."""
+        self.seen.append(len(due))
+        for timer in due:
+            if self.repeat_ms:
+                state.set_timer(timer.due_ms + self.repeat_ms, timer.name)
+            yield self.output, None, timer.name, b"due %d fired %d" % (timer.due_ms, now_ms)
