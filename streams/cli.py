@@ -75,9 +75,13 @@ def worker() -> None:
 
     settings = _settings()
     configure_logs()
+    from streams.policies import PolicyError
     from streams.worker import run
 
-    sys.exit(run(settings))
+    try:
+        run(settings)
+    except PolicyError as error:
+        _fail((f"DECORUM_POLICY: {line}" for line in error.lines), WRONG_SETTINGS)
 
 
 @main.group()
@@ -93,12 +97,16 @@ FILE = click.argument(
 @policy.command("check")
 @FILE
 def policy_check(file: Path) -> None:
-    """Name every mistake in a policy FILE, with its path in the document."""
+    """Name every mistake in a policy FILE, with its path in the document.
+
+    A policy without mistakes may still leave things ungoverned: those are notes.
+    """
     from streams import policies
 
     faults = policies.check_file(file)
     if faults:
         _fail(faults)
+    _print(f"note: {note}" for note in policies.notes_on_file(file))
     click.echo(f"{file}: good")
 
 
@@ -109,11 +117,11 @@ def policy_publish(file: Path) -> None:
     from streams import policies
 
     settings = _settings()
-    faults = policies.check_file(file)
-    if faults:
-        _fail(faults)
-    _await(policies.publish(settings, file))
-    click.echo(f"{file}: published")
+    try:
+        done = _await(policies.publish(settings, file))
+    except policies.PolicyError as error:
+        _fail(error.lines)
+    click.echo(done)
 
 
 @main.command(short_help="Publish an operator's control (kill switch).")
@@ -135,7 +143,7 @@ def control(action: str, scope: str, by: str, why: str, length: str | None) -> N
       ENTERPRISE/account/NAME      one sending account
       ENTERPRISE/campaign/NAME     one campaign
       ENTERPRISE/kind/KIND         one kind of message, such as broadcast
-    """
+    """  # noqa: D301 (click reads the character, not two)
     from streams import controls
 
     settings = _settings()
@@ -168,7 +176,8 @@ def kafka(directory: Path | None, port: int) -> None:
     It needs Java 17 or newer, and Maven to fetch it the first time. Stop it with Ctrl-C; its data
     are kept.
     """
-    from streams.local.kafka import LocalKafkaError, default_directory
+    from streams.local.jars import LocalKafkaError
+    from streams.local.kafka import default_directory
     from streams.local.serve import serve
 
     try:
@@ -184,9 +193,10 @@ def demo() -> None:
     Topics, a worker, a realistic stream in, and what became of it. With DECORUM_KAFKA set, it runs
     on that cluster.
     """
+    settings = _settings()
     from streams.local.demo import run
 
-    sys.exit(run(_settings()))
+    sys.exit(run(settings))
 
 
 def _settings() -> Settings:

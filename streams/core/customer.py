@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from streams.core.decide import decide
 from streams.core.ledger import (
+    NO_PAIR,
     Contact,
     Held,
     forget_contacts,
@@ -19,7 +22,7 @@ from streams.core.ledger import (
     seen_before,
 )
 from streams.core.reasons import Outcome, Reason
-from streams.core.verdict import Case, Verdict
+from streams.core.verdict import Case, Verdict, no
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from streams.core.ledger import Ledger
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """What is to be said of one ask: `mark` is the first 64 bits of its decision id."""
 
     ask: Ask
@@ -37,7 +40,7 @@ class Settled(NamedTuple):
     verdict: Verdict
 
 
-class Desk(NamedTuple):
+class Desk(msgspec.Struct, frozen=True, gc=False):
     """A customer's ledger under the laws in force at one moment."""
 
     ledger: Ledger
@@ -54,17 +57,23 @@ class Desk(NamedTuple):
         forget_contacts(self.ledger, law.retention, self.now_ms)
 
     def judge(self, ask: Ask, mark: int) -> list[Settled]:
-        """Decide an ask that has just arrived; more than one is settled where another must yield."""
+        """Decide an ask that has just arrived; where another must yield to it, that one as well."""
         ledger = self.ledger
+        if ledger.erased and self.laws[ask.kind].disturbs:
+            # Said again at every repeat: remembering the repeats would be remembering the customer.
+            return [Settled(ask, mark, self._decide(ask, mark))]
         if seen_before(ledger, mark) or any(held.mark == mark for held in ledger.held):
             return [Settled(ask, mark, Verdict(Outcome.DUPLICATE, Reason.DUPLICATE))]
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(ask, mark)
-        settled = [Settled(ask, mark, verdict)]
-        if verdict.outcome is Outcome.DEFERRED:
-            self._hold(ask, mark, verdict)
-            settled += self._yield_least_urgent()
-        return settled
+        settled = Settled(ask, mark, verdict)
+        if verdict.outcome is not Outcome.DEFERRED:
+            return [settled]
+        self._hold(ask, mark, verdict)
+        yielded = self._yield_least_urgent()
+        if yielded is None:
+            return [settled]
+        return [yielded] if yielded.mark == mark else [settled, yielded]
 
     def wake(self) -> list[Settled]:
         """Look again at what is due now, the most urgent first, then the oldest."""
@@ -74,10 +83,9 @@ class Desk(NamedTuple):
         """Look again at everything held, after an event that may have changed the answer."""
         return self._again(self.ledger.held)
 
-    def cancel(self, account: str, reason: Reason) -> list[Settled]:
-        """End what is held for this account."""
-        ended = [held for held in self.ledger.held if held.ask.account_id == account]
-        self.ledger.held = [held for held in self.ledger.held if held.ask.account_id != account]
+    def cancel(self, reason: Reason) -> list[Settled]:
+        """End everything that is held."""
+        ended, self.ledger.held = self.ledger.held, []
         verdict = Verdict(Outcome.CANCELLED, reason)
         return [Settled(held.ask, held.mark, verdict) for held in ended]
 
@@ -100,11 +108,11 @@ class Desk(NamedTuple):
 
     def _decide(self, ask: Ask, mark: int) -> Verdict:
         law, ledger = self.laws[ask.kind], self.ledger
-        pair = ledger.pair(ask.account_id)
+        pair = ledger.pairs.get(ask.account_id, NO_PAIR)
         verdict = decide(Case(ledger, pair, ask, self.customer, law, self.now_ms))
         if verdict.send_by_ms is not None:
             lag_ms = verdict.send_by_ms - self.now_ms
-            pair.contacts.append(
+            ledger.pair(ask.account_id).contacts.append(
                 Contact(verdict.send_by_ms, lag_ms, mark, ask.kind, campaign=ask.campaign_id)
             )
         return verdict
@@ -119,13 +127,13 @@ class Desk(NamedTuple):
         self.ledger.held.append(held)
         return held
 
-    def _yield_least_urgent(self) -> list[Settled]:
+    def _yield_least_urgent(self) -> Settled | None:
         held = self.ledger.held
         if len(held) <= self.laws[0].max_held:
-            return []
+            return None
         least = _by_urgency(held)[-1]
         held.remove(least)
-        return [Settled(least.ask, least.mark, Verdict(Outcome.DENIED, Reason.TOO_MANY_HELD))]
+        return Settled(least.ask, least.mark, no(Reason.TOO_MANY_HELD, rule="max_held"))
 
 
 def _by_urgency(held: Iterable[Held]) -> list[Held]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.reasons import Outcome, Reason
-from streams.core.refusals import REFUSALS
 from streams.core.timing import eligible_ms, fails, send_by_ms, too_early
 from streams.core.verdict import Verdict
-from streams.core.windows import Standing, live_contacts, standing
+from streams.core.windows import Contacts, Standing, live_contacts, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,28 +22,42 @@ if TYPE_CHECKING:
 
 def decide(case: Case) -> Verdict:
     """The verdict on one case."""
-    for refuse in REFUSALS:
+    ask, law, now_ms = case.ask, case.law, case.now_ms
+    for refuse in law.refusals:
         verdict = refuse(case)
         if verdict is not None:
             return verdict
-    ask, law, now_ms = case.ask, case.law, case.now_ms
     contacts = live_contacts(case.ledger, ask.account_id)
-    stands = [standing(w, contacts, ask.campaign_id, law.zone, now_ms) for w in law.windows]
-    shadows = [standing(w, contacts, ask.campaign_id, law.zone, now_ms) for w in law.shadows]
+    stands = standings(law.windows, contacts, ask.campaign_id, law.zone, now_ms)
+    shadow = _shadow(case, contacts) if law.shadows else None
     early = too_early(case, stands)
+    if early is None:
+        return Verdict(
+            Outcome.APPROVED,
+            Reason.OK,
+            send_by_ms=send_by_ms(case),
+            remaining=_remaining(stands, taken=1),
+            shadow=shadow,
+        )
     return Verdict(
-        Outcome.APPROVED if early is None else Outcome.DENIED if ask.deny else Outcome.DEFERRED,
-        Reason.OK if early is None else early[0],
-        rule=None if early is None else early[1],
-        eligible_at_ms=None if early is None else eligible_ms(case, stands),
-        send_by_ms=send_by_ms(case) if early is None else None,
-        remaining=_remaining(stands, taken=1 if early is None else 0),
-        shadow={s.window.id: fails(s, ask.priority, now_ms) or Reason.OK for s in shadows} or None,
+        Outcome.DENIED if ask.deny else Outcome.DEFERRED,
+        early[0],
+        rule=early[1],
+        eligible_at_ms=eligible_ms(case, stands),
+        remaining=_remaining(stands, taken=0),
+        shadow=shadow,
     )
 
 
+def _shadow(case: Case, contacts: Contacts) -> dict[str, str]:
+    """What each shadow rule would have said."""
+    ask, law = case.ask, case.law
+    stands = standings(law.shadows, contacts, ask.campaign_id, law.zone, case.now_ms)
+    return {s.window.id: fails(s, ask.priority, case.now_ms) or Reason.OK for s in stands}
+
+
 def _remaining(stands: Sequence[Standing], taken: int) -> dict[str, int]:
-    """How many are left under each window with a limit. Never negative: a policy may have shrunk."""
+    """How many are left under each window with a limit; none where a newer policy has less."""
     return {
         s.window.id: s.free - taken if s.free > taken else 0
         for s in stands

@@ -102,7 +102,8 @@ def told_hours(
 def transferred(ledger: Ledger, account: str, taker: str, now_ms: int) -> None:
     """The customer went over to another account: what was between them goes along.
 
-    Where the taker knew the customer already, both histories are kept. A transfer under way is done.
+    Where the taker knew the customer already, both histories are kept. A transfer under way is
+    done.
     """
     end_transfer(ledger, account, done=True, now_ms=now_ms)
     giver = ledger.pairs.get(account)

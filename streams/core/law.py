@@ -15,11 +15,13 @@ from streams.core.kinds import Kind, mask_of
 from streams.core.ledger import Retention
 from streams.core.localtime import DAY_MS, zone_named
 from streams.core.policy import Calendar, QuietHours, Reply, Silence, Suppression, Window
+from streams.core.refusals import refusals_under
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from streams.core.policy import Policy
+    from streams.core.refusals import Refusal
 
 # A reply answers a call: only its credit and operators' controls bind it. A transactional message
 # keeps consent and its own windows. A transfer is a change of hands, not a message.
@@ -52,12 +54,16 @@ S = TypeVar("S", bound=_Section)
 
 
 class Law(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules for one kind under one policy; `None` or empty where a section does not bind it."""
+    """The rules for one kind under one policy; `None` or empty where a section does not bind it.
+
+    `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
+    """
 
     kind: Kind
     policy: str
     version: int
     zone: ZoneInfo
+    disturbs: bool
     unknown_zone_denies: bool
     windows: tuple[Window, ...]
     shadows: tuple[Window, ...]
@@ -75,13 +81,15 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     remember_ms: int
     max_held: int
     retention: Retention
+    refusals: tuple[Refusal, ...] = ()
 
 
 @lru_cache(maxsize=4096)
 def laws_of(policy: Policy) -> tuple[Law, ...]:
     """The laws of a policy, indexed by kind."""
     retention = _retention(policy)
-    return tuple(_law(policy, kind, retention) for kind in Kind)
+    laws = (_law(policy, kind, retention) for kind in Kind)
+    return tuple(msgspec.structs.replace(law, refusals=refusals_under(law)) for law in laws)
 
 
 def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
@@ -95,6 +103,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         policy=policy.name,
         version=policy.version,
         zone=zone,
+        disturbs=bool(_DISTURBS >> kind & 1),
         unknown_zone_denies=policy.unknown_zone_denies,
         windows=tuple(w for w in governing if not w.shadow),
         shadows=tuple(w for w in governing if w.shadow),

@@ -106,7 +106,11 @@ class Held(msgspec.Struct, array_like=True):
 
 
 class Ledger(msgspec.Struct, array_like=True):
-    """Everything known of one customer of one enterprise."""
+    """Everything known of one customer of one enterprise.
+
+    `hurt_ms`: the last complaint or block, to any account. `told_ms`: when `zone` and `quiet` were
+    told. `erased`: they asked to be forgotten, and nothing but that is known of the time before.
+    """
 
     version: int = 1
     pairs: dict[str, Pair] = {}
@@ -117,6 +121,7 @@ class Ledger(msgspec.Struct, array_like=True):
     quiet: Quiet | None = None
     told_ms: int = 0
     held: list[Held] = []
+    erased: bool = False
 
     def pair(self, account: str) -> Pair:
         """The pair with that account, made when there is none."""
@@ -133,8 +138,11 @@ class Ledger(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Ledger).decode
-_EMPTY: Final = _encode(Ledger())
-_UNTOUCHED: Final = Pair()
+_NOTHING_LEFT: Final = frozenset({_encode(Ledger()), _encode(Ledger(erased=True))})
+"""An erasure is remembered by its mark, outside the ledger."""
+
+NO_PAIR: Final = Pair()
+"""What is between a customer and an account that never met; only to be read."""
 
 
 def load(value: bytes | None) -> Ledger:
@@ -145,7 +153,7 @@ def load(value: bytes | None) -> Ledger:
 def dump(ledger: Ledger) -> bytes | None:
     """The value to store, None when nothing is left to remember."""
     value = _encode(ledger)
-    return None if value == _EMPTY else value
+    return None if value in _NOTHING_LEFT else value
 
 
 # --- repeats: a row of entries of 8 bytes mark and 6 bytes time, oldest first ---------------------
@@ -203,11 +211,13 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     """
     keep_ms = retention.keep_ms
     for account, pair in list(ledger.pairs.items()):
-        if any(c.at_ms + keep_ms[c.kind] <= now_ms for c in pair.contacts):
-            _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
+        for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
+            if contact.at_ms + keep_ms[contact.kind] <= now_ms:
+                _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
+                break
         if len(pair.contacts) > UNGOVERNED_MOST:
             _bound_ungoverned(pair, retention)
-        if pair == _UNTOUCHED:
+        if pair == NO_PAIR:
             del ledger.pairs[account]
 
 

@@ -93,7 +93,10 @@ def _quiet_spans(zone: ZoneInfo, from_ms: int, to_ms: int, day: int) -> tuple[Sp
     spans = []
     for offset in range(-2, 5):
         start = today + timedelta(days=offset)
-        starts, ends = _instants(zone, start, from_ms), _instants(zone, start + over_midnight, to_ms)
+        starts, ends = (
+            _instants(zone, start, from_ms),
+            _instants(zone, start + over_midnight, to_ms),
+        )
         spans.append(Span(min(starts), max(ends)))
     return tuple(spans)
 

@@ -58,11 +58,20 @@ def show(value: object) -> str:
         return {None: "nothing", True: "`true`", False: "`false`"}[value]
     if isinstance(value, int) and value.bit_length() > _WORD_BITS:
         return "a number beyond 64 bits"
-    if isinstance(value, str | int | float):
-        text = str(value)
-        return f"`{text[:SHOWN]}…`" if len(text) > SHOWN else f"`{text}`"
+    if isinstance(value, str):
+        return f'"{printable(value)}"'
+    if isinstance(value, int | float):
+        return f"`{value}`"
     names = {"dict": "a mapping", "list": "a list"}
     return names.get(type(value).__name__, f"a value of type {type(value).__name__}")
+
+
+def printable(text: str) -> str:
+    """A string of the document's own, safe to print on one line and not too long for it."""
+    shown = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:SHOWN]
+    )
+    return f"{shown}…" if len(text) > SHOWN else shown
 
 
 def suggest(wrong: object, known: Iterable[str]) -> str:

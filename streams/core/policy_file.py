@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.core import policy_accounts, policy_sections, policy_throttle
 from streams.core.kinds import KIND_NAMES, KIND_OF
 from streams.core.policy import Policy
+from streams.core.policy_book import EVERYONE
 from streams.core.policy_faults import Fault, Parse, Refused, show
 from streams.core.policy_notes import notes
 from streams.core.policy_reader import (
@@ -22,6 +23,7 @@ from streams.core.policy_reader import (
     kind_list,
     kinds_or_group,
     record,
+    step_of,
 )
 from streams.core.policy_units import (
     DAY_MS,
@@ -42,9 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Fault", "notes", "parse_policy"]
-
-EVERYONE: Final = "*"
-"""The `enterprise` of a policy for all that have none of their own."""
 
 _VALIDITY_MS: Final = {
     "direct": HOUR_MS,
@@ -92,7 +91,7 @@ def _document(groups: Mapping[str, int | None], in_force: int | None) -> Parse[P
     return record(_policy, fields | {"consent": Field("ask_first", consent, None)})
 
 
-def _policy(*, groups: object, **parts: Any) -> Policy:  # noqa: ANN401, ARG001
+def _policy(*, groups: object, **parts: Any) -> Policy:  # noqa: ARG001
     # The groups have done their work: every section has its own mask by now.
     return Policy(**parts)
 
@@ -161,7 +160,7 @@ def _groups(value: object) -> None:
     """Find the faults of `groups`; what the names stand for is in `_groups_of`."""
     gathering = Gathering()
     for name, kinds in as_mapping(value).items():
-        with gathering.at(name if isinstance(name, str) and name else show(name)):
+        with gathering.at(step_of(name)):
             _group(name, kinds)
     gathering.settle()
 

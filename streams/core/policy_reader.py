@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from streams.core.kinds import KIND_NAMES, KIND_OF, mask_of
-from streams.core.policy_faults import Fault, Parse, Refused, show, suggest
+from streams.core.policy_faults import Fault, Parse, Refused, printable, show, suggest
 from streams.core.policy_units import choice
 
 T = TypeVar("T")
@@ -104,11 +104,12 @@ def _unknown_keys(found: Mapping[str, object], fields: Iterable[str]) -> Iterato
     known = set(fields)
     for key in found:
         if key not in known:
-            yield Fault(_step(key), f"unknown key{suggest(key, known)}")
+            yield Fault(step_of(key), f"unknown key{suggest(key, known)}")
 
 
-def _step(key: object) -> str:
-    return key if isinstance(key, str) and key else show(key)
+def step_of(key: object) -> str:
+    """A key of the document's own as a step of a path."""
+    return printable(key) if isinstance(key, str) and key else show(key)
 
 
 def listing(item: Parse[T], *, least: int = 0, most: int) -> Parse[tuple[T, ...]]:

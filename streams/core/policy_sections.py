@@ -56,6 +56,8 @@ class _WithKinds(Protocol):
 
 
 def binds(mask: int, why: str) -> Check[_WithKinds]:
+    """Refuse a section none of whose kinds it could ever bind; a part of them is only noted."""
+
     def check(section: _WithKinds) -> Iterator[Fault]:
         if not section.kinds & mask:
             yield Fault("kinds", f"never binds: {why}")

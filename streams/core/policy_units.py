@@ -141,7 +141,7 @@ def time_zone(value: object) -> str:
     # `localtime` is whatever the machine was set to: two workers would decide differently.
     if isinstance(value, str) and value != "localtime" and _zone_exists(value):
         return value
-    known = available_timezones() if isinstance(value, str) else ()
+    known = available_timezones() - {value} if isinstance(value, str) else ()
     text = f"is not an IANA time zone like Asia/Shanghai{_nearest_zone(value, known)}"
     raise Refused.because(f"{show(value)} {text}")
 

@@ -12,6 +12,9 @@ from typing import Final
 class Outcome(StrEnum):
     """How one intent for one customer stands."""
 
+    # An enum hashes its name in Python, a string its text in C; both are hashed for every decision.
+    __hash__ = str.__hash__
+
     APPROVED = "approved"
     DENIED = "denied"
     DEFERRED = "deferred"
@@ -23,6 +26,8 @@ class Outcome(StrEnum):
 
 class Reason(StrEnum):
     """Why; in the contract's order."""
+
+    __hash__ = str.__hash__
 
     OK = "ok"
     WINDOW_FULL = "window_full"

@@ -1,7 +1,7 @@
 """The refusals: what no waiting mends, in the order in which they speak.
 
 Rules of this file: each refusal reads a case and answers with a denial or None; none changes
-anything. A new one is a function and its place in `REFUSALS`.
+anything. A new one is a function and its line in `_REFUSALS`, with the laws it speaks under.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ from streams.core.reasons import (
 )
 from streams.core.timing import fails, zone_of
 from streams.core.verdict import Verdict, no
-from streams.core.windows import live_contacts, opens_ms, standing
+from streams.core.windows import live_contacts, opens_ms, standings
 
 if TYPE_CHECKING:
-    from streams.core.ledger import Pair
+    from collections.abc import Callable
+
+    from streams.core.law import Law
+    from streams.core.ledger import Contact, Pair
     from streams.core.verdict import Case
+
+    Refusal = Callable[[Case], Verdict | None]
 
 
 def _deadline_passed(case: Case) -> Verdict | None:
@@ -37,11 +42,13 @@ def _deadline_passed(case: Case) -> Verdict | None:
 
 
 def _no_consent(case: Case) -> Verdict | None:
-    if not case.law.consent:
-        return None
     said = case.ledger.consent.get(case.law.kind)
     allowed = not case.law.ask_first if said is None else said.allowed
     return None if allowed else no(Reason.NO_CONSENT, rule="consent")
+
+
+def _erased(case: Case) -> Verdict | None:
+    return no(Reason.SUPPRESSED, rule="erased") if case.ledger.erased else None
 
 
 def _suppressed(case: Case) -> Verdict | None:
@@ -53,7 +60,11 @@ def _suppressed(case: Case) -> Verdict | None:
     if FOREVER in {account_ends, enterprise_ends}:
         return no(Reason.SUPPRESSED, rule="suppression")
     ends_ms = max(account_ends, enterprise_ends)
-    return no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=ends_ms) if ends_ms > now_ms else None
+    return (
+        no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=ends_ms)
+        if ends_ms > now_ms
+        else None
+    )
 
 
 def _ends(hurt_ms: int, length_ms: int) -> int:
@@ -63,7 +74,7 @@ def _ends(hurt_ms: int, length_ms: int) -> int:
 
 
 def _not_friend(case: Case) -> Verdict | None:
-    if not case.law.friends or case.pair.friend == Friend.YES:
+    if case.pair.friend == Friend.YES:
         return None
     if case.law.friends_required or case.pair.friend == Friend.REMOVED:
         return no(Reason.NOT_FRIEND, rule="friends")
@@ -91,48 +102,54 @@ def replies_used(pair: Pair) -> int:
 
 def _transfer_limit(case: Case) -> Verdict | None:
     law, now_ms = case.law, case.now_ms
-    if law.kind is not Kind.TRANSFER:
-        return None
     contacts = live_contacts(case.ledger, case.ask.account_id)
-    under_way = (c.kind == Kind.TRANSFER and c.state == State.RESERVED for c in contacts[0])
-    if any(going and c.at_ms >= now_ms for going, c in zip(under_way, contacts[0], strict=True)):
+    if any(_is_under_way(contact, now_ms) for contact in contacts.everyone):
         return no(Reason.TRANSFER_LIMIT, wecom_errcode=TRANSFER_UNDER_WAY)
-    for window in law.windows:
-        stand = standing(window, contacts, case.ask.campaign_id, law.zone, now_ms)
+    for stand in standings(law.windows, contacts, case.ask.campaign_id, law.zone, now_ms):
         if fails(stand, case.ask.priority, now_ms) is not None:
             return no(
                 Reason.TRANSFER_LIMIT,
-                rule=window.id,
+                rule=stand.window.id,
                 eligible_at_ms=opens_ms(stand, case.ask.priority, law.zone, now_ms),
                 wecom_errcode=TRANSFERRED_TOO_OFTEN,
             )
     return None
 
 
+def _is_under_way(contact: Contact, now_ms: int) -> bool:
+    return (
+        contact.kind == Kind.TRANSFER
+        and contact.state == State.RESERVED
+        and contact.at_ms >= now_ms
+    )
+
+
 def _zone_unknown(case: Case) -> Verdict | None:
-    law = case.law
-    if law.quiet_hours is None or not law.unknown_zone_denies or zone_of(case.ledger) is not None:
-        return None
-    return no(Reason.QUIET_HOURS, rule="unknown_zone")
+    return None if zone_of(case.ledger) is not None else no(Reason.QUIET_HOURS, rule="unknown_zone")
 
 
 def _held_out(case: Case) -> Verdict | None:
-    share = case.law.holdout_share
-    if share and share_of("holdout", case.customer) < share:
+    if share_of("holdout", case.customer) < case.law.holdout_share:
         return Verdict(Outcome.HELD_OUT, Reason.HOLDOUT, rule="holdout")
     return None
 
 
-REFUSALS: Final = (
-    _deadline_passed,
-    _no_consent,
-    _suppressed,
-    _not_friend,
-    _no_credit,
-    _transfer_limit,
-    _zone_unknown,
-    _held_out,
+_REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
+    (lambda _: True, _deadline_passed),
+    (lambda law: law.consent, _no_consent),
+    (lambda law: law.disturbs, _erased),
+    (lambda law: law.suppression, _suppressed),
+    (lambda law: law.friends, _not_friend),
+    (lambda law: law.reply, _no_credit),
+    (lambda law: law.kind is Kind.TRANSFER, _transfer_limit),
+    (lambda law: law.quiet_hours and law.unknown_zone_denies, _zone_unknown),
+    (lambda law: law.holdout_share, _held_out),
 )
+
+
+def refusals_under(law: Law) -> tuple[Refusal, ...]:
+    """The refusals that can speak under a law, in their order."""
+    return tuple(refuse for binds, refuse in _REFUSALS if binds(law))
 
 
 def share_of(salt: str, subject: str) -> float:

@@ -58,10 +58,13 @@ def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
 def eligible_ms(case: Case, stands: Sequence[Standing]) -> int | None:
     """The first moment at which all would allow it; None where there is none to be found."""
     silent_ms = silent_until(case.pair, case.law)
-    at_ms: int | None = max(case.now_ms, case.ask.not_before_ms or 0, silent_ms)
+    earliest_ms = max(case.now_ms, case.ask.not_before_ms or 0, silent_ms)
+    # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
+    at_ms = _past(case, [s for s in stands if s.window.calendar is None], earliest_ms)
+    recurring = [s for s in stands if s.window.calendar is not None]
     for _ in range(ROUNDS):
         before_ms = at_ms
-        at_ms = _past_windows(case, stands, at_ms)
+        at_ms = None if at_ms is None else _past(case, recurring, at_ms)
         if at_ms is None:
             return None
         night = quiet(case.ledger, case.law, at_ms)
@@ -72,7 +75,7 @@ def eligible_ms(case: Case, stands: Sequence[Standing]) -> int | None:
     return None
 
 
-def _past_windows(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:
+def _past(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:
     for stand in stands:
         opens = opens_ms(stand, case.ask.priority, case.law.zone, at_ms)
         if opens is None:
@@ -89,7 +92,8 @@ def send_by_ms(case: Case) -> int:
         ends.append(case.ask.deadline_ms)
     for window in law.windows:
         if window.calendar is not None:
-            ends.append(period(window.calendar, law.zone, now_ms).end_ms - 1)
+            end_ms = period(window.calendar, law.zone, now_ms).end_ms
+            ends.append(end_ms - 1)
     if law.reply is not None:
         ends.append(case.pair.credit_ms + law.reply.within_ms - 1)
     night = quiet(case.ledger, law, now_ms)

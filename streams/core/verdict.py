@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.core.ledger import Ledger, Pair
 
 
-class Case(NamedTuple):
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One ask of one customer's before the law at one moment. `pair` is the asking account's."""
 
     ledger: Ledger
@@ -25,7 +25,7 @@ class Case(NamedTuple):
     now_ms: int
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What was decided; fields as in the contract's decision."""
 
     outcome: Outcome

@@ -8,20 +8,27 @@ gap G is legal at e + G. Contacts in the future, reserved up to their last sendi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from streams.core.ledger import State
 from streams.core.localtime import days_in_month, period
 from streams.core.policy import DAYS_IN_MONTH, Calendar, Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from streams.core.ledger import Contact, Ledger
     from streams.core.policy import Window
 
 
-class Standing(NamedTuple):
+_RELEASED: Final = int(State.RELEASED)
+"""Looked up for every contact of every decision, which an enum's members are too slow for."""
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How a window stands for one message at one moment. `free` counts before the message."""
 
     window: Window
@@ -30,40 +37,61 @@ class Standing(NamedTuple):
     gap_ends_ms: int
 
 
-def live_contacts(ledger: Ledger, account: str) -> tuple[list[Contact], list[Contact]]:
-    """The contacts that count: all of the customer's, and those of this account among them."""
+class Contacts(NamedTuple):
+    """The contacts that count: all of the customer's, and this account's among them."""
+
+    everyone: list[Contact]
+    own: list[Contact]
+
+
+def live_contacts(ledger: Ledger, account: str) -> Contacts:
+    """All contacts but those released."""
     own: list[Contact] = []
     everyone: list[Contact] = []
     for name, pair in ledger.pairs.items():
-        live = [c for c in pair.contacts if c.state != State.RELEASED]
+        live = [c for c in pair.contacts if c.state != _RELEASED]
         everyone += live
         if name == account:
             own = live
-    return everyone, own
+    return Contacts(everyone, own)
 
 
-def standing(
-    window: Window,
-    contacts: tuple[list[Contact], list[Contact]],
+def standings(
+    windows: Iterable[Window],
+    contacts: Contacts,
     campaign: str | None,
     zone: ZoneInfo,
     at_ms: int,
-) -> Standing:
-    """The window's standing at `at_ms` for a message of this campaign."""
-    times = _times(window, contacts, campaign)
-    free = 0 if window.limit is None else _limit(window, zone, at_ms) - _count(window, times, zone, at_ms)
+) -> list[Standing]:
+    """How each window stands at `at_ms` for a message of this campaign."""
+    stands = []
+    views: dict[tuple[int, Scope], list[int]] = {}
+    for window in windows:
+        # Windows often differ in their length alone; they share one list of times.
+        view = window.kinds, window.scope
+        times = views.get(view)
+        if times is None:
+            times = views[view] = _times(window, contacts, campaign)
+        stands.append(_standing(window, times, zone, at_ms))
+    return stands
+
+
+def _standing(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> Standing:
+    free = 0
+    if window.limit is not None:
+        free = _limit(window, zone, at_ms) - _count(window, times, zone, at_ms)
     gap_ends_ms = max(times) + window.min_gap_ms if window.min_gap_ms and times else 0
     return Standing(window, times, free, gap_ends_ms)
 
 
-def _times(
-    window: Window, contacts: tuple[list[Contact], list[Contact]], campaign: str | None
-) -> list[int]:
-    everyone, own = contacts
+def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
     kinds, scope = window.kinds, window.scope
     if scope is Scope.CAMPAIGN:
-        return [c.at_ms for c in everyone if kinds >> c.kind & 1 and c.campaign == campaign]
-    return [c.at_ms for c in (own if scope is Scope.ACCOUNT else everyone) if kinds >> c.kind & 1]
+        return [
+            c.at_ms for c in contacts.everyone if kinds >> c.kind & 1 and c.campaign == campaign
+        ]
+    counted = contacts.own if scope is Scope.ACCOUNT else contacts.everyone
+    return [c.at_ms for c in counted if kinds >> c.kind & 1]
 
 
 def _count(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> int:

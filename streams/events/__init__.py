@@ -1,6 +1,7 @@
 """What travels: events in and out as typed values, and nothing that decides.
 
 Read in this order: `fields` (limits), `envelope`, `intents`, `interactions`, `controls`, `decode`
-(bytes in), then `outcomes` and `letters` (bytes out); `keys`, `identity` and `candidate` serve the
-stages. The same shapes stand in `schemas/*.schema.json` for producers; a test holds them together.
+(bytes in), then `outcomes` and `letters` (bytes out); `keys`, `identity`, `asks` and `timestamps`
+serve the stages. What producers send stands in `schemas/*.schema.json` in their own language, with
+the same limits; a test holds the two together.
 """

@@ -192,7 +192,8 @@ def _invalid(fault: Exception) -> Refused:
     reason: RefusedReason = "invalid"
     if isinstance(fault, msgspec.DecodeError) and not isinstance(fault, msgspec.ValidationError):
         reason = "not_json"
-    located = f"{path.removesuffix('`')}: {sentence}" if separator else f"$: {path}"
+    place = path.removeprefix("key` in `").removesuffix("`")
+    located = f"{place}: {sentence}" if separator else f"$: {path}"
     return Refused(reason, _printable(located))
 
 

@@ -73,7 +73,7 @@ class Crew:
     def take(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Pass fetched records on; without a taker they are read again by whoever opens next."""
         taker = self._route.get(TopicPartition(tp.topic, tp.partition))
-        if taker is not None:
+        if taker is not None and records:
             taker.offer(tp.topic, records)
 
     # What partitions ask for.

@@ -9,10 +9,10 @@ fails there, loudly, and not in a running worker. No other file may touch a priv
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -22,18 +22,25 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
     from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 
-PRIVATE_NAMES: Final = {
-    driver.Consumer: ("_getmany", "_new_consumer_thread"),
-    driver.AIOKafkaConsumerThread: ("_create_worker_consumer", "_ensure_consumer"),
-    driver.Producer: ("_new_producer",),
-    driver.Transport: ("Consumer", "Producer"),
-}
+PRIVATE_NAMES: Final = (
+    (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
+    (driver.AIOKafkaConsumerThread, ("_create_worker_consumer", "_ensure_consumer")),
+    (driver.Producer, ("_new_producer",)),
+    (driver.Transport, ("Consumer", "Producer")),
+    (sender, ("BACKOFF_OVERRIDE",)),
+)
 
 POLL_S: Final = 0.2  # how long one look at the fetcher may keep a partition from being opened
 SHORT_POLL_S: Final = 0.02  # while a partition is held back, idle ones must not delay it
 NOTHING_WANTED_S: Final = 0.01
-PACE_S: Final = 0.01  # few fat fetches: without sessions each costs by the partition
-FAT_FETCH: Final = 2_000  # records; after one of these the next is not paced
+# The broker gathers for this long, unless so much is there: few fat fetches, because without fetch
+# sessions each costs by the partition, and yet what arrives is fresh.
+FETCH_WAIT_MS: Final = 10
+FETCH_MIN_BYTES: Final = 64 << 10
+# A transaction begun before the last one's markers are written is told to try again; aiokafka then
+# waits 20 ms, which is more than the markers take.
+TRANSACTION_RETRY_S: Final = 0.003
+sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S
 
 Fetched = dict[Any, "Sequence[ConsumerRecord[bytes, bytes]]"]
 
@@ -75,7 +82,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=int(POLL_S * 1000),
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=FETCH_MIN_BYTES,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
@@ -99,7 +107,6 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
         """Faust makes it; the lane reaches it through the transport."""
         self._hub = transport.hub
         self._fetching = asyncio.Lock()
-        self._not_before = 0.0
         super().__init__(transport, *args, **kwargs)
         transport.consumer = self
 
@@ -112,7 +119,6 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
             super().verify_event_path(now, tp)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetched:  # noqa: ASYNC109
-        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         active = active_partitions or set()
         async with self._fetching:
             wanted = {tp for tp in active if not self._hub.owns(tp.topic) or self._hub.wanted(*tp)}
@@ -124,14 +130,8 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
             return self._hand_over(fetched)
 
     def _hand_over(self, fetched: Fetched) -> Fetched:
-        count = 0
         for tp in [tp for tp in fetched if self._hub.owns(tp.topic)]:
-            records = fetched.pop(tp)
-            count += len(records)
-            if records:
-                self._hub.take(tp, records)
-        if count < FAT_FETCH:
-            self._not_before = time.monotonic() + PACE_S
+            self._hub.take(tp, fetched.pop(tp))
         return fetched
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> bool:

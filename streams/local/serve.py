@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from streams.local.kafka import LocalKafka, LocalKafkaError
+from streams.local.jars import LocalKafkaError
+from streams.local.kafka import LocalKafka
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CHECK_S: Final = 0.5
@@ -19,16 +22,28 @@ def serve(directory: Path, port: int) -> None:
 
     Raises LocalKafkaError when it does not start or ends by itself.
     """
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with LocalKafka(directory, port) as broker:
+    with _told_to_stop() as stop, LocalKafka(directory, port) as broker:
         print(
             f"Kafka listens on {broker.bootstrap}; export DECORUM_KAFKA={broker.bootstrap}\n"
             f"Its data are kept in {directory}. Stop it with Ctrl-C.",
             flush=True,
         )
-        while not stopped.wait(CHECK_S):
+        while not stop.wait(CHECK_S):
             status = broker.wait(0)
             if status is not None:
                 raise LocalKafkaError(f"Kafka ended with status {status}; see {broker.log}")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that the broker is always stopped in good order."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

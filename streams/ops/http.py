@@ -50,14 +50,14 @@ class HttpServer:
             ]
         )
         # Access logs of probes every few seconds would bury everything else.
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken or not this machine's."""
         await self._runner.setup()
         host, port = self._address
         try:
-            await web.TCPSite(self._runner, host, port, shutdown_timeout=SHUTDOWN_S).start()
+            await web.TCPSite(self._runner, host, port).start()
         except OSError:
             await self._runner.cleanup()
             raise

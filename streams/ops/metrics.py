@@ -30,6 +30,9 @@ from streams.topics import TOPICS, Topics
 if TYPE_CHECKING:
     from collections import Counter as Tally
 
+    from streams.lane.crew import StageSnapshot
+    from streams.stages.balance import Balance
+
 OTHER: Final = "other"
 
 _TOPIC_NAMES: Final = frozenset(topic.name for topic in TOPICS)
@@ -83,14 +86,6 @@ MEASURED: Final[dict[str, tuple[str, str]]] = {
 
 CHUNK_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 CHUNK_RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
-RECOVERY_SECONDS: Final = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-
-
-@dataclass(frozen=True, slots=True)
-class _Balance:
-    accepted: int
-    settled: int
-    held: int
 
 
 class Observer:
@@ -112,8 +107,7 @@ class Observer:
         for duration in self._durations.values():
             self.registry.register(duration)
         self._children: dict[tuple[str, ...], Counter] = {}
-        self._balances: dict[tuple[str, int], _Balance] = {}
-        self._keys: dict[tuple[str, int], int] = {}
+        self._balances: dict[str, int] = {}
         self._make_stage_metrics()
         self._make_process_metrics()
 
@@ -133,12 +127,11 @@ class Observer:
             registry=registry,
             buckets=CHUNK_RECORDS,
         )
-        self._recovery = Histogram(
+        self._recovery = Gauge(
             "decorum_recovery_seconds",
-            "From being given a partition to its state being restored.",
+            "The longest restoring of a partition's state, of those held now.",
             stage,
             registry=registry,
-            buckets=RECOVERY_SECONDS,
         )
         self._deferred = Gauge(
             "decorum_deferred", "Intents held for later.", stage, registry=registry
@@ -201,38 +194,13 @@ class Observer:
             value = self._names.logical(value)
         return value if value in LABEL_VALUES[kind] else OTHER
 
-    def balance(self, stage: str, partition: int, accepted: int, settled: int, held: int) -> None:
-        """A partition's durable counts since its beginning: intent × customer, whole numbers."""
-        self._balances[stage, partition] = _Balance(accepted, settled, held)
-        self._show_balances(stage)
-
-    def state_keys(self, stage: str, partition: int, keys: int) -> None:
-        """How many keys a partition's state has now."""
-        self._keys[stage, partition] = keys
-        self._show_keys(stage)
-
-    def recovered(self, stage: str, partition: int, keys: int, seconds: float) -> None:
-        """A partition's state is restored, `seconds` after it was given to this worker."""
-        self._recovery.labels(stage).observe(seconds)
-        self.state_keys(stage, partition, keys)
-
-    def lost(self, stage: str, partition: int) -> None:
-        """A partition is another worker's now: its counts are shown there."""
-        self._balances.pop((stage, partition), None)
-        self._keys.pop((stage, partition), None)
-        self._show_balances(stage)
-        self._show_keys(stage)
-
-    def _show_balances(self, stage: str) -> None:
-        held = sum(one.held for (name, _), one in self._balances.items() if name == stage)
-        self._deferred.labels(stage).set(held)
-        self._unbalanced.set(
-            sum(one.accepted - one.settled - one.held for one in self._balances.values())
-        )
-
-    def _show_keys(self, stage: str) -> None:
-        keys = sum(count for (name, _), count in self._keys.items() if name == stage)
-        self._state_keys.labels(stage).set(keys)
+    def stands(self, stage: str, snapshot: StageSnapshot, balance: Balance) -> None:
+        """How a stage stands on this worker now, and its partitions' durable counts, summed."""
+        self._balances[stage] = balance.accepted - balance.settled - balance.held
+        self._unbalanced.set(sum(self._balances.values()))
+        self._deferred.labels(stage).set(balance.held)
+        self._state_keys.labels(stage).set(snapshot.state_keys)
+        self._recovery.labels(stage).set(snapshot.recovery_seconds)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""

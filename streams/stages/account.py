@@ -73,4 +73,3 @@ class AccountStage:
         for customer in intent.customer_ids:
             key = customer_key(intent.enterprise_id, customer)
             yield topic, place(key), key, value
-

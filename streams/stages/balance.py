@@ -18,7 +18,7 @@ BALANCE_KEY: Final = b"balance"
 
 
 class Balance(msgspec.Struct, array_like=True):
-    """Intents times customers: accepted (account stage), settled and still held (customer stage)."""
+    """Intents times customers: accepted (account stage), settled and held (customer stage)."""
 
     accepted: int = 0
     settled: int = 0

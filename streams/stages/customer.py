@@ -7,16 +7,18 @@ no rule lives here. Each ledger is opened once a batch and closed once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from streams.core.customer import Desk, next_wake
 from streams.core.ledger import dump, load
-from streams.core.reasons import Outcome
+from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_ask
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.identity import mark_of
-from streams.events.interactions import AccountStatus
+from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of, parts_of
 from streams.stages import balance
 from streams.stages.letters import dead_letter
@@ -31,12 +33,18 @@ if TYPE_CHECKING:
     from streams.events.interactions import Interaction
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
+    from streams.stages.erasure import Erasure
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics
 
 MOST_URGENT: Final = 100
 """The highest priority of the contract."""
+
+NO_SUPPRESSION_KEY: Final = (
+    "$.type: erase is not accepted before DECORUM_SUPPRESSION_KEY is set: without it nothing could"
+    " keep a forgotten customer from being contacted again"
+)
 
 _TIMER_HEAD: Final = 9
 
@@ -46,8 +54,9 @@ class CustomerStage:
 
     name = "customer"
 
-    def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
+    def __init__(self, topics: Topics, router: Router, rules: Rules, erasure: Erasure) -> None:
         self.topics = topics
+        self.erasure = erasure
         self.router = router
         self.rules = rules
         self.sources = (topics.candidates, topics.interactions)
@@ -76,7 +85,7 @@ class CustomerStage:
         return batch.close()
 
 
-class _Opened(NamedTuple):
+class _Opened(msgspec.Struct, frozen=True, gc=False):
     """A ledger in work, and how it stood before."""
 
     desk: Desk
@@ -95,6 +104,7 @@ class _Batch:
         self.opened: dict[bytes, _Opened] = {}
         self.outputs: list[Output] = []
         self.settled = 0
+        self.held = 0
 
     def candidate(self, record: Record) -> None:
         key, value = record.key, record.value
@@ -103,7 +113,9 @@ class _Batch:
             raise ValueError(msg)
         ask = decode_ask(value)
         opened = self._open(key)
-        self.state.tally["latency_ms", str(self.now_ms - ask.accepted_ms)] += 1
+        # Two partitions' clocks may differ by what two machines' do.
+        waited_ms = max(0, self.now_ms - ask.accepted_ms)
+        self.state.tally["latency_ms", str(waited_ms)] += 1
         self._say(key, opened, opened.desk.judge(ask, mark_of(id_of_ask(opened.desk, ask))))
 
     def interaction(self, record: Record) -> None:
@@ -115,8 +127,10 @@ class _Batch:
         if self.stage.router.strays(record, key, self.state):
             self._forward(record, key)
             return
-        self.state.tally["interactions_total", event.__struct_config__.tag] += 1
-        if not isinstance(event, AccountStatus):
+        self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
+        if isinstance(event, Erase):
+            self._erase(record, key)
+        elif not isinstance(event, AccountStatus):
             self._note(key, event)
 
     def wake(self, key: bytes) -> None:
@@ -124,16 +138,26 @@ class _Batch:
         self._say(key, opened, opened.desk.wake())
 
     def close(self) -> list[Output]:
-        held = 0
         for key, opened in self.opened.items():
-            held += len(opened.desk.ledger.held) - opened.held
-            self._store(key, opened)
-        balance.add(self.state, settled=self.settled, held=held)
+            self._close(key, opened)
+        balance.add(self.state, settled=self.settled, held=self.held)
         return self.outputs
 
     def _note(self, key: bytes, event: Interaction) -> None:
         opened = self._open(key)
         self._say(key, opened, note(opened.desk, event))
+
+    def _erase(self, record: Record, key: bytes) -> None:
+        mark = self.stage.erasure.mark(key)
+        if mark is None:
+            self._refuse(record, Refused("invalid", NO_SUPPRESSION_KEY))
+            return
+        opened = self._open(key)
+        self._say(key, opened, opened.desk.cancel(Reason.SUPPRESSED))
+        self._close(key, opened)
+        self.state.delete(key)
+        self.state.put(mark, b"1")
+        del self.opened[key]
 
     def _refuse(self, record: Record, refused: Refused) -> None:
         letter = dead_letter(
@@ -156,14 +180,17 @@ class _Batch:
     def _load(self, key: bytes) -> _Opened:
         value = self.state.get(key)
         ledger = load(value)
+        if value is None and self.stage.erasure.is_marked(key, self.state):
+            ledger.erased = True
         enterprise, customer = parts_of(key)
         laws = self.stage.rules.laws(enterprise, self.now_ms)
         desk = Desk(ledger, enterprise, customer, laws, self.now_ms)
         return _Opened(desk, value, next_wake(ledger), len(ledger.held))
 
-    def _store(self, key: bytes, opened: _Opened) -> None:
+    def _close(self, key: bytes, opened: _Opened) -> None:
         ledger: Ledger = opened.desk.ledger
-        wake = next_wake(ledger)
+        self.held += len(ledger.held) - opened.held
+        wake = next_wake(ledger) if ledger.held else None
         if wake != opened.wake:
             if opened.wake is not None:
                 self.state.cancel_timer(opened.wake.due_ms, _timer_name(opened.wake, key))

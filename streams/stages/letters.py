@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.topics import Topics
 
 
-def dead_letter(
+def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it is written down)
     topics: Topics, record: Record, reason: str, error: str, state: State, now_ms: int
 ) -> Output:
     """The output that keeps a refused record whole, in the partition number it came from."""

@@ -45,14 +45,12 @@ def _engaged(desk: Desk, data: events.Contact) -> None:
 
 
 def _delivered(desk: Desk, data: events.Receipt) -> None:
-    mark = mark_of(data.decision_id)
-    if mark is not None:
-        facts.delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
+    facts.delivered(desk.ledger, mark_of(data.decision_id), data.occurred_at_ms, desk.now_ms)
 
 
 def _failed(desk: Desk, data: events.FailureReceipt) -> None:
-    mark = mark_of(data.decision_id)
-    if mark is not None and facts.failed(desk.ledger, mark) and data.reason == "not_friend":
+    known = facts.failed(desk.ledger, mark_of(data.decision_id))
+    if known and data.reason == "not_friend":
         facts.unfriended(desk.ledger, data.account_id)
 
 

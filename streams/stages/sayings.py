@@ -5,7 +5,9 @@ Rules of this file: fields are put in their places; nothing is decided or counte
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from streams.core.kinds import KIND_NAMES
 from streams.events.identity import decision_id
@@ -22,7 +24,7 @@ def id_of_ask(desk: Desk, ask: Ask) -> str:
     return decision_id(desk.enterprise, ask.source, ask.intent_id, desk.customer)
 
 
-class Saying(NamedTuple):
+class Saying(msgspec.Struct, frozen=True, gc=False):
     """One settled ask with the names it is told under."""
 
     ask: Ask

@@ -1,0 +1,70 @@
+# Every target sets up what it needs by itself: a virtual environment in .venv with the tested
+# versions of constraints.txt. Needed on the machine: Python 3.11+, Java 17+ and Maven (or
+# DECORUM_KAFKA pointing at a cluster).
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := streams tests
+TEST ?=
+
+.PHONY: help demo test lint format format-check types bench constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: $(READY) ## the main job end to end on a Kafka of its own
+	$(BIN)/decorum demo
+
+test: $(READY) ## all tests, real Kafka included (TEST=path for some)
+	$(BIN)/pytest $(TEST)
+
+lint: $(READY) ## what ruff finds
+	$(BIN)/ruff check $(CODE)
+
+format: $(READY) ## bring all code into form
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+format-check: $(READY) ## whether all code is in form
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(READY) ## what mypy finds, strict
+	$(BIN)/mypy
+
+bench: $(READY) ## measure on this machine
+	$(BIN)/python -m tests.bench
+
+constraints: ## write constraints.txt anew from the newest versions that pyproject.toml allows
+	@$(FIND_PYTHON); \
+	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	"$$python" -m venv "$$scratch" && "$$scratch/bin/pip" install --quiet -e '.[dev]' && \
+	{ sed -n '/^#/p' constraints.txt; \
+	  "$$scratch/bin/pip" freeze --exclude-editable --exclude pip --exclude setuptools; } \
+	  > "$$scratch/constraints.txt" && cp "$$scratch/constraints.txt" constraints.txt
+
+clean: ## remove what was built; Kafka's jars and data stay in the user's own directories
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python that is new enough; a venv made by an older one would fail much later.
+define FIND_PYTHON
+python=; for name in python3.11 python3.12 python3.13 python3 python; do \
+	if "$$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then python=$$name; break; fi; done; \
+if [ -z "$$python" ]; then \
+	echo "Decorum needs Python 3.11 or newer with venv; none was found on PATH." >&2; exit 1; fi
+endef
+
+# Installed again only when the dependencies changed. A half-made .venv has no stamp.
+$(READY): pyproject.toml constraints.txt
+	@$(FIND_PYTHON); \
+	echo "Setting up $(VENV) with $$("$$python" --version) …"; \
+	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

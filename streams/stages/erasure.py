@@ -1,0 +1,37 @@
+"""What stays of a customer who is forgotten: a keyed mark that says "do not disturb", to us alone.
+
+The mark is an HMAC (RFC 2104, SHA-256, first 128 bits) of the ledger's key under the secret
+`DECORUM_SUPPRESSION_KEY`. Without the secret nobody can tell whose mark it is, even by trying all
+identifiers; with it, the engine knows a forgotten customer when somebody wants to contact them.
+A changed secret forgets the marks, so it is never rotated silently.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from streams.lane.state import State
+
+_HEAD: Final = b"erased:"
+"""No customer's key: those are text with one `/`, and this is followed by 16 random bytes."""
+_DIGEST: Final = 16
+
+
+class Erasure:
+    """Makes and finds the marks of forgotten customers; without a secret there are none."""
+
+    def __init__(self, secret: bytes | None) -> None:
+        self._secret = secret
+
+    def mark(self, key: bytes) -> bytes | None:
+        """The state key that marks this customer as forgotten; None without a secret."""
+        if self._secret is None:
+            return None
+        return _HEAD + hmac.digest(self._secret, key, "sha256")[:_DIGEST]
+
+    def is_marked(self, key: bytes, state: State) -> bool:
+        """Whether this customer was forgotten."""
+        mark = self.mark(key)
+        return mark is not None and mark in state

@@ -1,0 +1,138 @@
+"""One worker: the stages, the lane under them, and its window to the outside.
+
+The one place where the parts are put together. Rules of this file: wiring only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from streams import policies, topics_admin
+from streams.lane.failure import EXIT_REFUSED
+from streams.lane.follower import Follower
+from streams.lane.lane import Extras, Lane, wall_clock_ms
+from streams.ops.http import Health, HttpServer
+from streams.ops.metrics import Observer
+from streams.stages.account import AccountStage
+from streams.stages.balance import Balance, balance_of
+from streams.stages.customer import CustomerStage
+from streams.stages.erasure import Erasure
+from streams.stages.routing import Router
+from streams.stages.rules import Rules, RulesStage
+from streams.topics import TOPICS, Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.core.policy import Policy
+    from streams.settings import Settings
+
+log = logging.getLogger("decorum.worker")
+
+STALLED_S: Final = 60.0
+"""A partition with work waiting that commits nothing for so long is not alive: four times the
+longest a transaction may stay open."""
+
+
+class Worker:
+    """A worker of the group `decorum`, built from settings. `clock` gives UTC milliseconds."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], int] = wall_clock_ms) -> None:
+        topics = Topics(settings.prefix)
+        router = Router(settings.partitions)
+        self.rules = Rules(_default_policy(settings))
+        self.observer = Observer(settings.prefix)
+        self.http = HttpServer(
+            settings.http_address, metrics=self._metrics, live=self._live, ready=self._ready
+        )
+        follower = Follower(topics.rules_state, self.rules.apply)
+
+        async def rules_known() -> None:
+            await follower.caught_up_with(topics.policies, topics.controls)
+
+        stages = (
+            RulesStage(topics),
+            AccountStage(topics, router),
+            CustomerStage(topics, router, self.rules, Erasure(_secret(settings))),
+        )
+        self.lane = Lane(
+            settings,
+            stages,
+            self.observer,
+            Extras(
+                gates={"account": rules_known, "customer": rules_known},
+                followers=[follower],
+                services=[self._serve],
+                topics=[topics.physical(topic.name) for topic in TOPICS],
+                address=settings.http,
+            ),
+            clock=clock,
+        )
+        self._recoveries: dict[str, float] = {}
+
+    def run(self) -> NoReturn:
+        """Work until SIGTERM (exit 0) or the first failure (exit 70, or 2 to be mended by hand)."""
+        self.lane.run()
+
+    async def _serve(self) -> None:
+        await self.http.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.http.stop()
+
+    def _metrics(self) -> bytes:
+        """The counters as committed, and the gauges as the partitions stand now."""
+        for name, stage in self.lane.snapshot().items():
+            balance = Balance()
+            for number in stage.assigned:
+                state = self.lane.state(name, number)
+                if state is not None:
+                    here = balance_of(state)
+                    balance.accepted += here.accepted
+                    balance.settled += here.settled
+                    balance.held += here.held
+            self.observer.stands(name, stage, balance)
+        return self.observer.exposition()
+
+    def _live(self) -> Health:
+        stalled = [
+            name
+            for name, stage in self.lane.snapshot().items()
+            if stage.waiting_records and stage.progress_age_seconds > STALLED_S
+        ]
+        return Health(not stalled, {"stalled_stages": stalled, "at": time.time()})
+
+    def _ready(self) -> Health:
+        stages = self.lane.snapshot()
+        behind = [name for name, stage in stages.items() if stage.accepting != stage.assigned]
+        assigned = any(stage.assigned for stage in stages.values())
+        detail: dict[str, Any] = {
+            name: {"assigned": stage.assigned, "accepting": stage.accepting}
+            for name, stage in stages.items()
+        }
+        return Health(assigned and not behind, {"recovering": behind, "stages": detail})
+
+
+def _default_policy(settings: Settings) -> Policy:
+    if settings.policy is None:
+        return policies.packaged()[1]
+    return policies.load_file(settings.policy)[1]
+
+
+def _secret(settings: Settings) -> bytes | None:
+    key = settings.suppression_key
+    return None if key is None else key.get_secret_value().encode()
+
+
+def run(settings: Settings, clock: Callable[[], int] = wall_clock_ms) -> int:
+    """Run one worker until it is told to stop; 2 where the topics are not what it needs."""
+    faults = asyncio.run(topics_admin.check(settings))
+    for fault in faults:
+        log.critical("%s: run `decorum topics`, or correct DECORUM_PARTITIONS", fault)
+    if faults:
+        return EXIT_REFUSED
+    Worker(settings, clock).run()

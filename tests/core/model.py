@@ -1,0 +1,526 @@
+"""A naive model of one customer, written from the policy's documents alone.
+
+It keeps every approval, receipt and event for ever in plain lists, and answers every question by
+going through all of them anew. It shares no line of reasoning with the core: local days are read
+off a calendar, and the earliest legal time is found by trying, in order, every moment at which
+anything could become legal. Numbers in comments are the lines of "How the numbers are read".
+
+Two readings the documents leave open are fixed here: a sign of interest answers every contact that
+was approved by then, sent or not; and a reply uses the credit of the last message before its
+approval.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from streams.core.kinds import Kind
+from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.core.policy import Policy, Window
+
+DAY_MS: Final = 86_400_000
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+DISTURBS: Final = (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT, Kind.FRIEND_REQUEST)
+
+
+@dataclass(frozen=True)
+class Want:
+    """An intent for this customer."""
+
+    name: str
+    account: str
+    kind: Kind
+    priority: int = 50
+    deny: bool = False
+    accepted_ms: int = 0
+    campaign: str | None = None
+    not_before_ms: int | None = None
+    deadline_ms: int | None = None
+
+
+@dataclass
+class Approval:
+    """An approved message and everything its receipts said."""
+
+    want: Want
+    account: str
+    decided_ms: int
+    send_by_ms: int
+    delivered_ms: int | None = None
+    failed: bool = False
+
+    @property
+    def counts_ms(self) -> int | None:
+        """1: delivered beats failed; without a receipt the last moment it may be sent."""
+        if self.delivered_ms is not None:
+            return self.delivered_ms
+        return None if self.failed else self.send_by_ms
+
+
+@dataclass
+class Answer:
+    """What the decision must say."""
+
+    outcome: str
+    reason: str
+    rule: str | None = None
+    eligible_at_ms: int | None = None
+    send_by_ms: int | None = None
+    remaining: dict[str, int] | None = None
+    code: int | None = None
+    shadow: dict[str, str] | None = None
+
+
+@dataclass
+class Waiting:
+    """A held intent and what was last said of it."""
+
+    want: Want
+    deadline_ms: int
+    reason: str
+    rule: str | None
+    due_ms: int
+
+
+@dataclass
+class Model:
+    """One customer of one enterprise; `now_ms` is the engine's clock."""
+
+    policy: Policy
+    now_ms: int
+    approvals: list[Approval] = field(default_factory=list)
+    written: list[tuple[str, int]] = field(default_factory=list)
+    interest: list[tuple[str, int]] = field(default_factory=list)
+    hurts: list[tuple[str, int]] = field(default_factory=list)
+    words: list[tuple[int, Kind, bool]] = field(default_factory=list)
+    hours: list[tuple[int, tuple[int, int] | None, str | None]] = field(default_factory=list)
+    arrived: dict[str, int] = field(default_factory=dict)
+    waiting: list[Waiting] = field(default_factory=list)
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def arrives(self, want: Want) -> list[tuple[str, Answer]]:
+        known_ms = self.arrived.get(want.name)
+        if any(w.want.name == want.name for w in self.waiting) or (
+            known_ms is not None and self.now_ms < known_ms + self.policy.remember_ms
+        ):
+            return [(want.name, Answer("duplicate", "duplicate"))]
+        self.arrived[want.name] = self.now_ms
+        answer = self.decide(want)
+        said = [(want.name, answer)]
+        if answer.outcome == "deferred":
+            self._hold(want, answer)
+            said += self._too_many()
+        return said
+
+    def _hold(self, want: Want, answer: Answer) -> Waiting:
+        deadline_ms = want.deadline_ms
+        if deadline_ms is None:
+            deadline_ms = want.accepted_ms + self.policy.deadline_ms[want.kind]
+        due_ms = deadline_ms + 1
+        if answer.eligible_at_ms is not None and answer.eligible_at_ms < due_ms:
+            due_ms = answer.eligible_at_ms
+        held = Waiting(want, deadline_ms, answer.reason, answer.rule, due_ms)
+        self.waiting.append(held)
+        return held
+
+    def _too_many(self) -> list[tuple[str, Answer]]:
+        if len(self.waiting) <= self.policy.max_held:
+            return []
+        least = self._by_urgency(self.waiting)[-1]
+        self.waiting.remove(least)
+        return [(least.want.name, Answer("denied", "too_many_held"))]
+
+    @staticmethod
+    def _by_urgency(waiting: list[Waiting]) -> list[Waiting]:
+        return sorted(waiting, key=lambda w: (-w.want.priority, w.want.accepted_ms))
+
+    def look_again(self, *, only_due: bool) -> list[tuple[str, Answer]]:
+        """Timers look at what is due, an event at everything, the most urgent first."""
+        said = []
+        for held in self._by_urgency(list(self.waiting)):
+            if only_due and held.due_ms > self.now_ms:
+                continue
+            self.waiting.remove(held)
+            if self.now_ms > held.deadline_ms:
+                said.append((held.want.name, Answer("expired", "deadline_passed", held.rule)))
+                continue
+            answer = self.decide(held.want)
+            if answer.outcome != "deferred":
+                said.append((held.want.name, answer))
+            elif self._hold(held.want, answer) != held:
+                said.append((held.want.name, answer))
+        return said
+
+    def delivered(self, name: str, occurred_ms: int) -> None:
+        """1: bounded to [decided, clock]; the first stays."""
+        for approval in self.approvals:
+            if approval.want.name == name and approval.delivered_ms is None:
+                sent_ms = min(occurred_ms, self.now_ms)
+                approval.delivered_ms = max(sent_ms, approval.decided_ms)
+
+    def failed(self, name: str) -> None:
+        for approval in self.approvals:
+            if approval.want.name == name:
+                approval.failed = True
+
+    def wrote(self, account: str, occurred_ms: int) -> None:
+        self.written.append((account, min(occurred_ms, self.now_ms)))
+        self.engaged(account, occurred_ms)
+
+    def engaged(self, account: str, occurred_ms: int) -> None:
+        self.interest.append((account, min(occurred_ms, self.now_ms)))
+
+    def hurt(self, account: str, occurred_ms: int) -> None:
+        self.hurts.append((account, min(occurred_ms, self.now_ms)))
+
+    def said(self, kind: Kind, occurred_ms: int, *, allowed: bool) -> None:
+        self.words.append((min(occurred_ms, self.now_ms), kind, allowed))
+
+    def told(self, occurred_ms: int, hours: tuple[int, int] | None, zone: str | None) -> None:
+        self.hours.append((min(occurred_ms, self.now_ms), hours, zone))
+
+    def transferred(self, giver: str, taker: str) -> None:
+        """rules.md 8: contacts in account scope, silence and suppression go to the taker."""
+        for approval in self.approvals:
+            if approval.account == giver:
+                if approval.want.kind == Kind.TRANSFER and not approval.failed:
+                    approval.delivered_ms = approval.delivered_ms or self.now_ms
+                approval.account = taker
+        self.interest = [(taker if a == giver else a, t) for a, t in self.interest]
+        self.hurts = [(taker if a == giver else a, t) for a, t in self.hurts]
+        self.written = [(a, t) for a, t in self.written if a != giver]
+
+    # --- the decision ---------------------------------------------------------------------------
+
+    def decide(self, want: Want) -> Answer:
+        answer = self._refused(want) or self._timed(want)
+        if answer.outcome == "approved":
+            assert answer.send_by_ms is not None
+            approval = Approval(want, want.account, self.now_ms, answer.send_by_ms)
+            self.approvals.append(approval)
+        return answer
+
+    def _refused(self, want: Want) -> Answer | None:
+        if want.deadline_ms is not None and self.now_ms > want.deadline_ms:
+            return Answer("expired", "deadline_passed")
+        checks = (self._consent, self._suppressed, self._credit, self._transfer, self._zone)
+        return next((answer for check in checks if (answer := check(want)) is not None), None)
+
+    def _consent(self, want: Want) -> Answer | None:
+        if self.policy.ask_first is None or want.kind in (Kind.REPLY, Kind.TRANSFER):
+            return None
+        words = [(at, n, yes) for n, (at, k, yes) in enumerate(self.words) if k == want.kind]
+        allowed = max(words)[2] if words else not self.policy.ask_first >> want.kind & 1
+        return None if allowed else Answer("denied", "no_consent", "consent")
+
+    def _suppressed(self, want: Want) -> Answer | None:
+        rule = self.policy.suppression
+        if rule is None or want.kind not in DISTURBS or not rule.kinds >> want.kind & 1:
+            return None
+        ends = []
+        for account, at_ms in self.hurts:
+            if account == want.account:
+                ends.append(None if rule.account_ms == FOREVER else at_ms + rule.account_ms)
+            ends.append(None if rule.enterprise_ms == FOREVER else at_ms + rule.enterprise_ms)
+        known = [end for end in ends if end is not None]
+        if len(known) < len(ends):
+            return Answer("denied", "suppressed", "suppression")
+        if not known or max(known) <= self.now_ms:
+            return None
+        return Answer("denied", "suppressed", "suppression", self.eligible(want, max(known)))
+
+    def _credit(self, want: Want) -> Answer | None:
+        """10: [message, message + within); a failed reply gives its credit back."""
+        rule = self.policy.reply
+        if rule is None or want.kind != Kind.REPLY:
+            return None
+        message_ms = self._last_message(want.account)
+        if message_ms is None or self.now_ms >= message_ms + rule.within_ms:
+            return Answer("denied", "no_reply_credit", "reply", code=95002)
+        used = [
+            a
+            for a in self.approvals
+            if a.want.kind == Kind.REPLY
+            and a.want.account == want.account
+            and a.counts_ms is not None
+            and a.decided_ms >= message_ms
+        ]
+        if len(used) >= rule.credits:
+            return Answer("denied", "no_reply_credit", "reply", code=95001)
+        return None
+
+    def _last_message(self, account: str) -> int | None:
+        return max((at for a, at in self.written if a == account), default=None)
+
+    def _transfer(self, want: Want) -> Answer | None:
+        if want.kind != Kind.TRANSFER:
+            return None
+        for a in self.approvals:
+            settled = a.failed or a.delivered_ms is not None
+            if a.want.kind == Kind.TRANSFER and not settled and a.send_by_ms >= self.now_ms:
+                return Answer("denied", "transfer_limit", code=40100)
+        for window in self._windows(want):
+            if self._window_says(window, want, self.now_ms) is not None:
+                eligible_ms = self.eligible(want, self.now_ms)
+                return Answer("denied", "transfer_limit", window.id, eligible_ms, code=40128)
+        return None
+
+    def _zone(self, want: Want) -> Answer | None:
+        if self._quiet_rule(want) is None or not self.policy.unknown_zone_denies:
+            return None
+        if self._own_zone() is not None:
+            return None
+        return Answer("denied", "quiet_hours", "unknown_zone")
+
+    def _timed(self, want: Want) -> Answer:
+        early = self.too_early(want, self.now_ms)
+        shadow = {
+            w.id: self._window_says(w, want, self.now_ms) or "ok"
+            for w in self._windows(want, shadow=True)
+        }
+        answer = Answer("approved", "ok", shadow=shadow or None)
+        answer.remaining = self.remaining(want, taken=early is None)
+        if early is None:
+            return replace(answer, send_by_ms=self.send_by(want))
+        never_held = want.deny or want.kind == Kind.TRANSFER  # 9
+        return replace(
+            answer,
+            outcome="denied" if never_held else "deferred",
+            reason=early[0],
+            rule=early[1],
+            eligible_at_ms=self.eligible(want, self.now_ms),
+        )
+
+    # --- too early ------------------------------------------------------------------------------
+
+    def too_early(self, want: Want, at_ms: int) -> tuple[str, str | None] | None:
+        """9: what says not now, were it `at_ms` and nothing else had happened."""
+        if want.not_before_ms is not None and at_ms < want.not_before_ms:
+            return "not_yet", None
+        for window in self._windows(want):
+            says = self._window_says(window, want, at_ms)
+            if says is not None:
+                return says, window.id
+        if at_ms < self.silent_until(want):
+            return "silence_backoff", "silence"
+        return ("quiet_hours", "quiet_hours") if self.is_quiet(want, at_ms) else None
+
+    def _windows(self, want: Want, *, shadow: bool = False) -> list[Window]:
+        """11: a reply is outside all windows."""
+        if want.kind == Kind.REPLY:
+            return []
+        return [
+            w for w in self.policy.windows if w.kinds >> want.kind & 1 and w.shadow == shadow
+        ]
+
+    def _times(self, window: Window, want: Want) -> list[int]:
+        return [
+            a.counts_ms
+            for a in self.approvals
+            if a.counts_ms is not None
+            and window.kinds >> a.want.kind & 1
+            and (window.scope != Scope.ACCOUNT or a.account == want.account)
+            and (window.scope != Scope.CAMPAIGN or a.want.campaign == want.campaign)
+        ]
+
+    def _count(self, window: Window, want: Want, at_ms: int) -> int:
+        """2, 3: what counts under the window at a moment."""
+        times = self._times(window, want)
+        if window.rolling_ms is not None:
+            return len([e for e in times if e > at_ms - window.rolling_ms])
+        assert window.calendar is not None
+        here = period_of(window.calendar, self.policy.time_zone, at_ms)
+        same = [e for e in times if period_of(window.calendar, self.policy.time_zone, e) == here]
+        return len(same)
+
+    def _limit(self, window: Window, at_ms: int) -> int:
+        assert window.limit is not None
+        if window.limit != DAYS_IN_MONTH:
+            return window.limit
+        day = local(self.policy.time_zone, at_ms)
+        return monthrange(day.year, day.month)[1]
+
+    def _window_says(self, window: Window, want: Want, at_ms: int) -> str | None:
+        if window.limit is not None:
+            free = self._limit(window, at_ms) - self._count(window, want, at_ms)
+            if free <= 0:
+                own = window.scope == Scope.ACCOUNT
+                return "account_window_full" if own else "window_full"
+            if want.priority < window.reserve_priority and free <= window.reserve_slots:
+                return "slot_reserved"
+        gaps = [e + window.min_gap_ms for e in self._times(window, want)]  # 4
+        return "min_gap" if window.min_gap_ms and any(at_ms < end for end in gaps) else None
+
+    def remaining(self, want: Want, *, taken: bool) -> dict[str, int]:
+        """8: limit - what counts at the decision, this message included when approved."""
+        return {
+            w.id: max(0, self._limit(w, self.now_ms) - self._count(w, want, self.now_ms) - taken)
+            for w in self._windows(want)
+            if w.limit is not None
+        }
+
+    def silent_until(self, want: Want) -> int:
+        """The n-th contact in a row without engagement, n >= ignored, needs
+        first * factor^(n - ignored), at most longest, before the next.
+        """
+        rule = self.policy.silence
+        if rule is None or want.kind not in DISTURBS or not rule.kinds >> want.kind & 1:
+            return 0
+        heard_ms = max((at for a, at in self.interest if a == want.account), default=-1)
+        row = [
+            a.counts_ms
+            for a in self.approvals
+            if a.counts_ms is not None
+            and rule.kinds >> a.want.kind & 1
+            and a.account == want.account
+            and a.decided_ms > heard_ms
+        ]
+        if len(row) < rule.ignored:
+            return 0
+        gap_ms = float(rule.first_ms)
+        for _ in range(len(row) - rule.ignored):
+            gap_ms = min(gap_ms * rule.factor, rule.longest_ms)
+        return max(row) + int(min(gap_ms, rule.longest_ms))
+
+    # --- quiet hours ----------------------------------------------------------------------------
+
+    def _quiet_rule(self, want: Want) -> tuple[int, int] | None:
+        """6: a customer's own replace the policy's."""
+        rule = self.policy.quiet_hours
+        if rule is None or want.kind not in DISTURBS or not rule.kinds >> want.kind & 1:
+            return None
+        return self._newest(1) or (rule.from_ms, rule.to_ms)
+
+    def _newest(self, index: int) -> tuple[int, int] | None:
+        told = [(h[0], n, h[index]) for n, h in enumerate(self.hours) if h[index] is not None]
+        return max(told)[2] if told else None  # type: ignore[return-value]
+
+    def _own_zone(self) -> str | None:
+        return self._newest(2)  # type: ignore[return-value]
+
+    def is_quiet(self, want: Want, at_ms: int) -> bool:
+        """6: the wall clock stands in [from, to)."""
+        rule = self._quiet_rule(want)
+        if rule is None:
+            return False
+        of_day_ms = ms_of_day(self._own_zone() or self.policy.time_zone, at_ms)
+        start_ms, end_ms = rule
+        if start_ms <= end_ms:
+            return start_ms <= of_day_ms < end_ms
+        return of_day_ms >= start_ms or of_day_ms < end_ms
+
+    # --- 7: the earliest legal time -------------------------------------------------------------
+
+    def eligible(self, want: Want, from_ms: int) -> int | None:
+        for moment in self._moments(want, from_ms):
+            if self.too_early(want, moment) is None:
+                return moment
+        return None
+
+    def _moments(self, want: Want, from_ms: int) -> Iterator[int]:
+        """Every moment from `from_ms` on at which something may become legal, in order."""
+        first = max(from_ms, want.not_before_ms or 0)
+        windows = self._windows(want)
+        moments = {first, self.silent_until(want)}
+        for w in windows:
+            for e in self._times(w, want):
+                moments |= {e + (w.rolling_ms or 0), e + w.min_gap_ms}
+        last = max(*moments, first)
+        if any(w.calendar is not None for w in windows):
+            moments |= set(period_starts(self.policy.time_zone, first, last + 70 * DAY_MS))
+        rule = self._quiet_rule(want)
+        if rule is not None:
+            zone = self._own_zone() or self.policy.time_zone
+            moments |= set(clock_times(zone, rule[1], first, last + 70 * DAY_MS))
+        return iter(sorted(m for m in moments if m >= first))
+
+    # --- 5: the last moment to send -------------------------------------------------------------
+
+    def send_by(self, want: Want) -> int:
+        now_ms, zone = self.now_ms, self.policy.time_zone
+        ends = [now_ms + self.policy.validity_ms[want.kind]]
+        if want.deadline_ms is not None:
+            ends.append(want.deadline_ms)
+        for w in self._windows(want):
+            if w.calendar is not None:
+                here = period_of(w.calendar, zone, now_ms)
+                starts = period_starts(zone, now_ms + 1, now_ms + 40 * DAY_MS)
+                ends.append(next(s for s in starts if period_of(w.calendar, zone, s) != here) - 1)
+        rule = self._quiet_rule(want)
+        if rule is not None and rule[0] != rule[1]:
+            own = self._own_zone() or zone
+            ends.append(next(clock_times(own, rule[0], now_ms + 1, now_ms + 9 * DAY_MS)) - 1)
+        if self.policy.reply is not None and want.kind == Kind.REPLY:
+            message_ms = self._last_message(want.account)
+            assert message_ms is not None
+            ends.append(message_ms + self.policy.reply.within_ms - 1)
+        return min(ends)
+
+
+# --- the wall clock -------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=200_000)
+def local(zone: str, at_ms: int) -> datetime:
+    return (EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone))
+
+
+def ms_of_day(zone: str, at_ms: int) -> int:
+    now = local(zone, at_ms)
+    return ((now.hour * 60 + now.minute) * 60 + now.second) * 1000 + now.microsecond // 1000
+
+
+def period_of(calendar: Calendar, zone: str, at_ms: int) -> tuple[int, ...]:
+    """A name for the local day, week or month a moment falls in."""
+    day = local(zone, at_ms).date()
+    if calendar is Calendar.DAY:
+        return (day.toordinal(),)
+    return tuple(day.isocalendar()[:2]) if calendar is Calendar.WEEK else (day.year, day.month)
+
+
+@lru_cache(maxsize=20_000)
+def _offsets(zone: str, utc_day: int) -> frozenset[int]:
+    """How far the wall clock is from UTC at any time of a day of UTC, in milliseconds."""
+    edges = (local(zone, (utc_day + edge) * DAY_MS).utcoffset() for edge in (0, 1))
+    return frozenset(round((edge or timedelta()).total_seconds()) * 1_000 for edge in edges)
+
+
+@lru_cache(maxsize=20_000)
+def clock_strikes(zone: str, of_day_ms: int, utc_day: int) -> tuple[int, ...]:
+    """When the wall clock reads a time of day within one day of UTC."""
+    offsets = _offsets(zone, utc_day)
+    moments = {utc_day * DAY_MS + (of_day_ms - offset) % DAY_MS for offset in offsets}
+    return tuple(sorted(m for m in moments if ms_of_day(zone, m) == of_day_ms))
+
+
+@lru_cache(maxsize=20_000)
+def day_starts(zone: str, utc_day: int) -> tuple[int, ...]:
+    """The first milliseconds of local days within one day of UTC."""
+    if len(_offsets(zone, utc_day)) == 1:
+        return clock_strikes(zone, 0, utc_day)
+    # The clocks change on this day: every quarter of an hour is looked at.
+    moments = range(utc_day * DAY_MS, (utc_day + 1) * DAY_MS, 900_000)
+    return tuple(m for m in moments if local(zone, m).date() > local(zone, m - 1).date())
+
+
+def period_starts(zone: str, from_ms: int, until_ms: int) -> Iterator[int]:
+    """The first milliseconds of local days (and so of weeks and months), in order."""
+    for utc_day in range(from_ms // DAY_MS, until_ms // DAY_MS + 1):
+        yield from (m for m in day_starts(zone, utc_day) if from_ms <= m <= until_ms)
+
+
+def clock_times(zone: str, of_day_ms: int, from_ms: int, until_ms: int) -> Iterator[int]:
+    """When the wall clock reads a time of day, in order."""
+    for utc_day in range(from_ms // DAY_MS, until_ms // DAY_MS + 1):
+        strikes = clock_strikes(zone, of_day_ms, utc_day)
+        yield from (m for m in strikes if from_ms <= m <= until_ms)

@@ -1,0 +1,251 @@
+"""One customer as the tests drive them: time, asks and events in; what was settled out.
+
+Between any two steps the ledger goes through its bytes and is tidied, as in the customer stage, so
+every test of this directory is a test of storing and of forgetting as well.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from streams.core.ask import Ask
+from streams.core.customer import Desk, next_wake
+from streams.core.kinds import ALL_KINDS, Kind, mask_of
+from streams.core.law import laws_of
+from streams.core.ledger import dump, load
+from streams.core.policy import Calendar, Policy, Scope, Window
+from streams.events import interactions as events
+from streams.events.identity import decision_id, mark_of
+from streams.stages.noting import note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.core.customer import Settled
+    from streams.core.ledger import Ledger
+    from streams.core.reasons import Reason
+    from streams.core.verdict import Verdict
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+MARKETING: Final = mask_of([Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT])
+DISTURBING: Final = MARKETING | mask_of([Kind.FRIEND_REQUEST])
+
+
+def ms(text: str, zone: str = "UTC") -> int:
+    """The instant of a local time, `2026-11-18 12:00:00.000`; of two readings the first."""
+    local = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    return round((local - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000)
+
+
+NOON: Final = ms("2026-11-18 12:00")
+"""A Wednesday, far from any change of the clocks."""
+
+
+def kinds(*names: Kind) -> int:
+    return mask_of(names)
+
+
+def rolling(limit: int | None, length_ms: int | None, **parts: Any) -> Window:
+    return window(limit=limit, rolling_ms=length_ms, **parts)
+
+
+def calendar(limit: int, period: Calendar, **parts: Any) -> Window:
+    return window(limit=limit, calendar=period, **parts)
+
+
+def window(**parts: Any) -> Window:
+    return Window(**{"id": "w", "kinds": ALL_KINDS, "scope": Scope.ENTERPRISE} | parts)
+
+
+def policy(*windows: Window, **parts: Any) -> Policy:
+    """A policy that governs nothing but what is passed; every kind valid and held for a day."""
+    nothing: dict[str, Any] = {
+        "name": "test",
+        "version": 1,
+        "enterprise": "*",
+        "effective_at_ms": None,
+        "time_zone": "UTC",
+        "unknown_zone_denies": False,
+        "remember_ms": 2 * DAY,
+        "validity_ms": (DAY,) * len(Kind),
+        "deadline_ms": (DAY,) * len(Kind),
+        "max_held": 20,
+        "windows": windows,
+    }
+    return Policy(**nothing | parts)
+
+
+def validity(length_ms: int) -> dict[str, Any]:
+    return {"validity_ms": (length_ms,) * len(Kind)}
+
+
+def deadline(length_ms: int) -> dict[str, Any]:
+    return {"deadline_ms": (length_ms,) * len(Kind)}
+
+
+class Person:
+    """A customer `c` of enterprise `e` under a policy; `now_ms` is the engine's clock."""
+
+    def __init__(self, law: Policy, now_ms: int = NOON, *, customer: str = "c") -> None:
+        self.policy = law
+        self.now_ms = now_ms
+        self.customer = customer
+        self.value: bytes | None = None
+        self._count = 0
+
+    @property
+    def ledger(self) -> Ledger:
+        return load(self.value)
+
+    @property
+    def size(self) -> int:
+        return len(self.value or b"")
+
+    def at(self, now_ms: int) -> Person:
+        """Set the clock."""
+        self.now_ms = now_ms
+        return self
+
+    def after(self, length_ms: int) -> Person:
+        return self.at(self.now_ms + length_ms)
+
+    def ask(self, kind: Kind, account: str = "a", **parts: Any) -> Verdict:
+        """What becomes of an intent that arrives now."""
+        return self.ask_all(kind, account, **parts)[0].verdict
+
+    def ask_all(self, kind: Kind, account: str = "a", **parts: Any) -> list[Settled]:
+        return self.arrives(self.new_ask(kind, account, **parts))
+
+    def new_ask(self, kind: Kind, account: str = "a", **parts: Any) -> Ask:
+        self._count += 1
+        defaults: dict[str, Any] = {
+            "intent_id": f"i{self._count}",
+            "source": "test",
+            "priority": 50,
+            "deny": False,
+            "accepted_ms": self.now_ms,
+        }
+        return Ask(account_id=account, kind=kind, **defaults | parts)
+
+    def arrives(self, ask: Ask) -> list[Settled]:
+        return self.desk(lambda desk: desk.judge(ask, self.mark(ask.intent_id)))
+
+    def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
+        """The intent's id; the test fails here when the intent is not approved."""
+        verdict = self.ask(kind, account, **parts)
+        assert verdict.outcome == "approved", verdict
+        return f"i{self._count}"
+
+    def decision(self, intent: str) -> str:
+        return decision_id("e", "test", intent, self.customer)
+
+    def mark(self, intent: str) -> int:
+        mark = mark_of(self.decision(intent))
+        assert mark is not None
+        return mark
+
+    def wake(self) -> list[Settled]:
+        """What the timer does when it fires now."""
+        return self.desk(lambda desk: desk.wake())
+
+    def next_ms(self) -> int | None:
+        wake = next_wake(self.ledger)
+        return None if wake is None else wake.due_ms
+
+    def run_until(self, until_ms: int) -> list[tuple[int, Settled]]:
+        """Fire every timer at its moment; each thing settled with when it was."""
+        said = []
+        while (due_ms := self.next_ms()) is not None and due_ms <= until_ms:
+            self.at(max(due_ms, self.now_ms))
+            said += [(self.now_ms, settled) for settled in self.wake()]
+        self.at(until_ms)
+        return said
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def delivered(self, intent: str, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        data = events.Receipt(**self._who(at_ms, account), decision_id=self.decision(intent))
+        return self.note(events.Delivered, data)
+
+    def failed(self, intent: str, *, reason: str = "other", account: str = "a") -> list[Settled]:
+        data = events.FailureReceipt(
+            **self._who(None, account),
+            decision_id=self.decision(intent),
+            reason=reason,  # type: ignore[arg-type]
+        )
+        return self.note(events.Failed, data)
+
+    def wrote(self, at_ms: int | None = None, account: str = "a", **event: str) -> list[Settled]:
+        return self.note(
+            events.MessageReceived, events.Contact(**self._who(at_ms, account)), **event
+        )
+
+    def engaged(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        data = events.Engagement(**self._who(at_ms, account), action="click")
+        return self.note(events.Engaged, data)
+
+    def complained(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        return self.note(events.Complained, events.Complaint(**self._who(at_ms, account)))
+
+    def blocked(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        return self.note(events.Blocked, events.Contact(**self._who(at_ms, account)))
+
+    def consents(self, at_ms: int | None = None, **wish: Any) -> list[Settled]:
+        who = self._who(at_ms, "a")
+        hours = wish.pop("quiet_hours", None)
+        if isinstance(hours, tuple):
+            hours = events.QuietHours(*hours)
+        data = events.ConsentWish(**who, **{"allowed": True} | wish, quiet_hours=hours)
+        return self.note(events.Consent, data)
+
+    def befriended(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        data = events.FriendAddition(**self._who(at_ms, account), initiated_by="customer")
+        return self.note(events.FriendAdded, data)
+
+    def unfriended(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+        return self.note(events.FriendRemoved, events.Contact(**self._who(at_ms, account)))
+
+    def transferred(
+        self, giver: str, taker: str, at_ms: int | None = None
+    ) -> list[Settled]:
+        data = events.Transfer(**self._who(at_ms, giver), to_account_id=taker)
+        return self.note(events.Transferred, data)
+
+    def transfer_failed(self, giver: str, taker: str) -> list[Settled]:
+        data = events.TransferFailure(
+            **self._who(None, giver), to_account_id=taker, reason="customer_refused"
+        )
+        return self.note(events.TransferFailed, data)
+
+    def note(self, event: type[Any], data: Any, **names: str) -> list[Settled]:
+        self._count += 1
+        named = {"id": f"e{self._count}", "source": "test", "specversion": "1.0"} | names
+        return self.desk(lambda desk: note(desk, event(**named, data=data)))
+
+    def desk(self, work: Callable[[Desk], list[Settled]]) -> list[Settled]:
+        """Do some work at the customer's desk: open, tidy, work, close."""
+        laws = laws_of(self.policy)
+        desk = Desk(load(self.value), "e", self.customer, laws, self.now_ms)
+        desk.tidy()
+        settled = work(desk)
+        self.value = dump(desk.ledger)
+        return settled
+
+    def _who(self, at_ms: int | None, account: str) -> dict[str, Any]:
+        return {
+            "enterprise_id": "e",
+            "customer_id": self.customer,
+            "account_id": account,
+            "occurred_at_ms": self.now_ms if at_ms is None else at_ms,
+        }
+
+
+def outcomes(settled: list[Settled]) -> list[tuple[str, str, Reason]]:
+    """Intent, outcome and reason of each, in order."""
+    return [(s.ask.intent_id, s.verdict.outcome, s.verdict.reason) for s in settled]

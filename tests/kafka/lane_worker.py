@@ -1,0 +1,78 @@
+"""A worker of toy stages for the lane's tests; run as a process, so that it can be killed.
+
+Arguments: bootstrap, prefix, instance ("-": none), partitions. It prints a line for each change of
+the partitions that accept records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from streams.lane.lane import Extras, Lane
+from tests.lane.toy import Alarm, Count, Relay
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+
+@dataclass(frozen=True)
+class Settings:
+    bootstrap: str
+    prefix: str
+    instance: str | None
+
+    def client_options(self) -> dict[str, Any]:
+        return {"bootstrap_servers": self.bootstrap}
+
+
+class Observer:
+    def committed(
+        self,
+        stage: str,
+        partition: int,
+        tally: Counter[tuple[str, ...]],
+        records: int,
+        seconds: float,
+    ) -> None:
+        pass
+
+
+def stages(prefix: str, partitions: int) -> list[Count | Relay | Alarm]:
+    """The toys on topics with a prefix; the alarm has one partition."""
+    toys: list[Count | Relay | Alarm] = [Relay(partitions), Count(tally=False), Alarm()]
+    return [
+        replace(
+            toy,
+            sources=tuple(prefix + topic for topic in toy.sources),
+            changelog=prefix + toy.changelog,
+            output=prefix + toy.output,
+        )
+        for toy in toys
+    ]
+
+
+async def tell(lane: Lane) -> None:
+    told = None
+    while True:
+        accepting = {name: stage.accepting for name, stage in lane.snapshot().items()}
+        if accepting != told:
+            told = accepting
+            text = ",".join(f"{s}-{n}" for s, ns in sorted(accepting.items()) for n in ns)
+            print(f"accepting {text}", flush=True)  # noqa: T201
+        await asyncio.sleep(0.02)
+
+
+def main() -> None:
+    bootstrap, prefix, instance, partitions = sys.argv[1:]
+    settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
+    toys = stages(prefix, int(partitions))
+    extras = Extras(services=[lambda: tell(lane)], topics=[toy.output for toy in toys])
+    lane = Lane(settings, toys, Observer(), extras, group="lane")
+    lane.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The lane's promises on a real Kafka, with real processes that are really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig, expected, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.conftest import Cluster
+
+KEYS = 37
+EXIT_FAILED = 70
+EXIT_REFUSED = 2
+
+
+@pytest.fixture
+async def rig(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
+    rig = Rig(kafka.bootstrap, prefix)
+    try:
+        yield rig
+    finally:
+        await rig.close()
+
+
+class Load:
+    """Texts at a steady rate, all under one sender's key, so that their order is known."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+
+@asynccontextmanager
+async def load(rig: Rig, rate: int = 300) -> AsyncIterator[Load]:
+    """Produce to the first stage while the block runs."""
+    told, stop = Load(), asyncio.Event()
+
+    async def produce() -> None:
+        async with rig.producer() as producer:
+            began = time.monotonic()
+            while not stop.is_set():
+                while told.sent < (time.monotonic() - began) * rate:
+                    await rig.send(producer, "first", b"sender", text_of(KEYS, told.sent))
+                    told.sent += 1
+                await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(produce())
+    try:
+        yield told
+    finally:
+        stop.set()
+        await task
+
+
+async def test_exactly_once_through_two_stages_when_workers_are_killed(rig: Rig) -> None:
+    await rig.create()
+    first = await rig.worker("one")
+    await first.accepts(ALL)
+    async with load(rig) as told:
+        for _ in range(3):
+            await asyncio.sleep(1.0)
+            first.kill()
+            assert await first.ended() == -signal.SIGKILL
+            first = await rig.worker("one")
+            await first.accepts(ALL)
+    assert await rig.read("out", told.sent) == expected(KEYS, told.sent)
+
+
+async def test_a_worker_that_slept_through_its_replacement_cannot_commit(rig: Rig) -> None:
+    await rig.create()
+    sleeper = await rig.worker()
+    await sleeper.accepts(ALL)
+    async with load(rig) as told:
+        await asyncio.sleep(1.0)
+        sleeper.send(signal.SIGSTOP)
+        heir = await rig.worker()
+        await heir.accepts(ALL)
+        sleeper.send(signal.SIGCONT)
+        await asyncio.sleep(2.0)
+    assert await rig.read("out", told.sent) == expected(KEYS, told.sent)
+
+
+async def test_sigterm_hands_over_at_once_and_loses_nothing(rig: Rig) -> None:
+    await rig.create()
+    leaver = await rig.worker()
+    await leaver.accepts(ALL)
+    async with load(rig) as told:
+        stayer = await rig.worker()
+        async with asyncio.timeout(20):
+            while not (stayer.accepting and leaver.accepting | stayer.accepting == ALL):
+                await asyncio.sleep(0.05)
+        asked = time.monotonic()
+        leaver.send(signal.SIGTERM)
+        assert await leaver.ended() == 0, leaver.errors
+        assert time.monotonic() - asked < 5.0
+        await stayer.accepts(ALL)
+        assert time.monotonic() - asked < 5.0  # less than the session: it has left the group
+    assert await rig.read("out", told.sent) == expected(KEYS, told.sent)
+
+
+async def test_a_failing_handler_ends_the_process_and_nothing_of_its_batch_is_seen(
+    rig: Rig,
+) -> None:
+    await rig.create()
+    await rig.produce("in", [(b"k0", b"fine"), (b"k0", b"break")])
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_FAILED
+    assert "told to break" in worker.errors
+    assert await rig.read("out", 0) == {}
+
+
+async def test_a_lost_changelog_is_refused(rig: Rig) -> None:
+    await rig.create()
+    await decide_one(rig)
+    await rig.delete("count-state")
+    await rig.create({"count-state": PARTITIONS})
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_REFUSED
+    assert "the changelog was lost" in worker.errors
+
+
+async def test_a_recreated_source_is_refused(rig: Rig) -> None:
+    await rig.create()
+    await decide_one(rig)
+    await rig.delete("in")
+    await rig.create({"in": PARTITIONS})
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_REFUSED
+    assert "was recreated or truncated" in worker.errors
+
+
+async def decide_one(rig: Rig) -> None:
+    worker = await rig.worker()
+    await rig.produce("in", [(b"k0", b"x")])
+    await rig.read("out", 1)
+    worker.send(signal.SIGTERM)
+    assert await worker.ended() == 0, worker.errors
+
+
+async def test_missing_topics_and_partition_counts_that_differ_are_refused(rig: Rig) -> None:
+    await rig.create({name: n for name, n in TOPICS.items() if name != "out"})
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_REFUSED
+    assert f"topics missing: {rig.prefix}out: run `decorum topics`" in worker.errors
+    await rig.create({"out": PARTITIONS})
+    await rig.delete("relay-state")
+    await rig.create({"relay-state": PARTITIONS + 1})
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_REFUSED
+    assert f"{rig.prefix}relay-state has {PARTITIONS + 1}" in worker.errors
+
+
+async def test_records_of_a_megabyte_and_tombstones_pass(rig: Rig) -> None:
+    await rig.create()
+    big = bytes(1_400_000)
+    worker = await rig.worker()
+    await worker.accepts(ALL)
+    await rig.produce("in", [(b"k0", big), (b"k0", None), (b"k0", b"small"), (b"k0", big)])
+    assert await rig.read("out", 4) == {
+        b"k0": [b"1:" + big, b"2:tombstone", b"3:small", b"4:" + big]
+    }
+
+
+async def test_timers_fire_without_records_and_after_a_kill(rig: Rig) -> None:
+    await rig.create()
+    worker = await rig.worker("one")
+    await worker.accepts(ALL)
+    now_ms = time.time_ns() // 1_000_000
+    soon_ms, later_ms = now_ms + 500, now_ms + 3_000
+    await rig.produce("alarms", [(b"k", b"%d soon" % soon_ms), (b"k", b"%d later" % later_ms)])
+    rung = await rig.read("rung", 3)
+    assert rung[b"soon"][1].startswith(b"due %d fired " % soon_ms)
+    worker.kill()
+    await worker.ended()
+    await rig.worker("one")
+    fired = (await rig.read("rung", 4))[b"later"][1]
+    assert fired.startswith(b"due %d fired " % later_ms)
+    assert int(fired.split()[-1]) >= later_ms

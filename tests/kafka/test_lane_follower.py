@@ -1,0 +1,117 @@
+"""Broadcast state on a real Kafka: what followers see, and when they say that they have seen it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams.lane.failure import StartRefusedError
+from streams.lane.follower import Follower
+from tests.kafka.lane_rig import ALL, Rig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.conftest import Cluster
+
+
+@pytest.fixture
+async def rig(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
+    rig = Rig(kafka.bootstrap, prefix)
+    await rig.create()
+    try:
+        yield rig
+    finally:
+        await rig.close()
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes | None] = {}
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        self.values[key] = value
+
+
+@asynccontextmanager
+async def following(rig: Rig, seen: Seen) -> AsyncIterator[Follower]:
+    follower = Follower(rig.prefix + "count-state", seen.apply)
+    task = asyncio.create_task(follower.follow({"bootstrap_servers": rig.bootstrap}))
+    try:
+        yield follower
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_sees_the_stages_keys_alone_and_goes_on_following(rig: Rig) -> None:
+    worker = await rig.worker()
+    await rig.produce("in", [(b"a", b"x"), (b"b", b"x")])
+    await rig.read("out", 2)
+    seen = Seen()
+    async with following(rig, seen) as follower, asyncio.timeout(20):
+        await follower.ready()
+        assert seen.values == {b"a": b"1", b"b": b"1"}
+        await worker.accepts(ALL)
+        await rig.produce("in", [(b"a", b"x")])
+        while seen.values[b"a"] != b"2":
+            await asyncio.sleep(0.01)
+
+
+async def test_is_caught_up_only_when_the_stage_has_decided_what_stood_there(rig: Rig) -> None:
+    await rig.produce("in", [(b"%d" % n, b"x") for n in range(20)])
+    seen = Seen()
+    async with following(rig, seen) as follower, asyncio.timeout(30):
+        await follower.ready()
+        assert seen.values == {}
+        caught_up = asyncio.create_task(follower.caught_up_with(rig.prefix + "in"))
+        _, waiting = await asyncio.wait([caught_up], timeout=0.5)
+        assert waiting
+        await rig.worker()
+        await caught_up
+        assert len(seen.values) == 20
+
+
+async def test_nothing_in_the_sources_is_covered_at_once(rig: Rig) -> None:
+    async with following(rig, Seen()) as follower, asyncio.timeout(10):
+        await follower.caught_up_with(rig.prefix + "in", rig.prefix + "first")
+
+
+async def test_a_transactions_marker_at_the_end_of_a_source_is_covered_too(rig: Rig) -> None:
+    async with rig.producer(f"{rig.prefix}writer") as producer:
+        async with producer.transaction():
+            await rig.send(producer, "in", b"a", b"x")
+    (tp,) = await ends_above(rig, 1)
+    async with following(rig, Seen()) as follower, asyncio.timeout(20):
+        await rig.worker()
+        await follower.covers(tp.topic, tp.partition, 2)
+
+
+async def ends_above(rig: Rig, offset: int) -> list[TopicPartition]:
+    follower = Follower(rig.prefix + "count-state", Seen().apply)
+    follower._options = {"bootstrap_servers": rig.bootstrap}
+    ends = await follower._ends(rig.prefix + "in")
+    return [tp for tp, end in ends.items() if end > offset]
+
+
+async def test_without_its_topic_it_refuses(rig: Rig) -> None:
+    follower = Follower(rig.prefix + "no-such-topic", Seen().apply)
+    with pytest.raises(StartRefusedError, match="run `decorum topics`"):
+        await follower.follow({"bootstrap_servers": rig.bootstrap})
+
+
+async def test_what_apply_raises_ends_following(rig: Rig) -> None:
+    await rig.worker()
+    await rig.produce("in", [(b"a", b"x")])
+    await rig.read("out", 1)
+
+    def apply(key: bytes, value: bytes | None) -> None:
+        raise ValueError("broken document")
+
+    follower = Follower(rig.prefix + "count-state", apply)
+    with pytest.raises(ValueError, match="broken document"):
+        await follower.follow({"bootstrap_servers": rig.bootstrap})

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.lane import batch as batches
+from streams.lane.batch import Batch, decide_batch, seal_progress
+from streams.lane.driver import DriverRecord
+from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.watermark import Watermark
+from tests.lane.toy import Alarm, Count
+
+if TYPE_CHECKING:
+    from streams.lane.stage import Stage
+
+
+def record(offset: int, value: bytes | None, topic: str = "in", key: bytes = b"k") -> DriverRecord:
+    return DriverRecord(topic, 3, offset, 0, key, value)
+
+
+class Harness:
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.state, self.watermark = stage, State(), Watermark()
+
+    def decide(self, *records: DriverRecord, wall_ms: int = 0) -> Batch | None:
+        return decide_batch(self.stage, 3, self.state, self.watermark, records, wall_ms)
+
+
+def written(batch: Batch | None, topic: str) -> dict[bytes | None, bytes | None]:
+    assert batch is not None
+    return dict(batch.writes[topic, 3])
+
+
+def test_nothing_to_do_is_no_batch() -> None:
+    assert Harness(Count()).decide() is None
+
+
+def test_outputs_state_and_watermark_stand_in_one_batch() -> None:
+    batch = Harness(Count()).decide(record(7, b"x"), record(9, b"y"), wall_ms=50)
+    assert batch is not None
+    assert batch.writes["out", 3] == [(b"k", b"1:x"), (b"k", b"2:y")]
+    changes = written(batch, "count-state")
+    assert changes[b"k"] == b"2"
+    watermark = changes[WATERMARK_KEY]
+    assert watermark is not None
+    assert Watermark.decode(watermark) == Watermark(50, {"in": 10})
+    assert batch.tally == {("records", "in"): 2}
+    assert (batch.records, batch.fired) == (2, 0)
+
+
+def test_a_tombstone_reaches_the_stage() -> None:
+    assert written(Harness(Count()).decide(record(0, None)), "out") == {b"k": b"1:tombstone"}
+
+
+def test_each_source_has_its_own_watermark() -> None:
+    here = Harness(Count(sources=("in", "also")))
+    here.decide(record(4, b"x"), record(8, b"y", "also"))
+    here.decide(record(9, b"z", "also"))
+    assert here.watermark.next_offset == {"in": 5, "also": 10}
+
+
+def test_the_clock_never_goes_back() -> None:
+    here = Harness(Alarm())
+    here.decide(record(0, b"9000 a"), wall_ms=1_000)
+    batch = here.decide(record(1, b"9000 b"), wall_ms=400)
+    assert written(batch, "rung") == {b"b": b"handled at 1000"}
+    assert here.watermark.clock_ms == 1_000
+
+
+def test_timers_fire_before_records_at_the_same_time() -> None:
+    here = Harness(Alarm())
+    here.decide(record(0, b"10 a"), wall_ms=5)
+    batch = here.decide(record(1, b"99 b"), wall_ms=10)
+    assert batch is not None
+    assert batch.writes["rung", 3] == [(b"a", b"due 10 fired 10"), (b"b", b"handled at 10")]
+    assert (batch.records, batch.fired) == (1, 1)
+
+
+def test_a_timer_set_for_the_past_fires_in_the_next_batch() -> None:
+    here = Harness(Alarm())
+    first = here.decide(record(0, b"3 late"), wall_ms=5)
+    assert first is not None
+    assert first.fired == 0
+    assert written(here.decide(wall_ms=5), "rung") == {b"late": b"due 3 fired 5"}
+
+
+def test_a_stage_that_always_sets_a_due_timer_cannot_hold_a_batch_open() -> None:
+    stage = Alarm(repeat_ms=0)
+    here = Harness(stage)
+    stage.repeat_ms = 1
+    here.decide(record(0, b"0 tick"), wall_ms=1_000)
+    for fired_before in range(3):
+        here.decide(wall_ms=1_000)
+        assert stage.seen == [1] * (fired_before + 1)
+
+
+def test_firing_is_bounded_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MAX_TIMERS", 2)
+    here = Harness(Alarm())
+    here.decide(*[record(n, b"%d t%d" % (n, n)) for n in range(3)], wall_ms=0)
+    assert list(written(here.decide(wall_ms=9), "rung")) == [b"t0", b"t1"]
+    assert list(written(here.decide(wall_ms=9), "rung")) == [b"t2"]
+    assert here.decide(wall_ms=9) is None
+
+
+def test_fired_timers_are_deleted_in_the_changelog() -> None:
+    here = Harness(Alarm())
+    set_there = written(here.decide(record(0, b"10 a"), wall_ms=5), "alarm-state")
+    gone_there = written(here.decide(wall_ms=10), "alarm-state")
+    (timer,) = set_there.keys() - {WATERMARK_KEY}
+    assert gone_there[timer] is None
+
+
+def test_an_exception_passes_through() -> None:
+    with pytest.raises(ValueError, match="told to break"):
+        Harness(Count()).decide(record(0, b"break"))
+
+
+def test_progress_without_records_is_a_watermark_alone() -> None:
+    watermark = Watermark(5, {"in": 12})
+    batch = seal_progress(Count(), 3, State(), watermark)
+    assert written(batch, "count-state") == {WATERMARK_KEY: watermark.encode()}
+    assert batch.records == 0
+
+
+def test_a_watermark_with_fields_of_a_later_version_is_read() -> None:
+    read = Watermark.decode(b'{"clock_ms":5,"next_offset":{"in":3},"later":1}')
+    assert read == Watermark(5, {"in": 3})

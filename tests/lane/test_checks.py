@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from streams.lane.checks import check_topics
+from streams.lane.failure import StartRefusedError
+from tests.lane.toy import Alarm, Count
+
+STAGES = [Count(sources=("in", "also")), Alarm()]
+FINE = {"in": 8, "also": 8, "count-state": 8, "alarms": 1, "alarm-state": 1, "out": 3}
+
+
+def test_stages_may_differ_but_not_within_one() -> None:
+    check_topics(STAGES, ["out"], FINE)
+
+
+def test_missing_topics_are_named_with_the_cure() -> None:
+    there = {name: n for name, n in FINE.items() if name not in ("also", "out")}
+    with pytest.raises(StartRefusedError, match="missing: also, out: run `decorum topics`"):
+        check_topics(STAGES, ["out"], there)
+
+
+@pytest.mark.parametrize("topic", ["in", "also", "count-state"])
+def test_a_stage_whose_topics_differ_in_partitions_is_refused(topic: str) -> None:
+    with pytest.raises(StartRefusedError, match=f"stage count .*{topic} has 7"):
+        check_topics(STAGES, ["out"], {**FINE, topic: 7})

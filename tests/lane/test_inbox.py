@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from aiokafka import ConsumerRecord
+
+from streams.lane.batch import MAX_BYTES, MAX_RECORDS
+from streams.lane.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox
+
+
+def record(
+    topic: str, offset: int, timestamp: int = 0, size: int = 10
+) -> ConsumerRecord[bytes, bytes]:
+    return ConsumerRecord(topic, 0, offset, timestamp, 0, b"k", b"", None, 1, size, ())
+
+
+def taken(inbox: Inbox) -> list[tuple[str, int]]:
+    return [(r.topic, r.offset) for r in inbox.take()]
+
+
+def test_what_was_added_comes_out_once() -> None:
+    inbox = Inbox(["a"])
+    inbox.add("a", [record("a", 0), record("a", 1)])
+    inbox.add("a", [record("a", 5)])
+    assert inbox.waiting == 3
+    assert taken(inbox) == [("a", 0), ("a", 1), ("a", 5)]
+    assert inbox.waiting == 0
+    assert taken(inbox) == []
+
+
+def test_topics_are_merged_by_time() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", 0, 10), record("a", 1, 30), record("a", 2, 50)])
+    inbox.add("b", [record("b", 0, 20), record("b", 1, 40), record("b", 2, 60)])
+    assert taken(inbox) == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+
+
+def test_offsets_of_a_topic_keep_their_order_whatever_their_times() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", 0, 90), record("a", 1, 10), record("a", 2, 50)])
+    inbox.add("b", [record("b", 0, 60), record("b", 1, 20)])
+    merged = taken(inbox)
+    assert [offset for topic, offset in merged if topic == "a"] == [0, 1, 2]
+    assert [offset for topic, offset in merged if topic == "b"] == [0, 1]
+
+
+def test_a_batch_is_bounded_by_count() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", n) for n in range(MAX_RECORDS)])
+    inbox.add("b", [record("b", 0)])
+    assert len(taken(inbox)) == MAX_RECORDS
+    assert len(taken(inbox)) == 1
+
+
+def test_a_batch_is_bounded_by_bytes_but_never_empty() -> None:
+    inbox = Inbox(["a"])
+    inbox.add("a", [record("a", n, size=MAX_BYTES // 2) for n in range(3)])
+    assert taken(inbox) == [("a", 0), ("a", 1)]
+    inbox.add("a", [record("a", 3, size=3 * MAX_BYTES)])
+    assert taken(inbox) == [("a", 2), ("a", 3)]
+    inbox.add("a", [record("a", 4, size=3 * MAX_BYTES)])
+    assert taken(inbox) == [("a", 4)]
+    assert inbox.has_room("a")
+
+
+def test_a_full_topic_pushes_back_and_the_other_does_not() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", n) for n in range(HIGH_RECORDS)])
+    assert not inbox.has_room("a")
+    assert inbox.has_room("b")
+    inbox.take()
+    assert inbox.has_room("a")
+
+
+def test_bytes_push_back_on_all_topics() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", 0, size=HIGH_BYTES)])
+    assert not inbox.has_room("b")
+    inbox.clear()
+    assert inbox.has_room("b")
+    assert inbox.waiting == 0
+
+
+def test_a_tombstone_weighs_nothing() -> None:
+    inbox = Inbox(["a"])
+    inbox.add("a", [record("a", 0, size=-1)])
+    assert taken(inbox) == [("a", 0)]

@@ -1,0 +1,119 @@
+"""The contract with Faust's and aiokafka's private parts.
+
+If one of these fails after an upgrade, read `streams/lane/faust_room.py` against the new version
+before anything else, and run the tests in tests/kafka/test_lane.py.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import aiokafka
+import pytest
+from aiokafka.consumer import group_coordinator
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.producer import sender
+from faust.transport import consumer as base
+from faust.transport.drivers import aiokafka as driver
+
+from streams.lane import faust_room
+from streams.lane.assignor import StickyUnits
+from streams.lane.faust_room import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
+
+LANE = Path(faust_room.__file__).parent
+
+
+def parameters(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_the_versions_this_was_read_against() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka").startswith("0.14.")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(owner, name) for owner, names in PRIVATE_NAMES for name in names]
+)
+def test_each_private_name_exists(owner: type, name: str) -> None:
+    assert hasattr(owner, name) or name in inspect.get_annotations(owner)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (driver.Consumer._getmany, LaneConsumer._getmany),
+        (driver.Consumer._new_consumer_thread, LaneConsumer._new_consumer_thread),
+        (driver.Consumer.verify_event_path, LaneConsumer.verify_event_path),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, LaneThread._create_worker_consumer),
+        (driver.Producer._new_producer, faust_room.LaneProducer._new_producer),
+    ],
+)
+def test_what_we_override_has_the_signature_we_give_it(theirs: object, ours: object) -> None:
+    assert parameters(theirs) == parameters(ours)
+
+
+def test_the_fetch_loop_still_asks_the_hook_and_respects_what_it_returns() -> None:
+    """Faust's streams, acks and commits must only see what `_getmany` returns."""
+    source = inspect.getsource(base.Consumer._wait_next_records)
+    assert "await self._getmany(" in source
+    assert "_wait_next_records" in inspect.getsource(base.Consumer.getmany)
+
+
+def test_the_thread_makes_its_consumer_through_the_hook() -> None:
+    source = inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
+    assert "self._create_worker_consumer(transport)" in source
+    assert "self._create_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread.on_start)
+
+
+def test_the_consumer_makes_its_thread_through_the_hook() -> None:
+    source = inspect.getsource(base.ThreadDelegateConsumer.__init__)
+    assert "self._thread = self._new_consumer_thread()" in source
+
+
+def test_the_transport_makes_what_its_class_names() -> None:
+    assert LaneTransport.Consumer is LaneConsumer
+    assert "self.Consumer(" in inspect.getsource(driver.Transport.create_consumer)
+    assert "self.Producer(" in inspect.getsource(driver.Transport.create_producer)
+
+
+def test_seeks_run_in_the_consumers_thread_and_wait() -> None:
+    source = inspect.getsource(driver.AIOKafkaConsumerThread.seek_wait)
+    assert "await self.call_thread(" in source
+
+
+def test_an_assignor_may_be_an_object() -> None:
+    """The interface names class methods; ours needs to know its stages."""
+    assert issubclass(StickyUnits, AbstractPartitionAssignor)
+    source = inspect.getsource(group_coordinator)
+    for call in ("assignor.metadata(", "assignor.assign(", "assignor.on_assignment("):
+        assert call in source
+    assert "assignor()" not in source
+
+
+def test_the_pause_between_transactions_is_the_constant_we_set() -> None:
+    assert sender.BACKOFF_OVERRIDE == faust_room.TRANSACTION_RETRY_S
+    handler = inspect.getsource(sender.AddPartitionsToTxnHandler.handle_response)
+    assert "return BACKOFF_OVERRIDE" in handler
+
+
+def test_sending_a_batch_is_public_and_takes_a_partition() -> None:
+    assert parameters(aiokafka.AIOKafkaProducer.send_batch) == [
+        "self",
+        "batch",
+        "topic",
+        "partition",
+    ]
+    assert "create_batch" in dir(aiokafka.AIOKafkaProducer)
+
+
+def test_no_other_file_of_the_lane_touches_a_private_name_of_theirs() -> None:
+    for file in LANE.glob("*.py"):
+        if file.name == "faust_room.py":
+            continue
+        code = re.sub(r'"""[\s\S]*?"""', "", file.read_text(encoding="utf-8"))
+        touched = re.findall(r"\b(?:consumer|producer|app|admin|batch|transport)\._\w+", code)
+        assert not touched, f"{file.name}: {touched}"
