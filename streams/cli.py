@@ -75,13 +75,17 @@ def worker() -> None:
 
     settings = _settings()
     configure_logs()
+    from aiokafka.errors import KafkaError
+
     from streams.policies import PolicyError
     from streams.worker import run
 
     try:
-        run(settings)
+        sys.exit(run(settings))
     except PolicyError as error:
         _fail((f"DECORUM_POLICY: {line}" for line in error.lines), WRONG_SETTINGS)
+    except KafkaError as error:
+        _fail([f"Kafka: {error}"])
 
 
 @main.group()

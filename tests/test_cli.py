@@ -85,14 +85,28 @@ def test_wrong_settings_stop_the_start_with_a_line_each(
     ]
 
 
-def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DECORUM_KAFKA", f"127.0.0.1:{free_port()}")
+    monkeypatch.setattr("streams.ops.logs.configure_logs", lambda: None)
 
+
+@pytest.mark.usefixtures("_out_of_reach")
+def test_a_cluster_out_of_reach_is_one_line() -> None:
     result = run("topics")
 
     assert result.exit_code == 1
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.startswith("decorum: Kafka: ")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("decorum: Kafka: ")
+
+
+@pytest.mark.usefixtures("_out_of_reach")
+def test_a_worker_ends_with_the_reason_when_its_cluster_is_out_of_reach() -> None:
+    result = run("worker")
+
+    assert result.exit_code == 1
+    # The client's own log comes before it.
+    assert result.stderr.splitlines()[-1].startswith("decorum: Kafka: ")
 
 
 def test_a_control_is_published_under_its_scope(sent: list[tuple[str, bytes]]) -> None:
@@ -157,6 +171,10 @@ def test_a_broken_policy_is_told_fault_by_fault(tmp_path: Path, command: str) ->
     assert any(line.startswith("decorum: window: ") for line in told)
 
 
+async def no_faults(_: object) -> list[str]:
+    return []
+
+
 def test_a_worker_does_not_start_with_a_broken_policy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -164,6 +182,7 @@ def test_a_worker_does_not_start_with_a_broken_policy(
     file.write_text("policy: x\nversion: 0\n", encoding="utf-8")
     monkeypatch.setenv("DECORUM_POLICY", str(file))
     monkeypatch.setattr("streams.ops.logs.configure_logs", lambda: None)
+    monkeypatch.setattr("streams.topics_admin.check", no_faults)
 
     result = run("worker")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from streams.core.ask import Ask
+from streams.core.ask import Ask  # noqa: TC001 (msgspec reads the annotations of what it decodes)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -33,8 +33,9 @@ def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | Non
     ask, law, now_ms = case.ask, case.law, case.now_ms
     if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
         return Reason.NOT_YET, None
+    priority = ask.priority
     for stand in stands:
-        reason = fails(stand, ask.priority, now_ms)
+        reason = fails(stand, priority, now_ms)
         if reason is not None:
             return reason, stand.window.id
     if law.silence is not None and silent_until(case.pair, law) > now_ms:

@@ -72,16 +72,15 @@ def standings(
         times = views.get(view)
         if times is None:
             times = views[view] = _times(window, contacts, campaign)
-        stands.append(_standing(window, times, zone, at_ms))
+        free = 0 if window.limit is None else _limit(window, zone, at_ms)
+        gap_ends_ms = 0
+        if times:  # most windows of most customers are empty
+            if window.limit is not None:
+                free -= _count(window, times, zone, at_ms)
+            if window.min_gap_ms:
+                gap_ends_ms = max(times) + window.min_gap_ms
+        stands.append(Standing(window, times, free, gap_ends_ms))
     return stands
-
-
-def _standing(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> Standing:
-    free = 0
-    if window.limit is not None:
-        free = _limit(window, zone, at_ms) - _count(window, times, zone, at_ms)
-    gap_ends_ms = max(times) + window.min_gap_ms if window.min_gap_ms and times else 0
-    return Standing(window, times, free, gap_ends_ms)
 
 
 def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
@@ -95,8 +94,6 @@ def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int
 
 
 def _count(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> int:
-    if not times:
-        return 0
     if window.rolling_ms is not None:
         after = at_ms - window.rolling_ms
         return sum([e > after for e in times])

@@ -39,7 +39,7 @@ class Told(msgspec.Struct, array_like=True):
     owned: list[Unit] = []
 
 
-class StickyUnits(AbstractPartitionAssignor):
+class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     """The assignor of one worker; groups are the source topics of each stage."""
 
     name = "decorum-units"

@@ -10,14 +10,13 @@ batch, so that no loop in a stage can hold a partition's transaction open.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.lane.state import WATERMARK_KEY
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Sequence
+    from collections.abc import ItemsView, Iterable, Sequence
 
     from streams.lane.stage import Output, Record, Stage
     from streams.lane.state import State
@@ -40,7 +39,7 @@ class Batch(NamedTuple):
     fired: int
 
 
-def decide_batch(
+def decide_batch(  # noqa: PLR0913, PLR0917
     stage: Stage,
     partition: int,
     state: State,

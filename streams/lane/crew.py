@@ -101,10 +101,11 @@ class Crew:
         """Before a rebalance: returns when no transaction is open."""
         await asyncio.gather(*[p.revoke() for p in self._partitions.values()])
 
-    async def on_assigned(self, _: Any, assigned: Iterable[TopicPartition], **__: Any) -> None:
+    async def on_assigned(self, *told: Iterable[TopicPartition], **_: Any) -> None:
         """After a rebalance: what this worker decides from now on."""
         if self._closing:
             return
+        _app, assigned = told
         wanted = self._units(assigned)
         await self._drop([key for key in self._partitions if key not in wanted])
         for (name, number), stage in sorted(wanted.items(), key=lambda item: item[0]):

@@ -90,9 +90,7 @@ class Driver:
         if partition is None:
             partition = partition_for(key, self.partitions_of(topic)) if key is not None else 0
         log = self._logs[topic, partition]
-        record = DriverRecord(
-            topic, partition, len(log), self.now_ms, key, value, len(self._order)
-        )
+        record = DriverRecord(topic, partition, len(log), self.now_ms, key, value, len(self._order))
         log.append(record)
         self._order.append(record)
         return record
@@ -104,7 +102,8 @@ class Driver:
         as a restart would find it. RuntimeError if there is no end in sight.
         """
         for _ in range(MAX_ROUNDS):
-            if not any([self._step(partition) for partition in self._partitions]):
+            worked = [self._step(partition) for partition in self._partitions]
+            if not any(worked):
                 return
         raise RuntimeError(f"still not idle after {MAX_ROUNDS} rounds: a stage feeds itself")
 

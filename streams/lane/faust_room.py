@@ -12,6 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import IllegalStateError
 from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord, TopicPartition
     from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+    from faust.types import AppT
+    from yarl import URL
 
 PRIVATE_NAMES: Final = (
     (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
@@ -33,6 +36,7 @@ PRIVATE_NAMES: Final = (
 POLL_S: Final = 0.2  # how long one look at the fetcher may keep a partition from being opened
 SHORT_POLL_S: Final = 0.02  # while a partition is held back, idle ones must not delay it
 NOTHING_WANTED_S: Final = 0.01
+POSITION_PATIENCE_S: Final = 1.0  # the caller holds locks that a rebalance waits for
 # The broker gathers for this long, unless so much is there: few fat fetches, because without fetch
 # sessions each costs by the partition, and yet what arrives is fresh.
 FETCH_WAIT_MS: Final = 10
@@ -41,8 +45,6 @@ FETCH_MIN_BYTES: Final = 64 << 10
 # waits 20 ms, which is more than the markers take.
 TRANSACTION_RETRY_S: Final = 0.003
 sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S
-
-Fetched = dict[Any, "Sequence[ConsumerRecord[bytes, bytes]]"]
 
 
 class Hub(Protocol):
@@ -66,18 +68,25 @@ class Hub(Protocol):
         """Accept fetched records of a lane topic."""
 
 
-class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+def _hub(transport: object) -> Hub:
+    """The lane behind a transport; Faust's own types do not know it."""
+    if not isinstance(transport, LaneTransport):
+        raise TypeError(f"the lane's consumer and producer need its transport, not {transport!r}")
+    return transport.hub
+
+
+class LaneThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to the group and fetches."""
 
-    def _create_worker_consumer(self, transport: LaneTransport) -> AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         """Faust's own, but read_committed, with our assignor, and one source of security."""
-        conf = self.app.conf
+        conf, hub = self.app.conf, _hub(transport)
         return AIOKafkaConsumer(
-            **transport.hub.client_options,
+            **hub.client_options,
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
-            partition_assignment_strategy=[transport.hub.assignor],
+            partition_assignment_strategy=[hub.assignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -91,17 +100,23 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
 
     async def current_positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The fetcher's positions of those of `tps` that are assigned."""
-        return await self.call_thread(self._current_positions, tps)  # type: ignore[no-any-return]
+        """The fetcher's positions; empty while a rebalance leaves them open."""
+        positions: dict[TopicPartition, int] = await self.call_thread(self._current_positions, tps)
+        return positions
 
     async def _current_positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         consumer: AIOKafkaConsumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        return {tp: await consumer.position(tp) for tp in tps if tp in assigned}
+        try:
+            async with asyncio.timeout(POSITION_PATIENCE_S):
+                return {tp: await consumer.position(tp) for tp in tps}
+        except (IllegalStateError, TimeoutError):
+            return {}
 
 
-class LaneConsumer(driver.Consumer):  # type: ignore[misc]
+class LaneConsumer(driver.Consumer):
     """Hands whole fetches of lane topics to the lane, and all others to Faust."""
+
+    _thread: LaneThread
 
     def __init__(self, transport: LaneTransport, *args: Any, **kwargs: Any) -> None:
         """Faust makes it; the lane reaches it through the transport."""
@@ -118,7 +133,11 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
         if not self._hub.owns(tp.topic):
             super().verify_event_path(now, tp)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetched:  # noqa: ASYNC109
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109
+    ) -> Mapping[TP, list[Any]]:
         active = active_partitions or set()
         async with self._fetching:
             wanted = {tp for tp in active if not self._hub.owns(tp.topic) or self._hub.wanted(*tp)}
@@ -129,16 +148,24 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
             fetched = await super()._getmany(wanted, min(timeout, patience))
             return self._hand_over(fetched)
 
-    def _hand_over(self, fetched: Fetched) -> Fetched:
-        for tp in [tp for tp in fetched if self._hub.owns(tp.topic)]:
-            self._hub.take(tp, fetched.pop(tp))
-        return fetched
+    def _hand_over(self, fetched: Mapping[TP, list[Any]]) -> Mapping[TP, list[Any]]:
+        """Lane topics to the lane; what is left is for Faust."""
+        left: dict[TP, list[Any]] = {}
+        for tp, records in fetched.items():
+            if self._hub.owns(tp.topic):
+                self._hub.take(tp, records)
+            else:
+                left[tp] = records
+        return left
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Put the fetcher at these offsets; False if one of them is not assigned any more."""
         if not {TP(*tp) for tp in offsets} <= self.assignment():
             return False
-        await self.seek_wait({TP(*tp): offset for tp, offset in offsets.items()})
+        try:
+            await self.seek_wait({TP(*tp): offset for tp, offset in offsets.items()})
+        except IllegalStateError:  # taken away in between
+            return False
         return True
 
     @property
@@ -147,26 +174,26 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
         return self._fetching
 
     async def positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The fetcher's positions; call with `quiet` held."""
-        return await self._thread.current_positions(tps)  # type: ignore[no-any-return]
+        """The fetcher's positions; empty if unassigned. Call with `quiet` held."""
+        return await self._thread.current_positions(tps)
 
 
-class LaneProducer(driver.Producer):  # type: ignore[misc]
+class LaneProducer(driver.Producer):
     """Faust's own producer; the lane writes nothing through it."""
 
     def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            **self.transport.hub.client_options, transactional_id=transactional_id
+            **_hub(self.transport).client_options, transactional_id=transactional_id
         )
 
 
-class LaneTransport(driver.Transport):  # type: ignore[misc]
+class LaneTransport(driver.Transport):
     """Makes Faust build the classes above."""
 
     Consumer = LaneConsumer
     Producer = LaneProducer
 
-    def __init__(self, url: Any, app: Any, hub: Hub) -> None:
+    def __init__(self, url: list[URL], app: AppT, hub: Hub) -> None:
         """As Faust's, with the lane behind it."""
         super().__init__(url, app)
         self.hub = hub

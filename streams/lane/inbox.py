@@ -81,8 +81,8 @@ def _take_run(
 
 
 def _head_ms(queue: Queue) -> int:
-    return queue[0].timestamp
+    return int(queue[0].timestamp)
 
 
 def _size(record: ConsumerRecord[bytes, bytes]) -> int:
-    return max(0, record.serialized_value_size)  # -1 stands for a tombstone
+    return max(0, int(record.serialized_value_size))  # -1 stands for a tombstone

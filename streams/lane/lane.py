@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from streams.lane.crew import StageSnapshot
     from streams.lane.follower import Follower
-    from streams.lane.partition import Observer
+    from streams.lane.partition import Clock, Observer
     from streams.lane.stage import Stage
     from streams.lane.state import State
 
@@ -43,13 +43,25 @@ SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its
 HEARTBEAT_S: Final = 1.5
 REBALANCE_S: Final = 10.0
 WATCH_S: Final = 0.5
+CLOSE_PATIENCE_S: Final = 15.0  # an open transaction is aborted by the broker after that
+LEAVE_PATIENCE_S: Final = 3.0
 
 log = logging.getLogger("decorum.lane")
 
 
-def wall_clock_ms() -> int:
-    """UTC milliseconds."""
-    return time.time_ns() // 1_000_000
+class WallClock:
+    """UTC milliseconds as the machine has them."""
+
+    def __call__(self) -> int:
+        """The time now."""
+        return time.time_ns() // 1_000_000
+
+    def seconds_until(self, moment_ms: int) -> float:
+        """Seconds until then; negative once it has passed."""
+        return (moment_ms - self()) / 1000
+
+
+WALL_CLOCK: Final = WallClock()
 
 
 class LaneSettings(Protocol):
@@ -92,7 +104,7 @@ class Lane:
         extras: Extras = Extras(),  # noqa: B008
         *,
         group: str = "decorum",
-        clock: Callable[[], int] = wall_clock_ms,
+        clock: Clock = WALL_CLOCK,
         linger_s: float = LINGER_S,
     ) -> None:
         """Nothing is connected before `run`; `clock` gives UTC milliseconds."""
@@ -136,10 +148,8 @@ class Lane:
 
     async def _run(self) -> None:
         stopping = _stop_signal()
-        counts = await partition_counts(
-            self._options, topics_needed(self._stages, self._extras.topics)
-        )
-        check_topics(self._stages, self._extras.topics, counts)
+        if await _first(self._check(), stopping.wait()):
+            return
         app, crew = self._build()
         work = [follower.follow(self._options) for follower in self._extras.followers]
         work += [service() for service in self._extras.services]
@@ -147,8 +157,14 @@ class Lane:
         tasks = [asyncio.create_task(_or_end(coroutine)) for coroutine in work]
         starting = asyncio.create_task(_or_end(app.start()))
         await stopping.wait()
-        await crew.close()
+        async with asyncio.timeout(CLOSE_PATIENCE_S):
+            await crew.close()
         await _leave(app, [*tasks, starting])
+
+    async def _check(self) -> None:
+        others = self._extras.topics
+        counts = await partition_counts(self._options, topics_needed(self._stages, others))
+        check_topics(self._stages, others, counts)
 
     def _build(self) -> tuple[faust.App, Crew]:
         app = _faust_app(self._around["group"], self._instance)
@@ -189,9 +205,22 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
+async def _first(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any]) -> bool:
+    """Do the work unless told to stop meanwhile; whether it was stopped."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    if tasks[0].done():
+        tasks[1].cancel()
+        tasks[0].result()
+        return False
+    tasks[0].cancel()
+    await asyncio.wait(tasks[:1])
+    return True
+
+
 async def _watch(app: faust.App) -> None:
     """Faust's own failures surface here, and end the process like any other."""
-    while not app.crashed:
+    while not app.crashed:  # noqa: ASYNC110 (told from another thread as well)
         await asyncio.sleep(WATCH_S)
     raise app.crash_reason or RuntimeError("Faust crashed without a reason")
 
@@ -210,4 +239,8 @@ async def _leave(app: faust.App, tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=WATCH_S)
-    await app.stop()
+    try:
+        async with asyncio.timeout(LEAVE_PATIENCE_S):
+            await app.stop()
+    except TimeoutError:
+        log.warning("could not leave the group in time; others take over after the session")

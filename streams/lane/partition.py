@@ -51,6 +51,16 @@ class Observer(Protocol):
         """A batch is committed; `seconds` from taking its records to the end of its commit."""
 
 
+class Clock(Protocol):
+    """UTC milliseconds; a clock other than the machine's may run at another speed."""
+
+    def __call__(self) -> int:
+        """The time now."""
+
+    def seconds_until(self, moment_ms: int) -> float:
+        """Real seconds until the clock shows `moment_ms`; negative once it has passed."""
+
+
 class Source(Protocol):
     """Where a partition's records come from: the fetcher of the worker's group membership."""
 
@@ -69,7 +79,7 @@ class Surroundings(NamedTuple):
     source: Source
     observer: Observer
     gates: Mapping[str, Callable[[], Awaitable[None]]]
-    clock: Callable[[], int]
+    clock: Clock
     linger_s: float
 
 
@@ -199,7 +209,7 @@ class Partition:
         due_ms = memory.state.next_due_ms()
         if due_ms is None:
             return IDLE_CHECK_S
-        return min(IDLE_CHECK_S, max(0.0, (due_ms - self._around.clock()) / 1000))
+        return min(IDLE_CHECK_S, max(0.0, self._around.clock.seconds_until(due_ms)))
 
     async def _step(self, memory: Memory) -> None:
         began = time.monotonic()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streams.events.letters import encode_dead_letter
+from streams.topics import MIB
 
 if TYPE_CHECKING:
     from streams.lane.stage import Output, Record
     from streams.lane.state import State
     from streams.topics import Topics
+
+LARGEST_CARRIED: Final = 5 * MIB
+"""Bytes of key and value together; as base64 they are under the topic's limit for one record."""
 
 
 def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it is written down)
@@ -18,6 +22,13 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
     """The output that keeps a refused record whole, in the partition number it came from."""
     topic = topics.logical(record.topic)
     state.tally["dead_letters_total", topic, reason] += 1
+    key, value = record.key, record.value
+    size = len(key or b"") + len(value or b"")
+    if size > LARGEST_CARRIED:
+        # A compressed batch may unpack to more than a letter can hold. Refusing it must not stop
+        # the partition for ever, so the letter says where the record itself still is.
+        key = value = None
+        error = f"{error} (the record's {size} bytes are too many for a letter and stay there)"
     letter = encode_dead_letter(
         topic=topic,
         partition=record.partition,
@@ -25,8 +36,8 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
         timestamp_ms=record.timestamp,
         reason=reason,
         error=error,
-        key=record.key,
-        value=record.value,
+        key=key,
+        value=value,
         refused_at_ms=now_ms,
     )
-    return topics.dead_letters, None, record.key, letter
+    return topics.dead_letters, None, key, letter

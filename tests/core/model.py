@@ -119,7 +119,9 @@ class Model:
         said = [(want.name, answer)]
         if answer.outcome == "deferred":
             self._hold(want, answer)
-            said += self._too_many()
+            yielded = self._too_many()
+            # Who yields at once never waited: that is all there is to say of it.
+            said = yielded if yielded and yielded[0][0] == want.name else said + yielded
         return said
 
     def _hold(self, want: Want, answer: Answer) -> Waiting:
@@ -138,7 +140,7 @@ class Model:
             return []
         least = self._by_urgency(self.waiting)[-1]
         self.waiting.remove(least)
-        return [(least.want.name, Answer("denied", "too_many_held"))]
+        return [(least.want.name, Answer("denied", "too_many_held", "max_held"))]
 
     @staticmethod
     def _by_urgency(waiting: list[Waiting]) -> list[Waiting]:

@@ -176,7 +176,8 @@ def altered(draw: st.DrawFn, events: SearchStrategy[Event]) -> Event:
         names = [*part, "kinds", "quiet_hours"] if inside else [*part, "time", "subject"]
         name = draw(st.sampled_from(names))
         if draw(st.integers(0, 3)):
-            part[name] = draw(anything)
+            # A copy: `data` itself may be replaced by one of the edges, and altered after that.
+            part[name] = copy.deepcopy(draw(anything))
         else:
             part.pop(name, None)
     return event

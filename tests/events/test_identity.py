@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.events.identity import decision_id, fingerprint, mark_of
+from streams.events.identity import NO_MARK, decision_id, fingerprint, mark_of
 
 words = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
 
@@ -41,5 +41,5 @@ def test_forms(one: str, other: str) -> None:
 
 def test_a_mark_is_the_first_half_of_a_decisions_name() -> None:
     assert mark_of("00000000000000ff" + "e" * 16) == 255
-    assert mark_of("ff") is None
-    assert mark_of("x" * 32) is None
+    assert mark_of("ff") == NO_MARK
+    assert mark_of("x" * 32) == NO_MARK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from collections import defaultdict
@@ -18,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from streams.lane.partitioner import partition_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    import signal
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 4
@@ -36,6 +36,13 @@ TOPICS = {
 ALL = {f"{stage}-{n}" for stage in ("relay", "count") for n in range(PARTITIONS)} | {"alarm-0"}
 
 
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that tells nobody when it happens."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 class Worker:
     """One worker process and what it has said."""
 
@@ -44,7 +51,10 @@ class Worker:
         self.accepting: set[str] = set()
         self.errors = ""
         self._changed = asyncio.Event()
-        self._readers = [asyncio.create_task(self._read_out()), asyncio.create_task(self._read_err())]
+        self._readers = [
+            asyncio.create_task(self._read_out()),
+            asyncio.create_task(self._read_err()),
+        ]
 
     async def _read_out(self) -> None:
         assert self.process.stdout
@@ -99,8 +109,7 @@ class Rig:
         await admin.start()
         try:
             await admin.create_topics([self._topic(name, n) for name, n in wanted.items()])
-            while not await self._led(admin, wanted):
-                await asyncio.sleep(0.05)
+            await until(lambda: self._led(admin, wanted))
         finally:
             await admin.close()
 
@@ -116,13 +125,15 @@ class Rig:
             for topic in described
         )
 
+    async def _gone(self, admin: AIOKafkaAdminClient, topic: str) -> bool:
+        return self.prefix + topic not in await admin.list_topics()
+
     async def delete(self, topic: str) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
             await admin.delete_topics([self.prefix + topic])
-            while self.prefix + topic in await admin.list_topics():
-                await asyncio.sleep(0.05)
+            await until(lambda: self._gone(admin, topic))
         finally:
             await admin.close()
 
@@ -140,7 +151,9 @@ class Rig:
         return worker
 
     @asynccontextmanager
-    async def producer(self, transactional_id: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
+    async def producer(
+        self, transactional_id: str | None = None
+    ) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap,
             enable_idempotence=True,

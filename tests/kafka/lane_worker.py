@@ -1,7 +1,7 @@
 """A worker of toy stages for the lane's tests; run as a process, so that it can be killed.
 
 Arguments: bootstrap, prefix, instance ("-": none), partitions. It prints a line for each change of
-the partitions that accept records.
+the partitions that accept records. `count` waits until what stood in `alarms` is decided.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from streams.lane.follower import Follower
 from streams.lane.lane import Extras, Lane
 from tests.lane.toy import Alarm, Count, Relay
 
@@ -69,7 +70,14 @@ def main() -> None:
     bootstrap, prefix, instance, partitions = sys.argv[1:]
     settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
     toys = stages(prefix, int(partitions))
-    extras = Extras(services=[lambda: tell(lane)], topics=[toy.output for toy in toys])
+    alarms = toys[2]
+    follower = Follower(alarms.changelog, lambda _, __: None)
+    extras = Extras(
+        gates={"count": lambda: follower.caught_up_with(*alarms.sources)},
+        followers=[follower],
+        services=[lambda: tell(lane)],
+        topics=[toy.output for toy in toys],
+    )
     lane = Lane(settings, toys, Observer(), extras, group="lane")
     lane.run()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig, expected, text_of
+from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig, expected, text_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,9 +94,11 @@ async def test_sigterm_hands_over_at_once_and_loses_nothing(rig: Rig) -> None:
     await leaver.accepts(ALL)
     async with load(rig) as told:
         stayer = await rig.worker()
-        async with asyncio.timeout(20):
-            while not (stayer.accepting and leaver.accepting | stayer.accepting == ALL):
-                await asyncio.sleep(0.05)
+
+        async def shared() -> bool:
+            return bool(stayer.accepting) and leaver.accepting | stayer.accepting == ALL
+
+        await until(shared)
         asked = time.monotonic()
         leaver.send(signal.SIGTERM)
         assert await leaver.ended() == 0, leaver.errors
@@ -115,6 +117,24 @@ async def test_a_failing_handler_ends_the_process_and_nothing_of_its_batch_is_se
     assert await worker.ended() == EXIT_FAILED
     assert "told to break" in worker.errors
     assert await rig.read("out", 0) == {}
+
+
+async def test_a_gated_stage_decides_nothing_before_its_gate_opens(rig: Rig) -> None:
+    await rig.create()
+    await rig.produce("in", [(b"k%d" % n, b"x") for n in range(20)])
+    await rig.produce("alarms", [(b"k", b"no-due-time-so-the-stage-breaks")])
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_FAILED
+    assert "alarm-0 failed" in worker.errors
+    assert await rig.read("out", 0) == {}
+
+
+async def test_sigterm_while_no_broker_answers_ends_at_once(prefix: str) -> None:
+    nowhere = Rig("127.0.0.1:1", prefix)
+    worker = await nowhere.worker()
+    await asyncio.sleep(1.5)
+    worker.send(signal.SIGTERM)
+    assert await worker.ended() == 0, worker.errors
 
 
 async def test_a_lost_changelog_is_refused(rig: Rig) -> None:

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import TopicPartition
 
 from streams.lane.failure import StartRefusedError
 from streams.lane.follower import Follower
-from tests.kafka.lane_rig import ALL, Rig
+from tests.kafka.lane_rig import ALL, Rig, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiokafka import TopicPartition
 
     from tests.conftest import Cluster
 
@@ -58,8 +59,11 @@ async def test_sees_the_stages_keys_alone_and_goes_on_following(rig: Rig) -> Non
         assert seen.values == {b"a": b"1", b"b": b"1"}
         await worker.accepts(ALL)
         await rig.produce("in", [(b"a", b"x")])
-        while seen.values[b"a"] != b"2":
-            await asyncio.sleep(0.01)
+
+        async def followed() -> bool:
+            return seen.values[b"a"] == b"2"
+
+        await until(followed)
 
 
 async def test_is_caught_up_only_when_the_stage_has_decided_what_stood_there(rig: Rig) -> None:
@@ -82,9 +86,8 @@ async def test_nothing_in_the_sources_is_covered_at_once(rig: Rig) -> None:
 
 
 async def test_a_transactions_marker_at_the_end_of_a_source_is_covered_too(rig: Rig) -> None:
-    async with rig.producer(f"{rig.prefix}writer") as producer:
-        async with producer.transaction():
-            await rig.send(producer, "in", b"a", b"x")
+    async with rig.producer(f"{rig.prefix}writer") as producer, producer.transaction():
+        await rig.send(producer, "in", b"a", b"x")
     (tp,) = await ends_above(rig, 1)
     async with following(rig, Seen()) as follower, asyncio.timeout(20):
         await rig.worker()

@@ -69,7 +69,9 @@ def group_of(*names: str) -> Group:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 11])
 def test_everything_is_assigned_once_evenly_and_whole(size: int) -> None:
     assigned = group_of(*[f"w{n}" for n in range(size)]).rebalance()
-    assert units(assigned).keys() == {(t, n) for t, count in PARTITIONS.items() for n in range(count)}
+    assert units(assigned).keys() == {
+        (t, n) for t, count in PARTITIONS.items() for n in range(count)
+    }
     for first, second in (("candidates", "interactions"), ("intents", "reports")):
         counts = [len(topics.get(first, ())) for topics in assigned.values()]
         assert max(counts) - min(counts) <= 1

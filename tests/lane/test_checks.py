@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from streams.lane.checks import check_topics
 from streams.lane.failure import StartRefusedError
 from tests.lane.toy import Alarm, Count
 
-STAGES = [Count(sources=("in", "also")), Alarm()]
+if TYPE_CHECKING:
+    from streams.lane.stage import Stage
+
+STAGES: list[Stage] = [Count(sources=("in", "also")), Alarm()]
 FINE = {"in": 8, "also": 8, "count-state": 8, "alarms": 1, "alarm-state": 1, "out": 3}
 
 

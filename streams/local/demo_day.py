@@ -1,0 +1,108 @@
+"""The demo's day: how long, how large, who knows whom, and the records it is told in.
+
+The same `Day` gives the same people, byte for byte. What they do is `demo_programs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from random import Random
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from orjson import dumps
+
+from streams.events.intents import INTENT_TYPE
+from streams.events.keys import account_key, customer_key
+from streams.topics import INTENTS, INTERACTIONS
+
+ENTERPRISE: Final = "acme"
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+MIDNIGHT: Final = datetime(2026, 11, 27, tzinfo=ZONE)
+"""A Friday. A fixed date, so that two demos can be compared."""
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+KNOWN_BY: Final = ((1, 50), (2, 25), (3, 14), (4, 7), (6, 4))
+"""How many accounts have a customer as a contact, and for how many customers in a hundred."""
+
+
+class Event(NamedTuple):
+    """A record to produce at a moment of the day; `partition` None: where its key belongs."""
+
+    at_ms: int
+    topic: str
+    """Logical name."""
+    key: bytes | None
+    value: bytes
+    partition: int | None = None
+
+
+@dataclass(frozen=True)
+class Day:
+    """How large and how long. The shares of each kind grow with the number of customers."""
+
+    customers: int = 5_000
+    accounts: int = 20
+    begins: timedelta = timedelta(hours=6)
+    hours: int = 30
+    seed: int = 8
+
+    @property
+    def start_ms(self) -> int:
+        """When it begins, UTC milliseconds."""
+        return at(self.begins)
+
+    @property
+    def end_ms(self) -> int:
+        """When it ends, UTC milliseconds."""
+        return self.start_ms + self.hours * HOUR_MS
+
+    @cached_property
+    def contacts(self) -> dict[str, list[str]]:
+        """Account → its customers. Some customers know one account, some know six."""
+        random = Random(self.seed)
+        names = [f"xiaoer-{number:02}" for number in range(1, self.accounts + 1)]
+        contacts: dict[str, list[str]] = {name: [] for name in names}
+        counts, weights = zip(*KNOWN_BY, strict=True)
+        for number in range(1, self.customers + 1):
+            (count,) = random.choices(counts, weights)
+            for name in random.sample(names, min(count, len(names))):
+                contacts[name].append(f"wm-{number:05}")
+        return contacts
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (account, customer) who know each other: popular customers appear more often."""
+        return [(a, customer) for a, customers in self.contacts.items() for customer in customers]
+
+
+def at(time_of_day: timedelta) -> int:
+    """A time of the demo's first day, past 24 h of the next, as UTC milliseconds."""
+    return int((MIDNIGHT + time_of_day).timestamp() * 1000)
+
+
+def intent(at_ms: int, source: str, name: str, data: dict[str, Any]) -> Event:
+    """One intent; `data` without the enterprise."""
+    event = {
+        "specversion": "1.0",
+        "id": name,
+        "source": source,
+        "type": INTENT_TYPE,
+        "data": {"enterprise_id": ENTERPRISE, **data},
+    }
+    return Event(at_ms, INTENTS, account_key(ENTERPRISE, data["account_id"]), dumps(event))
+
+
+def interaction(at_ms: int, source: str, name: str, what: str, data: dict[str, Any]) -> Event:
+    """One interaction of a customer, told when it happened; `what`: the type without its frame."""
+    event = {
+        "specversion": "1.0",
+        "id": name,
+        "source": source,
+        "type": f"decorum.{what}.v1",
+        "data": {"enterprise_id": ENTERPRISE, "occurred_at_ms": at_ms, **data},
+    }
+    return Event(at_ms, INTERACTIONS, customer_key(ENTERPRISE, data["customer_id"]), dumps(event))

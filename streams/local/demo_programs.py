@@ -1,0 +1,206 @@
+"""Who wants to send what to whom in the demo's day, and what goes wrong at the producers'.
+
+A seeded generator: the same `Day` gives the same records, byte for byte. It must never know what
+the engine decides; what happens because of a decision is `demo_sender`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.local.demo_day import HOUR_MS, MINUTE_MS, at, intent, interaction
+from streams.topics import INTENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from streams.local.demo_day import Day, Event
+
+AUDIENCE: Final = 200
+"""Customers of one broadcast or Moments intent."""
+CREDITS_ASKED: Final = 7
+"""Answers of a talkative colleague to one question: more than a policy is likely to grant."""
+LOOP: Final = 14
+"""Notices that a shop in a loop sends to one customer."""
+MARKETING: Final = ["direct", "broadcast", "moment"]
+
+
+def events_of(day: Day, partitions: int) -> list[Event]:
+    """Everything that producers send in the day, in order of time, mistakes included."""
+    random = Random(day.seed + 1)
+    events = [event for program in PROGRAMS for event in program(day, random)]
+    events = [event for event in events if day.start_ms <= event.at_ms < day.end_ms]
+    events += mistakes(events, day, random, partitions)
+    return sorted(events, key=lambda event: event.at_ms)
+
+
+def morning_campaign(day: Day, random: Random) -> Iterator[Event]:
+    """Every account broadcasts; nobody minds waiting."""
+    return _campaign(day, random, "autumn", (9, 11), 0.6, {"priority": 40})
+
+
+def evening_campaign(day: Day, random: Random) -> Iterator[Event]:
+    """A second one, worth nothing after nine in the evening."""
+    data = {"priority": 60, "deadline_ms": at(timedelta(hours=21))}
+    return _campaign(day, random, "evening", (15, 17), 0.5, data)
+
+
+def _campaign(
+    day: Day, random: Random, name: str, hours: tuple[int, int], share: float, data: dict[str, Any]
+) -> Iterator[Event]:
+    audience = {a: random.sample(c, round(len(c) * share)) for a, c in day.contacts.items()}
+    size = max(1, sum(map(len, audience.values())))
+    more = {"kind": "broadcast", "campaign_id": name, "campaign_size": size, **data}
+    for account, customers in audience.items():
+        at_ms = _moment(random, *hours)
+        for number, chunk in enumerate(_chunks(customers)):
+            ask = {"account_id": account, "customer_ids": chunk, "content_ref": f"coupon/{name}"}
+            name_of = f"{name}-{account}-{number}"
+            yield intent(at_ms + number * MINUTE_MS, "crm/campaigns", name_of, {**more, **ask})
+
+
+def moments(day: Day, random: Random) -> Iterator[Event]:
+    """Posts in the customers' Moments: two a day, and a few accounts that cannot stop."""
+    for place, (account, customers) in enumerate(day.contacts.items()):
+        for number in range(5 if place % 8 == 0 else 2):
+            name = f"post-{account}-{number}"
+            shown_to = random.sample(customers, round(len(customers) * 0.4))
+            at_ms = _moment(random, 10, 21)
+            data = {"account_id": account, "kind": "moment", "campaign_id": name, "priority": 30}
+            data |= {"campaign_size": max(1, len(shown_to)), "deadline_ms": at_ms + 5 * HOUR_MS}
+            for part, chunk in enumerate(_chunks(shown_to)):
+                yield intent(
+                    at_ms, "crm/moments", f"{name}-{part}", {**data, "customer_ids": chunk}
+                )
+
+
+def coupons(day: Day, random: Random) -> Iterator[Event]:
+    """Coupons one by one, from before breakfast to midnight: the loudest program of all."""
+    for number in range(round(day.customers * 1.4)):
+        account, customer = random.choice(day.pairs)
+        at_ms = _moment(random, 6, 24)
+        data: dict[str, Any] = {"kind": "direct", "priority": random.choice((30, 50, 70))}
+        if random.random() < 0.25:
+            data["if_not_now"] = "deny"
+        if random.random() < 0.3:
+            data["deadline_ms"] = at_ms + random.randrange(2, 9) * HOUR_MS
+        if random.random() < 0.05:
+            data["not_before_ms"] = at_ms + random.randrange(1, 4) * HOUR_MS
+        data |= {"account_id": account, "customer_ids": [customer], "content_ref": "coupon/8"}
+        yield intent(at_ms, "crm/coupons", f"coupon-{number}", data)
+
+
+def orders(day: Day, random: Random) -> Iterator[Event]:
+    """Order notices by day and by night, and one customer whose order is stuck in a loop."""
+    hours = [hour for hour in range(6, 36) for _ in range(1 if 24 <= hour < 32 else 4)]
+    for number in range(round(day.customers * 1.1)):
+        hour = random.choice(hours)
+        pair = random.choice(day.pairs)
+        yield _order(f"order-{number}", _moment(random, hour, hour + 1), *pair)
+    account, customer = random.choice(day.pairs)
+    for number in range(LOOP):
+        yield _order(f"stuck-{number}", at(timedelta(hours=13, minutes=number)), account, customer)
+
+
+def _order(name: str, at_ms: int, account: str, customer: str) -> Event:
+    data = {"kind": "transactional", "priority": 90, "content_ref": "order/shipped"}
+    data |= {"account_id": account, "customer_ids": [customer], "attributes": {"order": name}}
+    return intent(at_ms, "shop/orders", name, data)
+
+
+def service_desk(day: Day, random: Random) -> Iterator[Event]:
+    """Customers write and are answered; some are answered too often, some without having asked."""
+    for number in range(round(day.customers * 0.25)):
+        account, customer = random.choice(day.pairs)
+        asked_ms = _moment(random, 7, 23)
+        who = {"account_id": account, "customer_id": customer}
+        yield interaction(asked_ms, "wecom", f"said-{number}", "message_received", who)
+        for turn in range(CREDITS_ASKED if number % 20 == 0 else random.choice((1, 1, 2))):
+            at_ms = asked_ms + (turn + 1) * random.randrange(3, 20) * MINUTE_MS
+            yield _reply(f"answer-{number}-{turn}", at_ms, account, customer)
+    for number in range(round(day.customers * 0.03)):
+        yield _reply(f"hello-{number}", _moment(random, 8, 22), *random.choice(day.pairs))
+
+
+def _reply(name: str, at_ms: int, account: str, customer: str) -> Event:
+    data = {"account_id": account, "kind": "reply", "customer_ids": [customer], "priority": 80}
+    return intent(at_ms, "desk/answers", name, data)
+
+
+def friend_requests(day: Day, random: Random) -> Iterator[Event]:
+    """Accounts ask customers of others to become contacts; some two accounts ask the same one."""
+    accounts = list(day.contacts)
+    for number in range(round(day.customers * 0.12)):
+        customer = f"wm-{random.randint(1, day.customers):05}"
+        for turn in range(random.choice((1, 1, 2))):
+            account = random.choice(accounts)
+            data = {"account_id": account, "kind": "friend_request", "customer_ids": [customer]}
+            name = f"lead-{number}-{turn}"
+            yield intent(_moment(random, 8, 23), "sales/leads", name, data)
+
+
+def wishes(day: Day, random: Random) -> Iterator[Event]:
+    """Customers who opt out, and customers with quiet hours of their own."""
+    for number in range(round(day.customers * 0.01)):
+        _, customer = random.choice(day.pairs)
+        data: dict[str, Any] = {"customer_id": customer, "kinds": MARKETING, "allowed": False}
+        if number % 2:
+            data = {"customer_id": customer, "kinds": [], "allowed": True}
+            data["quiet_hours"] = {"from": "19:00", "to": "10:00"}
+        yield interaction(_moment(random, 7, 20), "app/settings", f"wish-{number}", "consent", data)
+
+
+PROGRAMS: Final[tuple[Callable[[Day, Random], Iterator[Event]], ...]] = (
+    morning_campaign,
+    evening_campaign,
+    moments,
+    coupons,
+    orders,
+    service_desk,
+    friend_requests,
+    wishes,
+)
+
+
+def mistakes(
+    events: Sequence[Event], day: Day, random: Random, partitions: int
+) -> Iterator[Event]:
+    """What producers do wrong: no key, librdkafka's partitioner, retries, and plain rubbish."""
+    intents = [e for e in events if e.topic == INTENTS]
+    several = max(4, day.customers // 80)
+    for event in random.sample(intents, min(several, len(intents))):
+        later_ms = event.at_ms + random.choice((1_000, MINUTE_MS, HOUR_MS))
+        yield event._replace(at_ms=min(later_ms, day.end_ms - 1))  # a retry of what had arrived
+    for number, event in enumerate(random.sample(intents, min(several, len(intents)))):
+        value = orjson.loads(event.value)
+        value["id"] = f"{value['id']}-astray"
+        astray = event._replace(value=orjson.dumps(value), partition=_crc32(event, partitions))
+        yield astray._replace(key=None) if number % 2 else astray
+    for number, event in enumerate(random.sample(intents, 8)):
+        rubbish = (
+            event.value[: len(event.value) // 2],
+            b"\xff" + event.value,
+            event.value.replace(b'"kind":"', b'"kind":"sms-'),
+            event.value.replace(b"intent.v1", b"intent.v9"),
+        )
+        yield event._replace(value=rubbish[number % len(rubbish)])
+
+
+def _crc32(event: Event, partitions: int) -> int:
+    """Where librdkafka would put it by default."""
+    return zlib.crc32(event.key or b"") % partitions
+
+
+def _moment(random: Random, from_hour: int, to_hour: int) -> int:
+    """Some millisecond in [from, to) of the demo's first day; hours past 24 are of the next."""
+    return at(timedelta(hours=from_hour)) + random.randrange((to_hour - from_hour) * HOUR_MS)
+
+
+def _chunks(customers: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(customers), AUDIENCE):
+        yield customers[start : start + AUDIENCE]

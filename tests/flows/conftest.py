@@ -1,0 +1,7 @@
+"""What flows expect is asserted in modules that are not tests: let pytest explain those as well."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("tests.flows.scene", "tests.flows.flows", "tests.flows.strays")
