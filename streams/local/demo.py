@@ -1,0 +1,89 @@
+"""`decorum demo`: a busy day at one enterprise, played through a real Kafka and a real worker.
+
+A day and a quarter in about a minute: the worker runs by a faster clock, everything else is as in
+production. In the middle the worker is killed. At the end the topics alone must balance; the exit
+status is 0 only if they do. It always removes what it made: worker, broker, directory, topics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from aiokafka.errors import KafkaError
+
+from streams import policies, topics_admin
+from streams.local import demo_screen as screen
+from streams.local.clock import FastClock
+from streams.local.demo_day import Day
+from streams.local.demo_play import play
+from streams.local.demo_supervisor import DemoError, Supervisor
+from streams.local.demo_traffic import delete_topics
+from streams.local.jars import LocalKafkaError
+from streams.local.kafka import LocalKafka, free_port
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+DONE: Final = 0
+NOT_DONE: Final = 1
+INTERRUPTED: Final = 130
+SPEED: Final = 1_700
+PARTITIONS: Final = 4
+"""Enough to show that keys are spread; each costs the two cores of a laptop some transactions."""
+
+
+def run(settings: Settings) -> int:
+    """Play the day and show it; 0 if everything balances, 1 if not, 130 after Ctrl-C."""
+    # A client says more than once what the error at the end says in one line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ExitStack() as cleanup:
+            return _run(settings, cleanup)
+    except KeyboardInterrupt:
+        click.echo("\nstopped; everything it had started is gone")
+        return INTERRUPTED
+    except (DemoError, LocalKafkaError, KafkaError, topics_admin.TopicsError) as error:
+        click.echo(f"decorum: {error}", err=True)
+        return NOT_DONE
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(settings: Settings, cleanup: ExitStack) -> int:
+    directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="decorum-demo-")))
+    given = settings.model_fields_set
+    changes = {"prefix": f"demo-{secrets.token_hex(3)}-"}
+    if "partitions" not in given:
+        changes["partitions"] = PARTITIONS
+    if "http" not in given:
+        changes["http"] = f"127.0.0.1:{free_port()}"
+    if "kafka" not in given:
+        broker = LocalKafka(directory / "kafka")
+        cleanup.callback(broker.stop)
+        changes["kafka"] = broker.bootstrap
+        settings = settings.model_copy(update=changes)
+        screen.header(settings)
+        broker.start()
+    else:
+        settings = settings.model_copy(update=changes)
+        screen.header(settings)
+        cleanup.callback(lambda: asyncio.run(delete_topics(settings)))
+    return perform(settings, Day(), SPEED, directory)
+
+
+def perform(settings: Settings, day: Day, speed: float, directory: Path) -> int:
+    """Play one day on a running Kafka and show it; 0 if everything balances, otherwise 1."""
+    policy = (policies.load_file(settings.policy) if settings.policy else policies.packaged())[1]
+    clock = FastClock(day.start_ms, speed)
+    with Supervisor(settings, clock, directory / "worker.log") as worker:
+        evidence, checks = asyncio.run(play(day, policy, worker))
+    return DONE if screen.closing(evidence, checks) else NOT_DONE

@@ -1,0 +1,82 @@
+"""What the viewer of the demo sees: lines for a terminal of 100 columns, plain when piped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from streams.local.demo_summary import local, summary
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+    from streams.core.policy import Policy
+    from streams.local.demo_audit import Check
+    from streams.local.demo_day import Day
+    from streams.local.demo_evidence import Evidence
+    from streams.settings import Settings
+
+WIDTH: Final = 96
+
+
+def header(settings: Settings) -> None:
+    """What this is, before anything has started."""
+    title("Decorum, the gate in front of sending")
+    line("Every program publishes what it wants to send. Decorum decides each message for each")
+    line("person: send now, hold until it is welcome, or no, and why. You will see a busy day of")
+    line("one enterprise on a real Kafka, by a fast clock; its worker is killed in the afternoon;")
+    line("and an audit of every message at the end.")
+    line()
+    line(f"Kafka    {settings.kafka}, topics {settings.prefix}*, {settings.partitions} partitions")
+
+
+def opening(settings: Settings, policy: Policy, day: Day, speed: float) -> None:
+    """Where to look, once the worker is ready."""
+    minutes = day.hours * 3600 / speed
+    line(f"Worker   http://{settings.http}/metrics and /readyz, while it runs; latencies there")
+    line(f"         are in the fast clock's time: {speed:,.0f} times too long")
+    line(f"Look     kcat -b {settings.kafka} -C -t {settings.prefix}decisions -o beginning")
+    line(f"Policy   {policy.name} version {policy.version}: {len(policy.windows)} windows a customer")
+    line(f"Day      {day.accounts} accounts, {day.customers:,} customers, {day.hours} hours in")
+    line(f"         {minutes:.0f} seconds, from {local(day.start_ms)} to {local(day.end_ms)}")
+    line()
+    line(f"{'clock':<12}{'asked':>8}{'approved':>10}{'denied':>8}{'expired':>9}{'held now':>10}")
+
+
+def hour(at_ms: int, asked: int, done: Counter[str], held: int) -> None:
+    """One hour of the day; `held`: all that waits at its end."""
+    cells = f"{asked:>8,}{done['approved']:>10,}{done['denied']:>8,}{done['expired']:>9,}"
+    line(f"{local(at_ms):<12}{cells}{held:>10,}")
+
+
+def event(at_ms: int, text: str) -> None:
+    """Something worth a line of its own."""
+    click.secho(f"{local(at_ms):<12}{text}", fg="yellow")
+
+
+def closing(evidence: Evidence, checks: Sequence[Check]) -> bool:
+    """The summary; whether everything balances."""
+    for name, lines in summary(evidence, checks):
+        title(name)
+        for text in lines:
+            line(text)
+    good = all(check.good for check in checks)
+    line()
+    if good:
+        click.secho("Everything balances.", fg="green", bold=True)
+        line("Next: decorum kafka, decorum topics and decorum worker, each in a terminal of its own.")
+    else:
+        click.secho("IT DOES NOT BALANCE: see the faults above.", fg="red", bold=True)
+    return good
+
+
+def title(text: str) -> None:
+    """The head of a paragraph."""
+    click.secho(f"\n{text}", bold=True)
+
+
+def line(text: str = "") -> None:
+    """A plain line."""
+    click.echo(text)

@@ -1,0 +1,148 @@
+"""The end of the demo: what happened and why, in tables for a newcomer.
+
+Rules of this file: evidence in, lines out; every number is counted from the evidence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.core.kinds import KIND_NAMES
+from streams.core.reasons import TOO_EARLY
+from streams.local.demo_audit import contacts_of
+from streams.local.demo_day import ZONE
+from streams.local.demo_words import WORDS, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.local.demo_audit import Check
+    from streams.local.demo_evidence import Ask, Evidence
+
+COLUMNS: Final = ("approved", "denied", "duplicate", "expired", "held_out", "cancelled", "deferred")
+TITLES: Final = {"deferred": "held now", "held_out": "held out"}
+BUSIEST: Final = 5
+REASONS_SHOWN: Final = 10
+STORY_LINES: Final = 10
+UNSOLICITED: Final = ("direct", "broadcast", "moment", "friend_request")
+"""Kinds that nobody called for."""
+
+
+def summary(evidence: Evidence, checks: Sequence[Check]) -> Iterator[tuple[str, list[str]]]:
+    """Titled paragraphs, in the order of reading."""
+    yield "What was asked, and what became of it (intents × customers)", list(outcomes(evidence))
+    yield "Why not, or not yet", list(reasons(evidence))
+    yield "The most wanted customers: messages nobody called for", list(busiest(evidence))
+    yield "One customer's story", list(story(evidence))
+    yield "Audit, from the topics alone", list(audited(checks))
+
+
+def outcomes(evidence: Evidence) -> Iterator[str]:
+    """Kind × outcome; repeats have a column of their own, what is held is held now."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for ask in evidence.asks.values():
+        if ask.last:
+            counts[ask.last["kind"]][ask.last["outcome"]] += 1
+            counts[ask.last["kind"]]["duplicate"] += ask.repeats
+    shown = [name for name in COLUMNS if any(kind[name] for kind in counts.values())]
+    yield _row("", ["asked", *(TITLES.get(name, name) for name in shown)])
+    for kind in sorted(counts, key=KIND_NAMES.index):
+        yield _row(kind, [evidence.kinds_asked[kind], *(counts[kind][name] for name in shown)])
+    totals = sum(counts.values(), Counter())
+    yield _row("all", [evidence.asked, *(totals[name] for name in shown)])
+
+
+def reasons(evidence: Evidence) -> Iterator[str]:
+    """Each reason: how many were told no, how many later, and of those how many went out."""
+    no: Counter[str] = Counter()
+    later: Counter[str] = Counter()
+    went: Counter[str] = Counter()
+    for ask in filter(lambda ask: ask.last, evidence.asks.values()):
+        first, last = ask.decisions[0], ask.decisions[-1]
+        if first["outcome"] == "deferred":
+            later[first["reason"]] += 1
+            went[first["reason"]] += last["outcome"] == "approved"
+        if last["outcome"] not in {"approved", "deferred"}:
+            no[last["reason"]] += 1
+    yield f"{'reason':<18}{'no':>6}{'later':>8}{'went':>7}  what it means; what the producer can do"
+    for reason, _ in (no + later).most_common(REASONS_SHOWN):
+        words = WORDS.get(reason, Words(reason, ""))
+        numbers = f"{no[reason]:>6,}{later[reason]:>8,}{went[reason]:>7,}"
+        yield f"{reason:<18}{numbers}  {words.meaning}; {words.advice}"
+
+
+def busiest(evidence: Evidence) -> Iterator[str]:
+    """Who was asked for most, and what reached them."""
+    asked: Counter[str] = Counter()
+    for (_, _, customer), ask in evidence.asks.items():
+        if ask.last and ask.last["kind"] in UNSOLICITED:
+            asked[customer] += ask.times
+    got = Counter(c.customer for c in contacts_of(evidence) if c.kind in UNSOLICITED)
+    scale = max(asked.values(), default=1)
+    for customer, count in sorted(asked.items(), key=lambda item: (-item[1], item[0]))[:BUSIEST]:
+        bar = "█" * got[customer] + "░" * (count - got[customer])
+        yield f"{customer}  {bar:<{scale}}  {count} wanted, {got[customer]} sent"
+    people = len(asked) or 1
+    mean_asked, mean_got = asked.total() / people, got.total() / people
+    yield f"on average {mean_asked:.1f} wanted, {mean_got:.1f} sent; most sent to anybody: " + str(
+        max(got.values(), default=0)
+    )
+
+
+def story(evidence: Evidence) -> Iterator[str]:
+    """What one customer was spared, line by line: each decision and what it rested on."""
+    customer = _tellable(evidence)
+    if customer is None:
+        return
+    yield f"{customer}, every decision on what was wanted from her:"
+    for decision in _decisions_of(evidence, customer):
+        yield f"  {_told(decision)}"
+
+
+def audited(checks: Iterable[Check]) -> Iterator[str]:
+    """One line for each check."""
+    for check in checks:
+        yield f"{'ok   ' if check.good else 'FAULT'} {check.text}" + (
+            "" if check.good else f"  [{check.faults:,} wrong]"
+        )
+
+
+def _row(name: str, cells: Iterable[int | str]) -> str:
+    return f"{name:<15}" + "".join(
+        f"{cell:>10,}" if isinstance(cell, int) else f"{cell:>10}" for cell in cells
+    )
+
+
+def _tellable(evidence: Evidence) -> str | None:
+    """The customer whose decisions show most reasons and fit on the screen."""
+    decided: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for (_, _, customer), ask in evidence.asks.items():
+        decided[customer] += ask.decisions
+    short = {name: all_ for name, all_ in decided.items() if 1 < len(all_) <= STORY_LINES}
+    return max(short, key=lambda name: (_variety(short[name]), name), default=None)
+
+
+def _variety(decisions: Iterable[dict[str, Any]]) -> int:
+    return len({(decision["outcome"], decision["reason"]) for decision in decisions})
+
+
+def _decisions_of(evidence: Evidence, customer: str) -> list[dict[str, Any]]:
+    asks: Iterable[Ask] = (ask for name, ask in evidence.asks.items() if name[2] == customer)
+    decisions = [decision for ask in asks for decision in ask.decisions]
+    return sorted(decisions, key=lambda decision: decision["decided_at_ms"])
+
+
+def _told(decision: dict[str, Any]) -> str:
+    who = f"{local(decision['decided_at_ms'])} {decision['account_id']} {decision['kind']:<14}"
+    why = "" if decision["outcome"] == "approved" else f" {decision['reason']}"
+    rule = f" ({decision['rule']})" if decision.get("rule") else ""
+    when = decision.get("eligible_at_ms")
+    earliest = f", earliest {local(when)}" if when and decision["reason"] in TOO_EARLY else ""
+    return f"{who} {decision['outcome']}{why}{rule}{earliest}"
+
+
+def local(at_ms: int) -> str:
+    """`Fri 08:30`, as the demo's people have it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZONE).strftime("%a %H:%M")

@@ -1,0 +1,111 @@
+"""What an audit looks at: the records of all topics, and nothing else.
+
+It comes from a cluster (`read_cluster`: committed records, and how many of the outputs' records
+were aborted), or from the broker-less driver. Nothing is asked of a worker.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.topics import TOPICS, Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+class Read(Protocol):
+    """A record, whoever read it."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Seen(NamedTuple):
+    """A record that an audit keeps."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass
+class Evidence:
+    """Committed records by logical topic, each partition's in the order of its offsets."""
+
+    partitions: int
+    topics: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
+    aborted: int = 0
+    """Records of output topics that were written and never committed."""
+
+    def add(self, topic: str, records: Iterable[Read]) -> None:
+        """Keep records of a topic, read in order."""
+        self.topics[topic] += [
+            Seen(r.partition, r.offset, r.timestamp, r.key, r.value) for r in records
+        ]
+
+
+async def read_cluster(options: Mapping[str, Any], prefix: str, partitions: int) -> Evidence:
+    """Everything that is on the topics now. `options`: of any aiokafka client."""
+    names, evidence = Topics(prefix), Evidence(partitions)
+    for topic in TOPICS:
+        count = topic.partition_count(partitions)
+        parts = [TopicPartition(names.physical(topic.name), number) for number in range(count)]
+        kept: list[Seen] = []
+        await _read(options, parts, "read_committed", lambda r, to=kept: to.append(_seen(r)))
+        evidence.topics[topic.name] = kept
+        if topic.direction != "in":
+            written = await _count(options, parts)
+            evidence.aborted += written - len(kept)
+    return evidence
+
+
+def _seen(record: Read) -> Seen:
+    return Seen(record.partition, record.offset, record.timestamp, record.key, record.value)
+
+
+async def _count(options: Mapping[str, Any], parts: list[TopicPartition]) -> int:
+    written = [0]
+
+    def count(_: Read) -> None:
+        written[0] += 1
+
+    await _read(options, parts, "read_uncommitted", count)
+    return written[0]
+
+
+async def _read(
+    options: Mapping[str, Any],
+    parts: list[TopicPartition],
+    isolation: str,
+    on: Callable[[Read], None],
+) -> None:
+    consumer = AIOKafkaConsumer(
+        **options,
+        isolation_level=isolation,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 << 20,
+    )
+    await consumer.start()
+    try:
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        left = {part for part in parts if ends[part] > 0}
+        while left:
+            fetched = await consumer.getmany(*left, timeout_ms=500)
+            for records in fetched.values():
+                for record in records:
+                    on(record)
+            left = {part for part in left if await consumer.position(part) < ends[part]}
+    finally:
+        await consumer.stop()
