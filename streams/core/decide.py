@@ -40,10 +40,10 @@ def decide(case: Case) -> Verdict:
             shadow=shadow,
         )
     return Verdict(
-        Outcome.DENIED if ask.deny else Outcome.DEFERRED,
+        Outcome.DENIED if ask.deny or not law.defers else Outcome.DEFERRED,
         early[0],
         rule=early[1],
-        eligible_at_ms=eligible_ms(case, stands),
+        eligible_at_ms=eligible_ms(case, stands, now_ms),
         remaining=_remaining(stands, taken=0),
         shadow=shadow,
     )

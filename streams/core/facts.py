@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.kinds import Kind
-from streams.core.ledger import Friend, Ledger, Quiet, Said, State
+from streams.core.ledger import Friend, Ledger, Quiet, Said, State, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,8 +55,15 @@ def engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None
     """A sign of interest: it answers every contact that was decided by then."""
     pair = ledger.pair(account)
     pair.engaged_ms = max(pair.engaged_ms, min(occurred_ms, now_ms))
-    if pair.ignored_ms <= pair.engaged_ms:
-        pair.ignored = pair.ignored_ms = 0
+    _forget_answered(pair)
+
+
+def _forget_answered(pair: Pair) -> None:
+    left = [decided_ms for decided_ms in pair.ignored if decided_ms > pair.engaged_ms]
+    if len(left) < len(pair.ignored):  # then the earlier ones are answered as well
+        pair.ignored, pair.ignored_more = left, 0
+    if not left:
+        pair.ignored_ms = 0
 
 
 def hurt(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
@@ -90,13 +97,12 @@ def consented(
 def told_hours(
     ledger: Ledger, quiet: Quiet | None, zone: str | None, occurred_ms: int, now_ms: int
 ) -> None:
-    """The customer's own quiet hours and zone, where given; the newest word holds."""
+    """The customer's own quiet hours and zone, where given; the newest word on each holds."""
     at_ms = min(occurred_ms, now_ms)
-    if at_ms < ledger.told_ms or (quiet is None and zone is None):
-        return
-    ledger.told_ms = at_ms
-    ledger.quiet = ledger.quiet if quiet is None else quiet
-    ledger.zone = ledger.zone if zone is None else zone
+    if quiet is not None and at_ms >= ledger.quiet_ms:
+        ledger.quiet, ledger.quiet_ms = quiet, at_ms
+    if zone is not None and at_ms >= ledger.zone_ms:
+        ledger.zone, ledger.zone_ms = zone, at_ms
 
 
 def transferred(ledger: Ledger, account: str, taker: str, now_ms: int) -> None:
@@ -113,10 +119,14 @@ def transferred(ledger: Ledger, account: str, taker: str, now_ms: int) -> None:
 
 
 def _merge(giver: Pair, taker: Pair) -> None:
+    for contact in giver.contacts:
+        contact.moved = True  # the taker's reply credits are its own
     taker.contacts += giver.contacts
     taker.engaged_ms = max(taker.engaged_ms, giver.engaged_ms)
-    taker.ignored += giver.ignored
+    ignore(taker, giver.ignored)
+    taker.ignored_more += giver.ignored_more
     taker.ignored_ms = max(taker.ignored_ms, giver.ignored_ms)
+    _forget_answered(taker)
     taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
     taker.friend = Friend.YES
 

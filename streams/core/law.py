@@ -57,6 +57,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     """The rules for one kind under one policy; `None` or empty where a section does not bind it.
 
     `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
+    `defers`: it may wait when it is only too early.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     zone: ZoneInfo
     disturbs: bool
+    defers: bool
     unknown_zone_denies: bool
     windows: tuple[Window, ...]
     shadows: tuple[Window, ...]
@@ -104,6 +106,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         version=policy.version,
         zone=zone,
         disturbs=bool(_DISTURBS >> kind & 1),
+        defers=kind is not Kind.TRANSFER,
         unknown_zone_denies=policy.unknown_zone_denies,
         windows=tuple(w for w in governing if not w.shadow),
         shadows=tuple(w for w in governing if w.shadow),

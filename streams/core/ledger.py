@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SEEN_MOST: Final = 4_096
 """Repeats known at once, a customer: 56 kB. A customer is not written of more often in two days."""
 
+IGNORED_MOST: Final = 32
+"""Times kept of unanswered contacts that are no longer listed, an account and customer. A sign of
+interest told so late that it lies before all of them answers none."""
+
 UNGOVERNED_MOST: Final = 64
 """Contacts kept for their receipts alone, an account and customer."""
 
@@ -47,7 +51,7 @@ class Contact(msgspec.Struct, array_like=True):
     """One approved message. It counts at `at_ms`; it was decided `lag_ms` earlier.
 
     `mark` is the first 64 bits of the decision id, 0 once delivered: the receipt that settles a
-    contact is its last.
+    contact is its last. `moved`: it was made by an account that has handed the customer over.
     """
 
     at_ms: int
@@ -56,6 +60,7 @@ class Contact(msgspec.Struct, array_like=True):
     kind: int
     state: int = State.RESERVED
     campaign: str | None = None
+    moved: bool = False
 
     @property
     def decided_ms(self) -> int:
@@ -67,15 +72,17 @@ class Pair(msgspec.Struct, array_like=True):
     """What passed between one account and the customer; it moves when the customer is handed over.
 
     `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
-    `ignored`, `ignored_ms`: contacts without an answer that are no longer listed, and the last's
-    time. `hurt_ms`: the last complaint or block. All 0 for never.
+    `ignored`: when the contacts were decided that nobody answered and that are no longer listed,
+    `ignored_ms`: when the last of them was made, `ignored_more`: how many earlier ones there were.
+    `hurt_ms`: the last complaint or block. All 0 for never.
     """
 
     contacts: list[Contact] = []
     credit_ms: int = 0
     engaged_ms: int = 0
-    ignored: int = 0
+    ignored: list[int] = []
     ignored_ms: int = 0
+    ignored_more: int = 0
     hurt_ms: int = 0
     friend: int = Friend.UNKNOWN
 
@@ -108,7 +115,7 @@ class Held(msgspec.Struct, array_like=True):
 class Ledger(msgspec.Struct, array_like=True):
     """Everything known of one customer of one enterprise.
 
-    `hurt_ms`: the last complaint or block, to any account. `told_ms`: when `zone` and `quiet` were
+    `hurt_ms`: the last complaint or block, to any account. `zone_ms`, `quiet_ms`: when these were
     told. `erased`: they asked to be forgotten, and nothing but that is known of the time before.
     """
 
@@ -118,8 +125,9 @@ class Ledger(msgspec.Struct, array_like=True):
     hurt_ms: int = 0
     consent: dict[int, Said] = {}
     zone: str | None = None
+    zone_ms: int = 0
     quiet: Quiet | None = None
-    told_ms: int = 0
+    quiet_ms: int = 0
     held: list[Held] = []
     erased: bool = False
 
@@ -207,7 +215,7 @@ class Retention(NamedTuple):
 def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     """Drop contacts that no window, credit or receipt can ask for again.
 
-    An unanswered one leaves its count and time behind, for the silence back-off outlives it.
+    An unanswered one leaves its times behind, for the silence back-off outlives it.
     """
     keep_ms = retention.keep_ms
     for account, pair in list(ledger.pairs.items()):
@@ -237,9 +245,16 @@ def _keep_only(pair: Pair, wanted: Callable[[Contact], object], silent: int) -> 
         if wanted(contact):
             kept.append(contact)
         elif is_unanswered(contact, pair, silent):
-            pair.ignored += 1
+            ignore(pair, [contact.decided_ms])
             pair.ignored_ms = max(pair.ignored_ms, contact.at_ms)
     pair.contacts = kept
+
+
+def ignore(pair: Pair, decided_ms: list[int]) -> None:
+    """Count contacts, decided at these times, as ignored though they are no longer listed."""
+    times = sorted(pair.ignored + decided_ms)
+    pair.ignored = times[-IGNORED_MOST:]
+    pair.ignored_more += len(times) - len(pair.ignored)
 
 
 def is_unanswered(contact: Contact, pair: Pair, silent: int) -> bool:

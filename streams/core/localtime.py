@@ -1,8 +1,8 @@
 """Calendar periods and quiet hours on the customer's wall clock, as instants in UTC milliseconds.
 
 Rules of this file: every answer is a half-open span of instants, so that a decision never does
-time-zone arithmetic of its own. Where a change of the clocks makes a local time happen twice or
-not at all, quiet hours are read in the customer's favour: they start early and end late.
+time-zone arithmetic of its own. Where clocks repeat a local time, quiet hours start at its first
+reading and end at its last: in the customer's favour.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _period(calendar: Calendar, zone: ZoneInfo, slot: int) -> Span:
 
 
 def _whole(calendar: Calendar, zone: ZoneInfo, first: date) -> Span:
-    # A midnight that clocks skip: the first of the two readings is the instant of the change.
-    return Span(_instants(zone, first, 0)[0], _instants(zone, _next(calendar, first), 0)[0])
+    after = _next(calendar, first)
+    return Span(_instants(zone, first, 0).start_ms, _instants(zone, after, 0).start_ms)
 
 
 def _first_day(calendar: Calendar, day: date) -> date:
@@ -97,7 +97,7 @@ def _quiet_spans(zone: ZoneInfo, from_ms: int, to_ms: int, day: int) -> tuple[Sp
             _instants(zone, start, from_ms),
             _instants(zone, start + over_midnight, to_ms),
         )
-        spans.append(Span(min(starts), max(ends)))
+        spans.append(Span(starts.start_ms, ends.end_ms))
     return tuple(spans)
 
 
@@ -105,10 +105,26 @@ def _local(zone: ZoneInfo, at_ms: int) -> datetime:
     return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
 
 
-def _instants(zone: ZoneInfo, day: date, of_day_ms: int) -> tuple[int, int]:
-    """A local time as instants: the same one twice, but for times that clocks repeat or skip."""
+def _instants(zone: ZoneInfo, day: date, of_day_ms: int) -> Span:
+    """A local time's first and last instant: two where clocks repeat it, else the same.
+
+    A time that clocks skip is the instant at which they do.
+    """
     naive = datetime.combine(day, time()) + timedelta(milliseconds=of_day_ms)
-    return _to_ms(naive.replace(tzinfo=zone)), _to_ms(naive.replace(tzinfo=zone, fold=1))
+    first, last = (_to_ms(naive.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    return Span(first, last) if first <= last else Span(*[_change(zone, last, first)] * 2)
+
+
+def _change(zone: ZoneInfo, before_ms: int, after_ms: int) -> int:
+    """The first instant of the offset that holds at `after_ms` and not yet at `before_ms`."""
+    new = _local(zone, after_ms).utcoffset()
+    while after_ms - before_ms > 1:
+        middle_ms = (before_ms + after_ms) // 2
+        if _local(zone, middle_ms).utcoffset() == new:
+            after_ms = middle_ms
+        else:
+            before_ms = middle_ms
+    return after_ms
 
 
 def _to_ms(local: datetime) -> int:

@@ -20,9 +20,9 @@ from streams.core.reasons import (
     Outcome,
     Reason,
 )
-from streams.core.timing import fails, zone_of
+from streams.core.timing import fails, legal_ms, zone_of
 from streams.core.verdict import Verdict, no
-from streams.core.windows import live_contacts, opens_ms, standings
+from streams.core.windows import live_contacts, standings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,11 +60,9 @@ def _suppressed(case: Case) -> Verdict | None:
     if FOREVER in {account_ends, enterprise_ends}:
         return no(Reason.SUPPRESSED, rule="suppression")
     ends_ms = max(account_ends, enterprise_ends)
-    return (
-        no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=ends_ms)
-        if ends_ms > now_ms
-        else None
-    )
+    if ends_ms <= now_ms:
+        return None
+    return no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
 
 
 def _ends(hurt_ms: int, length_ms: int) -> int:
@@ -93,9 +91,12 @@ def _no_credit(case: Case) -> Verdict | None:
 
 
 def replies_used(pair: Pair) -> int:
-    """Replies approved since the customer last wrote, but for those that failed."""
+    """Replies of this account approved since the customer last wrote, but for those that failed."""
     return sum(
-        c.kind == Kind.REPLY and c.state != State.RELEASED and c.decided_ms >= pair.credit_ms
+        c.kind == Kind.REPLY
+        and c.state != State.RELEASED
+        and not c.moved
+        and c.decided_ms >= pair.credit_ms
         for c in pair.contacts
     )
 
@@ -110,7 +111,7 @@ def _transfer_limit(case: Case) -> Verdict | None:
             return no(
                 Reason.TRANSFER_LIMIT,
                 rule=stand.window.id,
-                eligible_at_ms=opens_ms(stand, case.ask.priority, law.zone, now_ms),
+                eligible_at_ms=legal_ms(case, now_ms),
                 wecom_errcode=TRANSFERRED_TOO_OFTEN,
             )
     return None

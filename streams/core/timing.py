@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.core.ledger import is_unanswered
-from streams.core.localtime import Span, period, quiet_span, zone_named
+from streams.core.localtime import DAY_MS, Span, period, quiet_span, zone_named
 from streams.core.policy import Scope
 from streams.core.reasons import Reason
-from streams.core.windows import kept_back, opens_ms
+from streams.core.windows import kept_back, live_contacts, opens_ms, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
     from streams.core.law import Law
     from streams.core.ledger import Ledger, Pair
+    from streams.core.policy import Silence
     from streams.core.verdict import Case
     from streams.core.windows import Standing
 
 ROUNDS: Final = 2_000
 """Bound of the search for the earliest legal time. Every round moves past a window or a night, so
 a case that needs more lies years ahead and beyond every deadline."""
+
+HORIZON_MS: Final = 20 * 365 * DAY_MS
+"""Nobody asks what is legal later than this, and the calendar ends with the year 9999."""
 
 
 def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | None] | None:
@@ -56,16 +60,26 @@ def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
     return Reason.MIN_GAP if stand.gap_ends_ms > now_ms else None
 
 
-def eligible_ms(case: Case, stands: Sequence[Standing]) -> int | None:
-    """The first moment at which all would allow it; None where there is none to be found."""
+def legal_ms(case: Case, from_ms: int) -> int | None:
+    """The first moment not before `from_ms` at which everything that waiting mends allows it."""
+    ask, law = case.ask, case.law
+    contacts = live_contacts(case.ledger, ask.account_id)
+    stands = standings(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms)
+    return eligible_ms(case, stands, from_ms)
+
+
+def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | None:
+    """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
     silent_ms = silent_until(case.pair, case.law)
-    earliest_ms = max(case.now_ms, case.ask.not_before_ms or 0, silent_ms)
+    earliest_ms = max(from_ms, case.ask.not_before_ms or 0, silent_ms)
     # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
     at_ms = _past(case, [s for s in stands if s.window.calendar is None], earliest_ms)
     recurring = [s for s in stands if s.window.calendar is not None]
     for _ in range(ROUNDS):
         before_ms = at_ms
-        at_ms = None if at_ms is None else _past(case, recurring, at_ms)
+        if at_ms is None or at_ms > case.now_ms + HORIZON_MS:
+            return None
+        at_ms = _past(case, recurring, at_ms)
         if at_ms is None:
             return None
         night = quiet(case.ledger, case.law, at_ms)
@@ -113,12 +127,17 @@ def silent_until(pair: Pair, law: Law) -> int:
     if rule is None:
         return 0
     unanswered = [c.at_ms for c in pair.contacts if is_unanswered(c, pair, rule.kinds)]
-    count = pair.ignored + len(unanswered)
+    count = pair.ignored_more + len(pair.ignored) + len(unanswered)
     if count < rule.ignored:
         return 0
-    # 64 doublings outlast every bound, and keep the power a finite number.
-    gap_ms = min(rule.longest_ms, rule.first_ms * rule.factor ** min(count - rule.ignored, 64))
-    return max([pair.ignored_ms, *unanswered]) + int(gap_ms)
+    return max([pair.ignored_ms, *unanswered]) + _silence_gap_ms(rule, count - rule.ignored)
+
+
+def _silence_gap_ms(rule: Silence, steps: int) -> int:
+    try:
+        return int(min(rule.longest_ms, rule.first_ms * rule.factor**steps))
+    except OverflowError:
+        return rule.longest_ms
 
 
 def quiet(ledger: Ledger, law: Law, at_ms: int) -> Span | None:

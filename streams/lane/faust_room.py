@@ -99,6 +99,19 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             retry_backoff_ms=50,
         )
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """For Faust's topics only: it seeks after rebalances, but the lane's truth is the watermark.
+
+        The group's offsets lag behind it, and an operator may have set them to anything.
+        """
+        consumer: AIOKafkaConsumer = self._ensure_consumer()
+        hub = _hub(self.transport)
+        theirs = [tp for tp in consumer.assignment() if not hub.owns(tp.topic)]
+        if not theirs:
+            return {}
+        offsets: Mapping[TP, int] = await self.call_thread(consumer.seek_to_committed, *theirs)
+        return offsets
+
     async def current_positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The fetcher's positions; empty while a rebalance leaves them open."""
         positions: dict[TopicPartition, int] = await self.call_thread(self._current_positions, tps)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from streams.lane.batch import MAX_BYTES, MAX_RECORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
@@ -27,11 +27,12 @@ HIGH_BYTES: Final = 2 * MAX_BYTES  # of all topics together
 class Inbox:
     """The queues of one partition, one for each source topic."""
 
-    __slots__ = ("_bytes", "_queues", "waiting")
+    __slots__ = ("_bytes", "_expected", "_queues", "waiting")
 
     def __init__(self, topics: Iterable[str]) -> None:
         """Start empty."""
         self._queues: dict[str, Queue] = {topic: deque() for topic in topics}
+        self._expected: dict[str, int] = {}
         self._bytes = 0
         self.waiting = 0
 
@@ -40,10 +41,24 @@ class Inbox:
         return len(self._queues[topic]) < HIGH_RECORDS and self._bytes < HIGH_BYTES
 
     def add(self, topic: str, records: Records) -> None:
-        """Queue records of one topic, in offset order."""
+        """Queue records of one topic, in offset order; those that were here before are dropped.
+
+        Exactness rests on the drop: whatever moves the fetcher back, nothing is decided twice.
+        """
+        expected = self._expected.get(topic, 0)
+        if records[0].offset < expected:
+            records = [record for record in records if record.offset >= expected]
+            if not records:
+                return
+        self._expected[topic] = records[-1].offset + 1
         self._queues[topic].extend(records)
         self.waiting += len(records)
         self._bytes += sum(map(_size, records))
+
+    def restart(self, next_offset: Mapping[str, int]) -> None:
+        """Drop everything and take records from these offsets on, by topic."""
+        self.clear()
+        self._expected = dict(next_offset)
 
     def clear(self) -> None:
         """Drop everything."""

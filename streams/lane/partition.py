@@ -139,7 +139,7 @@ class Partition:
 
     def accept(self) -> None:
         """Let records in. Only `Source.open` calls this, with no fetch in flight."""
-        self.inbox.clear()
+        self.inbox.restart({tp.topic: offset for tp, offset in self.sources.items()})
         self.accepting = self.granted
         self.progress_at = time.monotonic()
 

@@ -27,7 +27,7 @@ from streams.local.demo_play import play
 from streams.local.demo_supervisor import DemoError, Supervisor
 from streams.local.demo_traffic import delete_topics
 from streams.local.jars import LocalKafkaError
-from streams.local.kafka import LocalKafka, free_port
+from streams.local.kafka import HOST, LocalKafka, free_port
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -60,24 +60,27 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings, cleanup: ExitStack) -> int:
     directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="decorum-demo-")))
-    given = settings.model_fields_set
-    changes = {"prefix": f"demo-{secrets.token_hex(3)}-"}
-    if "partitions" not in given:
-        changes["partitions"] = PARTITIONS
-    if "http" not in given:
-        changes["http"] = f"127.0.0.1:{free_port()}"
-    if "kafka" not in given:
-        broker = LocalKafka(directory / "kafka")
-        cleanup.callback(broker.stop)
-        changes["kafka"] = broker.bootstrap
-        settings = settings.model_copy(update=changes)
-        screen.header(settings)
-        broker.start()
-    else:
-        settings = settings.model_copy(update=changes)
+    if "kafka" in settings.model_fields_set:
+        settings = _own(settings, settings.kafka)
         screen.header(settings)
         cleanup.callback(lambda: asyncio.run(delete_topics(settings)))
+    else:
+        broker = LocalKafka(directory / "kafka")
+        settings = _own(settings, broker.bootstrap)
+        screen.header(settings)
+        cleanup.callback(broker.stop)
+        broker.start()
     return perform(settings, Day(), SPEED, directory)
+
+
+def _own(settings: Settings, kafka: str) -> Settings:
+    """The settings with topics of our own, and defaults that disturb nobody."""
+    changes: dict[str, str | int] = {"kafka": kafka, "prefix": f"demo-{secrets.token_hex(3)}-"}
+    if "partitions" not in settings.model_fields_set:
+        changes["partitions"] = PARTITIONS
+    if "http" not in settings.model_fields_set:
+        changes["http"] = f"{HOST}:{free_port()}"
+    return settings.model_copy(update=changes)
 
 
 def perform(settings: Settings, day: Day, speed: float, directory: Path) -> int:

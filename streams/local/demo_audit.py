@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from streams.core.policy import Policy, Window
     from streams.local.demo_evidence import Evidence
 
-OUTCOMES: Final = ("approved", "denied", "duplicate", "expired", "held_out", "cancelled", "deferred")
+OUTCOMES: Final = (
+    "approved",
+    "denied",
+    "duplicate",
+    "expired",
+    "held_out",
+    "cancelled",
+    "deferred",
+)
 
 
 class Check(NamedTuple):
@@ -120,7 +128,9 @@ def caps(evidence: Evidence, policy: Policy) -> Iterator[Check]:
     over = {window.id: over_cap(window, contacts, zone) for window in windows}
     people = len({contact.customer for contact in contacts})
     faults = ", ".join(f"{name}: {count}" for name, count in over.items() if count)
-    text = f"{len(windows)} windows × {people:,} customers recounted: {faults or 'nobody'} over a cap"
+    text = (
+        f"{len(windows)} windows × {people:,} customers recounted: {faults or 'nobody'} over a cap"
+    )
     yield Check(sum(over.values()), text)
 
 

@@ -87,6 +87,13 @@ class Evidence:
         self.strays: Counter[bytes] = Counter()
         self.in_place: Counter[bytes] = Counter()
 
+    @property
+    def intents(self) -> int:
+        """Records that producers put on `outbound-intents`: forwarded copies do not count."""
+        forwarded = (self.strays & self.in_place).total()
+        elsewhere = self.strays.total() + len(self.unreadable)
+        return self.in_place.total() + elsewhere - forwarded
+
     def add(self, topic: str, record: Record) -> None:
         """Take in one record of a topic by its logical name; other topics are ignored."""
         if topic == INTENTS:

@@ -167,9 +167,7 @@ PROGRAMS: Final[tuple[Callable[[Day, Random], Iterator[Event]], ...]] = (
 )
 
 
-def mistakes(
-    events: Sequence[Event], day: Day, random: Random, partitions: int
-) -> Iterator[Event]:
+def mistakes(events: Sequence[Event], day: Day, random: Random, partitions: int) -> Iterator[Event]:
     """What producers do wrong: no key, librdkafka's partitioner, retries, and plain rubbish."""
     intents = [e for e in events if e.topic == INTENTS]
     several = max(4, day.customers // 80)

@@ -38,7 +38,9 @@ def opening(settings: Settings, policy: Policy, day: Day, speed: float) -> None:
     line(f"Worker   http://{settings.http}/metrics and /readyz, while it runs; latencies there")
     line(f"         are in the fast clock's time: {speed:,.0f} times too long")
     line(f"Look     kcat -b {settings.kafka} -C -t {settings.prefix}decisions -o beginning")
-    line(f"Policy   {policy.name} version {policy.version}: {len(policy.windows)} windows a customer")
+    line(
+        f"Policy   {policy.name} version {policy.version}: {len(policy.windows)} windows a customer"
+    )
     line(f"Day      {day.accounts} accounts, {day.customers:,} customers, {day.hours} hours in")
     line(f"         {minutes:.0f} seconds, from {local(day.start_ms)} to {local(day.end_ms)}")
     line()
@@ -66,7 +68,9 @@ def closing(evidence: Evidence, checks: Sequence[Check]) -> bool:
     line()
     if good:
         click.secho("Everything balances.", fg="green", bold=True)
-        line("Next: decorum kafka, decorum topics and decorum worker, each in a terminal of its own.")
+        line(
+            "Next: decorum kafka, decorum topics and decorum worker, each in a terminal of its own."
+        )
     else:
         click.secho("IT DOES NOT BALANCE: see the faults above.", fg="red", bold=True)
     return good

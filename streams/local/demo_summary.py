@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("approved", "denied", "duplicate", "expired", "held_out", "cancelled", "deferred")
 TITLES: Final = {"deferred": "held now", "held_out": "held out"}
+ENDS: Final = {
+    "refused": "denied",
+    "sent": "approved",
+    "too late": "expired",
+    "waiting": "deferred",
+}
 BUSIEST: Final = 5
 REASONS_SHOWN: Final = 10
 STORY_LINES: Final = 10
@@ -55,22 +61,22 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
 
 
 def reasons(evidence: Evidence) -> Iterator[str]:
-    """Each reason: how many were told no, how many later, and of those how many went out."""
-    no: Counter[str] = Counter()
-    later: Counter[str] = Counter()
-    went: Counter[str] = Counter()
-    for ask in filter(lambda ask: ask.last, evidence.asks.values()):
-        first, last = ask.decisions[0], ask.decisions[-1]
-        if first["outcome"] == "deferred":
-            later[first["reason"]] += 1
-            went[first["reason"]] += last["outcome"] == "approved"
-        if last["outcome"] not in {"approved", "deferred"}:
-            no[last["reason"]] += 1
-    yield f"{'reason':<18}{'no':>6}{'later':>8}{'went':>7}  what it means; what the producer can do"
-    for reason, _ in (no + later).most_common(REASONS_SHOWN):
+    """For what was not sent at once: the first reason given, and how it ended."""
+    ends: dict[str, Counter[str]] = defaultdict(Counter)
+    for ask in evidence.asks.values():
+        if ask.last and ask.decisions[0]["outcome"] != "approved":
+            ends[ask.decisions[0]["reason"]][ask.last["outcome"]] += 1
+    heads = "".join(f"{title:>9}" for title in ENDS)
+    yield f"{'first reason':<17}{heads}  meaning: the customer …"
+    most = sorted(ends, key=lambda reason: (-ends[reason].total(), reason))
+    for reason in most[:REASONS_SHOWN]:
         words = WORDS.get(reason, Words(reason, ""))
-        numbers = f"{no[reason]:>6,}{later[reason]:>8,}{went[reason]:>7,}"
-        yield f"{reason:<18}{numbers}  {words.meaning}; {words.advice}"
+        cells = "".join(f"{ends[reason][outcome]:>9,}" for outcome in ENDS.values())
+        yield f"{reason:<17}{cells}  {words.meaning}"
+    yield "What a producer can do:"
+    for reason in most[:REASONS_SHOWN]:
+        if reason in WORDS:
+            yield f"  {reason:<17}{WORDS[reason].advice}"
 
 
 def busiest(evidence: Evidence) -> Iterator[str]:
@@ -92,11 +98,11 @@ def busiest(evidence: Evidence) -> Iterator[str]:
 
 
 def story(evidence: Evidence) -> Iterator[str]:
-    """What one customer was spared, line by line: each decision and what it rested on."""
+    """Everything decided about one customer, line by line, and the rule it rested on."""
     customer = _tellable(evidence)
     if customer is None:
         return
-    yield f"{customer}, every decision on what was wanted from her:"
+    yield f"{customer}, every decision on what was wanted from them:"
     for decision in _decisions_of(evidence, customer):
         yield f"  {_told(decision)}"
 

@@ -20,7 +20,6 @@ from streams.core.kinds import KIND_NAMES
 from streams.lane.partitioner import partition_for
 from streams.local.demo_evidence import Evidence
 from streams.topics import (
-    CANDIDATES,
     DEAD_LETTERS,
     DECISIONS,
     INTENTS,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 TICK_S: Final = 0.02
 POLL_MS: Final = 200
-QUIET_S: Final = 0.2
 APPROVED: Final = [approved(kind) for kind in KIND_NAMES]
 EVIDENCE: Final = [INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED]
 
@@ -53,6 +51,8 @@ class Traffic:
     ) -> None:
         self.settings, self.clock, self.sender = settings, clock, sender
         self.topics = Topics(settings.prefix)
+        self.intents = 0
+        """Records produced to `outbound-intents`."""
         self.seen = Evidence(settings.partitions)
         """What has been committed so far, for the progress lines."""
         self._order = count()
@@ -68,7 +68,7 @@ class Traffic:
         await self._producer.start()
         self._clients.push_async_callback(self._producer.stop)
         self._approved = await self._consumer(APPROVED)
-        self._everything = await self._consumer([INTENTS, DECISIONS])
+        self._everything = await self._consumer([INTENTS, DECISIONS, DEAD_LETTERS])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,31 +109,12 @@ class Traffic:
         if partition is None:
             partition = partition_for(event.key or b"", self.settings.partitions)
         await self._producer.send(topic, event.value, key=event.key, partition=partition)
+        self.intents += event.topic == INTENTS
 
     async def _consumer(self, names: Sequence[str]) -> AIOKafkaConsumer:
         consumer = await _reader(self.settings, names)
         self._clients.push_async_callback(consumer.stop)
         return consumer
-
-
-async def all_decided(settings: Settings) -> None:
-    """Return when the worker has decided everything that stands on its input topics."""
-    topics = Topics(settings.prefix)
-    sources = _partitions(settings, [INTENTS, INTERACTIONS, CANDIDATES])
-    admin = AIOKafkaAdminClient(**settings.client_options())
-    consumer = await _reader(settings, [INTENTS, INTERACTIONS, CANDIDATES])
-    try:
-        await admin.start()
-        while True:
-            # Read before the ends: what is committed here has put its candidates there.
-            done = await admin.list_consumer_group_offsets(f"{topics.prefix}decorum")
-            ends = await consumer.end_offsets(sources)
-            if all(tp in done and done[tp].offset >= end for tp, end in ends.items() if end):
-                return
-            await asyncio.sleep(QUIET_S)
-    finally:
-        await consumer.stop()
-        await admin.close()
 
 
 async def read_evidence(settings: Settings) -> Evidence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -102,6 +103,7 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
+@lru_cache(100_000)
 def place_of(key: bytes, partitions: int) -> int:
     """Java's default partition, by an implementation that is not the engine's."""
     found: int = (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -157,9 +157,7 @@ class Model:
                 said.append((held.want.name, Answer("expired", "deadline_passed", held.rule)))
                 continue
             answer = self.decide(held.want)
-            if answer.outcome != "deferred":
-                said.append((held.want.name, answer))
-            elif self._hold(held.want, answer) != held:
+            if answer.outcome != "deferred" or self._hold(held.want, answer) != held:
                 said.append((held.want.name, answer))
         return said
 

@@ -50,7 +50,8 @@ NIGHTS = [
     (12 * HOUR, 13 * HOUR + 30 * MINUTE + 15_000),
     (20 * HOUR, 19 * HOUR),
 ]
-STEPS = [1, 60_000, HOUR - 1, HOUR, 4 * HOUR, 11 * HOUR, DAY - 1, DAY, 3 * DAY, 8 * DAY, 40 * DAY]
+STEPS = [0, 1, MINUTE, HOUR - 1, HOUR, HOUR, 4 * HOUR, 4 * HOUR, 11 * HOUR, DAY - 1, DAY, 3 * DAY]
+SELDOM = [8 * DAY, 40 * DAY]
 LATENESS = [0, 0, 1, 10 * MINUTE, HOUR - 1]
 
 accounts = st.sampled_from(["a", "b"])
@@ -60,12 +61,13 @@ pick = st.integers(0, 10**6)
 @st.composite
 def windows(draw: st.DrawFn, name: str) -> Window:
     kinds = mask_of(draw(st.sets(st.sampled_from(COUNTED), min_size=1, max_size=4)))
+    kinds |= draw(st.sampled_from([0, 0, MARKETING]))
     shape = draw(st.sampled_from(["rolling", "rolling", "calendar", "gap"]))
     parts: dict[str, Any] = {"min_gap_ms": draw(st.sampled_from([0, 0, 4 * HOUR, 30 * HOUR]))}
     if shape == "gap":
         parts = {"min_gap_ms": 4 * HOUR}
     elif shape == "rolling":
-        lengths = st.sampled_from([HOUR, DAY, DAY, 7 * DAY, 90 * DAY])
+        lengths = st.sampled_from([4 * HOUR, DAY, DAY, 7 * DAY, 90 * DAY])
         parts |= {"limit": draw(st.integers(1, 3)), "rolling_ms": draw(lengths)}
     else:
         parts["calendar"] = draw(st.sampled_from(Calendar))
@@ -83,28 +85,32 @@ def windows(draw: st.DrawFn, name: str) -> Window:
     )
 
 
-def sometimes(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | values
+def often(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return values | values | st.none()
+
+
+def seldom(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from([None] * 3 * len(values) + [*values])
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    count = draw(st.integers(0, 4))
-    night = draw(sometimes(st.sampled_from(NIGHTS)))
+    count = draw(st.sampled_from([3, 2, 1, 4, 0]))
+    night = draw(seldom(*NIGHTS))
     lengths = st.sampled_from([10 * MINUTE, HOUR, DAY])
     return policy(
         *(draw(windows(f"w{n}")) for n in range(count)),
         time_zone=draw(st.sampled_from(ZONES)),
-        unknown_zone_denies=draw(st.integers(0, 9)) == 0,
+        unknown_zone_denies=draw(st.integers(0, 19)) == 19,
         remember_ms=draw(st.sampled_from([HOUR, 2 * DAY])),
         validity_ms=tuple(draw(lengths) for _ in Kind),
         deadline_ms=(draw(st.sampled_from([DAY, 7 * DAY, 30 * DAY])),) * len(Kind),
-        max_held=draw(st.sampled_from([2, 20])),
+        max_held=draw(st.sampled_from([20, 20, 2])),
         quiet_hours=night and QuietHours(kinds=DISTURBING, from_ms=night[0], to_ms=night[1]),
-        silence=draw(sometimes(silences())),
-        reply=draw(sometimes(st.just(Reply(credits=2, within_ms=2 * DAY)))),
-        suppression=draw(sometimes(suppressions())),
-        ask_first=draw(sometimes(st.sampled_from([0, 1 << Kind.DIRECT]))),
+        silence=draw(often(silences())),
+        reply=draw(often(st.just(Reply(credits=2, within_ms=2 * DAY)))),
+        suppression=draw(often(suppressions())),
+        ask_first=draw(seldom(0, 1 << Kind.MOMENT)),
     )
 
 
@@ -136,7 +142,6 @@ class Customer(RuleBasedStateMachine):
         self.person = Person(law, start)
         self.model = Model(law, start)
         self.honest = honest
-        self.names: list[str] = []
         self.wants: dict[str, Want] = {}
         self.sent: dict[str, int | None] = {}
 
@@ -148,40 +153,41 @@ class Customer(RuleBasedStateMachine):
         priority=st.sampled_from([10, 50, 90]),
         deny=st.sampled_from([False, False, False, True]),
         campaign=st.sampled_from([None, "x", "y"]),
-        not_before=sometimes(st.sampled_from([-1, 1, 5 * HOUR, 3 * DAY])),
-        deadline=sometimes(st.sampled_from([-1, 0, HOUR, 2 * DAY, 20 * DAY])),
+        not_before=seldom(-1, 1, 5 * HOUR, 3 * DAY),
+        deadline=seldom(-1, 0, HOUR, 2 * DAY, 20 * DAY),
     )
-    def arrives(
-        self,
-        kind: Kind,
-        account: str,
-        priority: int,
-        campaign: str | None,
-        not_before: int | None,
-        deadline: int | None,
-        *,
-        deny: bool,
-    ) -> None:
+    def arrives(self, kind: Kind, account: str, *, deny: bool, **parts: Any) -> None:
         now_ms = self.model.now_ms
+        campaign, not_before, deadline = parts["campaign"], parts["not_before"], parts["deadline"]
         want = Want(
-            name=f"w{len(self.names)}",
+            name=f"w{len(self.wants)}",
             account=account,
             kind=kind,
-            priority=priority,
+            priority=parts["priority"],
             deny=deny,
             accepted_ms=now_ms,
             campaign=campaign if kind in (Kind.BROADCAST, Kind.MOMENT) else None,
             not_before_ms=None if not_before is None else now_ms + not_before,
             deadline_ms=None if deadline is None else now_ms + deadline,
         )
-        self.names.append(want.name)
-        self.wants[want.name] = want
         self._arrives(want)
 
-    @precondition(lambda self: self.names)
+    @rule(kind=st.sampled_from([Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT]), account=accounts)
+    def usual_arrives(self, kind: Kind, account: str) -> None:
+        name = f"w{len(self.wants)}"
+        self._arrives(Want(name, account, kind, accepted_ms=self.model.now_ms))
+
+    @rule(account=accounts, late=st.sampled_from(LATENESS))
+    def is_answered(self, account: str, late: int) -> None:
+        self.writes(account, late)
+        self._arrives(
+            Want(f"w{len(self.wants)}", account, Kind.REPLY, accepted_ms=self.model.now_ms)
+        )
+
+    @precondition(lambda self: self.wants)
     @rule(which=pick)
     def comes_again(self, which: int) -> None:
-        want = self.wants[self.names[which % len(self.names)]]
+        want = [*self.wants.values()][which % len(self.wants)]
         # A repeat that is no longer remembered is a new intent: the model has one name for it.
         known_ms = self.model.arrived[want.name]
         if self.model.now_ms < known_ms + self.model.policy.remember_ms or any(
@@ -190,6 +196,7 @@ class Customer(RuleBasedStateMachine):
             self._arrives(want)
 
     def _arrives(self, want: Want) -> None:
+        self.wants[want.name] = want
         ask = self.person.new_ask(
             want.kind,
             want.account,
@@ -237,7 +244,6 @@ class Customer(RuleBasedStateMachine):
 
     # --- what the customer does -----------------------------------------------------------------
 
-    @rule(account=accounts, late=st.sampled_from([-HOUR, *LATENESS]))
     def writes(self, account: str, late: int) -> None:
         at_ms = self.model.now_ms - late
         self.model.wrote(account, at_ms)
@@ -249,7 +255,7 @@ class Customer(RuleBasedStateMachine):
         self.model.engaged(account, at_ms)
         self._noted(self.person.engaged(at_ms, account))
 
-    @rule(account=accounts, late=st.sampled_from(LATENESS), rarely=st.integers(0, 3))
+    @rule(account=accounts, late=st.sampled_from(LATENESS), rarely=st.integers(0, 5))
     def complains(self, account: str, late: int, rarely: int) -> None:
         if rarely:
             return
@@ -299,7 +305,7 @@ class Customer(RuleBasedStateMachine):
         held = self.model.waiting[which % len(self.model.waiting)]
         self._until(max(self.model.now_ms, held.due_ms + around))
 
-    @rule(step=st.sampled_from(STEPS))
+    @rule(step=st.sampled_from([*STEPS, *SELDOM]))
     def passes_without_timers(self, step: int) -> None:
         """The process was down: what came due meanwhile is looked at late, all at once."""
         self._wakes(self.model.now_ms + step)

@@ -316,7 +316,7 @@ def test_silence_ends_with_any_engagement(sign: str) -> None:
     person = Person(policy(silence=SILENCE))
     ignore(person, 3)
     getattr(person.after(1), sign)()
-    ignore(person, 3)
+    ignore(person.after(1), 3)
     assert person.ask(Kind.DIRECT).reason == "silence_backoff"
 
 

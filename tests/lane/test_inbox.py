@@ -26,6 +26,26 @@ def test_what_was_added_comes_out_once() -> None:
     assert taken(inbox) == []
 
 
+def test_what_comes_again_is_dropped() -> None:
+    inbox = Inbox(["a"])
+    inbox.add("a", [record("a", n) for n in (3, 5, 8)])
+    inbox.add("a", [record("a", n) for n in (3, 5)])
+    inbox.add("a", [record("a", n) for n in (5, 8, 9)])
+    assert taken(inbox) == [("a", 3), ("a", 5), ("a", 8), ("a", 9)]
+    inbox.add("a", [record("a", 9)])
+    assert inbox.waiting == 0
+
+
+def test_a_restart_takes_records_from_its_offsets_on() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [record("a", n) for n in range(10)])
+    inbox.restart({"a": 4, "b": 2})
+    assert inbox.waiting == 0
+    inbox.add("a", [record("a", n) for n in range(6)])
+    inbox.add("b", [record("b", n) for n in range(2)])
+    assert taken(inbox) == [("a", 4), ("a", 5)]
+
+
 def test_topics_are_merged_by_time() -> None:
     inbox = Inbox(["a", "b"])
     inbox.add("a", [record("a", 0, 10), record("a", 1, 30), record("a", 2, 50)])

@@ -80,6 +80,14 @@ def test_the_transport_makes_what_its_class_names() -> None:
     assert "self.Producer(" in inspect.getsource(driver.Transport.create_producer)
 
 
+def test_faust_seeks_to_the_groups_offsets_only_through_what_we_override() -> None:
+    """Otherwise it would move lane topics away from their watermarks after a rebalance."""
+    assert "await self.seek_to_committed()" in inspect.getsource(base.Consumer.perform_seek)
+    delegate = inspect.getsource(base.ThreadDelegateConsumer.seek_to_committed)
+    assert "self._thread.seek_to_committed()" in delegate
+    assert parameters(LaneThread.seek_to_committed) == ["self"]
+
+
 def test_seeks_run_in_the_consumers_thread_and_wait() -> None:
     source = inspect.getsource(driver.AIOKafkaConsumerThread.seek_wait)
     assert "await self.call_thread(" in source

@@ -1,0 +1,184 @@
+"""What a decision costs without Kafka: the pure parts, in this process, on one core.
+
+From the intent's bytes to the decision's: decode, open the ledger, decide by the packaged policy
+`wecom`, encode the decision and the approved message, close the ledger. Then both stages over a
+whole load, with routing, candidates, state and counts. `time.process_time`, best of several rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams import policies
+from streams.core.customer import Desk
+from streams.core.ledger import dump
+from streams.core.ledger import load as open_ledger
+from streams.core.reasons import Outcome
+from streams.events.asks import ask_of
+from streams.events.identity import mark_of
+from streams.lane.batch import MAX_RECORDS, decide_batch
+from streams.lane.driver import DriverRecord
+from streams.lane.state import State
+from streams.lane.watermark import Watermark
+from streams.stages.account import AccountStage
+from streams.stages.customer import CustomerStage
+from streams.stages.erasure import Erasure
+from streams.stages.noting import note
+from streams.stages.routing import Router
+from streams.stages.rules import Rules
+from streams.stages.sayings import id_of_ask, saying
+from streams.topics import Topics
+from tests.bench import load
+from tests.bench.machine import placed
+from tests.bench.report import BenchError, Row, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streams.core.law import Law
+    from streams.lane.batch import Batch
+    from streams.lane.stage import Stage
+    from tests.bench.run import Run
+
+ROUNDS: Final = 7
+NOW_MS: Final = load.MORNING_MS
+
+
+class Mix(NamedTuple):
+    """One sort of intent: what came before it for the same customer, and how it must end."""
+
+    name: str
+    kind: str
+    before: tuple[str, ...]
+    """Kinds of earlier intents; `repeat` is the same intent, `wrote` a word of the customer's."""
+    outcome: Outcome
+
+
+MIXES: Final = (
+    Mix("fresh customer, approved", "direct", (), Outcome.APPROVED),
+    Mix("second message of the day, deferred", "direct", ("direct",), Outcome.DEFERRED),
+    Mix("order notice, approved", "transactional", ("direct", "transactional"), Outcome.APPROVED),
+    Mix("reply, approved", "reply", ("direct", "wrote"), Outcome.APPROVED),
+    Mix("repeat of an intent", "direct", ("repeat",), Outcome.DUPLICATE),
+)
+
+
+async def run(run: Run) -> list[Row]:
+    count = run.choose(20_000, 2_000)
+    with placed(run.worker_cores):
+        rows = [_mix(mix, count) for mix in MIXES]
+        return rows + _stages(run.choose(100_000, 10_000))
+
+
+class _Case(NamedTuple):
+    value: bytes
+    ledger: bytes | None
+
+
+def _mix(mix: Mix, count: int) -> Row:
+    rules = Rules(policies.packaged()[1])
+    laws = rules.laws(load.ENTERPRISE, NOW_MS)
+    cases = [_case(mix, number, laws) for number in range(count)]
+    for case in cases[:100]:
+        outcome = _decide(case, laws, NOW_MS)
+        if outcome is not mix.outcome:
+            raise BenchError(f"{mix.name}: it ended as {outcome}")
+    seconds = _best(lambda: [_decide(case, laws, NOW_MS) for case in cases])
+    how = f"bytes in to bytes out; {counted(count)} customers, best of {ROUNDS} rounds"
+    return Row("floor", mix.name, f"{seconds / count * 1e6:.1f} µs", how)
+
+
+def _case(mix: Mix, number: int, laws: Sequence[Law]) -> _Case:
+    """An intent, and the ledger that what came before has left."""
+    who, account = load.customer(number), load.account_of(number)
+    value = load.intent(f"f-{number:06d}", account, [who], mix.kind)
+    desk = Desk(open_ledger(None), load.ENTERPRISE, who, laws, NOW_MS - load.HOUR_MS)
+    for place, kind in enumerate(mix.before):
+        if kind == "wrote":
+            note(desk, load.wrote(f"w-{number}", account, who, NOW_MS - load.HOUR_MS))
+            continue
+        earlier = load.intent(f"b-{place}-{number}", account, [who], kind)
+        _judge(value if kind == "repeat" else earlier, desk)
+    return _Case(value, dump(desk.ledger))
+
+
+def _judge(value: bytes, desk: Desk) -> None:
+    ask = ask_of(load.accepted(value), desk.now_ms)
+    desk.judge(ask, mark_of(id_of_ask(desk, ask)))
+
+
+def _decide(case: _Case, laws: Sequence[Law], now_ms: int) -> Outcome:
+    """As the two stages do it, less what is theirs: routing, candidates, state, counts."""
+    intent = load.accepted(case.value)
+    ledger = open_ledger(case.ledger)
+    desk = Desk(ledger, intent.enterprise_id, intent.customer_ids[0], laws, now_ms)
+    desk.tidy()
+    ask = ask_of(intent, now_ms)
+    (settled,) = desk.judge(ask, mark_of(id_of_ask(desk, ask)))
+    said = saying(settled, desk)
+    said.decision()
+    if settled.verdict.outcome is Outcome.APPROVED:
+        said.approved()
+    dump(ledger)
+    return settled.verdict.outcome
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Processor seconds of the quickest round."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        work()
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+# ---- both stages, as in `drain`, but for Kafka ---------------------------------------------------
+
+
+def _stages(count: int) -> list[Row]:
+    topics, router = Topics(), Router(1)
+    account = AccountStage(topics, router)
+    rules = Rules(policies.packaged()[1])
+    customer = CustomerStage(topics, router, rules, Erasure(None))
+    intents = [(topics.intents, *item) for item in load.mixed(count, count // 3)]
+    account_s, outputs = _through(account, intents)
+    candidates = [(t, key or b"", value or b"") for t, key, value in outputs]
+    customer_s, _ = _through(customer, candidates)
+    how = f"the load of `drain`, {counted(count)} intents, one partition, one pass"
+    return [
+        Row("floor", "account stage", f"{account_s / count * 1e6:.1f} µs", how),
+        Row("floor", "customer stage", f"{customer_s / count * 1e6:.1f} µs", how),
+        Row("floor", "both", f"{(account_s + customer_s) / count * 1e6:.1f} µs", how),
+    ]
+
+
+Written = tuple[str, "bytes | None", "bytes | None"]
+
+
+def _through(
+    stage: Stage, items: Sequence[tuple[str, bytes, bytes]]
+) -> tuple[float, list[Written]]:
+    """Processor seconds in full batches, and what was written to candidates and decisions."""
+    state, watermark, written = State(), Watermark(), list[Written]()
+    records = [DriverRecord(t, 0, n, 0, key, value) for n, (t, key, value) in enumerate(items)]
+    seconds = 0.0
+    for first in range(0, len(records), MAX_RECORDS):
+        began = time.process_time()
+        batch = decide_batch(
+            stage, 0, state, watermark, records[first : first + MAX_RECORDS], NOW_MS
+        )
+        seconds += time.process_time() - began
+        written += _written(batch, stage.changelog)
+    return seconds, written
+
+
+def _written(batch: Batch | None, changelog: str) -> Iterable[Written]:
+    writes = batch.writes if batch else {}
+    return [
+        (topic, key, value)
+        for (topic, _), items in writes.items()
+        if topic != changelog
+        for key, value in items
+    ]

@@ -1,0 +1,108 @@
+"""What the machine is, and which of its cores does what.
+
+A worker gets a core of its own; broker, load and readers share the others. Where that is not
+possible the report says so, because such figures are not comparable.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.local.jars import POM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+class Cores(NamedTuple):
+    """The worker's core, and everybody else's."""
+
+    worker: frozenset[int]
+    others: frozenset[int]
+
+    def __str__(self) -> str:
+        others = ",".join(map(str, sorted(self.others)))
+        return f"worker on core {min(self.worker)}, broker and load on core {others}"
+
+
+def divide_cores() -> Cores | None:
+    """None where nothing can be pinned: another system than Linux, or a single core."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    first, *others = sorted(os.sched_getaffinity(0))
+    return Cores(frozenset({first}), frozenset(others)) if others else None
+
+
+@contextmanager
+def placed(cores: frozenset[int] | None) -> Iterator[None]:
+    """Processes started within run on these cores: a child inherits its parent's."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def describe(cores: Cores | None) -> list[str]:
+    """One line for each fact that a figure depends on."""
+    pinning = str(cores) if cores else "NOT PINNED: worker, broker and load share all cores"
+    return [
+        f"machine   {_processor()}, {os.cpu_count()} cores, {_memory()}; {platform.system()}",
+        f"software  Python {platform.python_version()}, Apache Kafka {_broker()}",
+        f"revision  {_revision()}",
+        f"pinning   {pinning}",
+        f"load      {_load()}",
+    ]
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = re.search(r"model name\s*:\s*(.+)", text)
+    return found[1] if found else platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB"
+
+
+def _broker() -> str:
+    found = re.search(r"<kafka.version>(.+?)<", POM.read_text(encoding="utf-8"))
+    return f"{found[1]} (KRaft, one node, replication factor 1)" if found else "?"
+
+
+def _revision() -> str:
+    name = _git("rev-parse", "--short", "HEAD")
+    if not name:
+        return "not a git checkout"
+    return f"{name} with uncommitted changes" if _git("status", "--porcelain") else name
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _load() -> str:
+    """Others at work on the machine spoil every figure below."""
+    lately = os.getloadavg()[0]
+    warning = " - THE MACHINE WAS BUSY: figures are too low" if lately > 0.5 else ""
+    return f"{lately:.2f} processes running in the minute before the first bench{warning}"

@@ -1,0 +1,37 @@
+"""The worker under measurement: the real one, on a clock that the bench sets.
+
+Most rules depend on the time of day, and a bench must come out the same at night. Run as
+`python -m tests.bench.worker START_MS [BEGAN_REAL_MS]`: the clock shows START_MS at the machine's
+millisecond BEGAN_REAL_MS; without that it stands still until a line of input names it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from streams import worker
+from streams.local.clock import FastClock
+from streams.ops.logs import configure_logs
+from streams.settings import load_settings
+
+
+def main(arguments: list[str]) -> int:
+    start_ms, *began_ms = map(int, arguments)
+    clock = FastClock(start_ms, speed=1.0)
+    if began_ms:
+        clock.begin(began_ms[0])
+    else:
+        threading.Thread(target=_wait, args=(clock,), daemon=True).start()
+    configure_logs(terminal=False)
+    return worker.run(load_settings(), clock=clock)
+
+
+def _wait(clock: FastClock) -> None:
+    line = sys.stdin.readline()
+    if line:
+        clock.begin(int(line))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""Whether one decision is what the rules demand of one past. Says what is wrong, or nothing.
+
+Where several rules forbid a message, any of them may be the one that is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.chaos.referee import counting, earliest, noes, too_early, used
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.chaos.laws import Law
+    from tests.chaos.referee import Ask, Known, Times
+
+
+def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | None:
+    """Why the decision is not justified by this past; None when it is."""
+    now_ms: int = said["decided_at_ms"]
+    expired = _is_over(known, ask, now_ms)
+    if expired or said["outcome"] == "expired":
+        return None if expired and said["outcome"] == "expired" else f"expired is {expired}"
+    against = noes(known, ask, law, now_ms)
+    why = said["reason"], said.get("rule")
+    if against:
+        justified = said["outcome"] == "denied" and why in against
+        return None if justified else f"{against} forbid it"
+    times: Times = [(rule, counting(known, ask, rule)) for rule in law.governing(ask.kind)]
+    if why[0] == "too_many_held":
+        return _least_urgent(known, ask, law) if any(too_early(times, ask, now_ms)) else "it is legal"
+    judge = _JUDGES.get(said["outcome"])
+    return judge(known, ask, law, times, said) if judge else f"{said['outcome']} is not judged"
+
+
+def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:
+    waiting = known.held.get(ask.name)
+    deadline_ms = ask.deadline_ms if waiting is None else waiting.deadline_ms
+    return deadline_ms is not None and now_ms > deadline_ms
+
+
+def _least_urgent(known: Known, ask: Ask, law: Law) -> str | None:
+    held = {name: waiting.ask for name, waiting in known.held.items()} | {ask.name: ask}
+    if len(held) <= law.max_held:
+        return f"only {len(held)} are held, and {law.max_held} may be"
+    least = min((h.priority, -h.accepted_ms) for h in held.values())
+    if (ask.priority, -ask.accepted_ms) != least:
+        return "another is less urgent"
+    return None
+
+
+def _approved(known: Known, ask: Ask, law: Law, times: Times, said: dict[str, Any]) -> str | None:
+    now_ms = said["decided_at_ms"]
+    early = list(too_early(times, ask, now_ms))
+    if early:
+        return f"{early} forbid it"
+    ends = [now_ms + law.validity_ms[ask.kind]]
+    ends += [ask.deadline_ms] if ask.deadline_ms is not None else []
+    if ask.kind == "reply" and law.credits is not None:
+        ends.append(known.credit_ms[ask.account] + law.within_ms - 1)
+    if said["send_by_ms"] != min(ends):
+        return f"it may be sent until {min(ends)}, not {said['send_by_ms']}"
+    return _remaining(times, said, taken=1)
+
+
+def _early(known: Known, ask: Ask, law: Law, times: Times, said: dict[str, Any]) -> str | None:
+    now_ms = said["decided_at_ms"]
+    early = list(too_early(times, ask, now_ms))
+    if (said["reason"], said.get("rule")) not in early:
+        return f"only {early} forbid it"
+    if (said["outcome"] == "denied") != ask.deny:
+        return "it was asked otherwise what to do when it is too early"
+    legal_ms = earliest(times, ask, now_ms)
+    if said.get("eligible_at_ms") != legal_ms:
+        return f"it is legal from {legal_ms}, not {said.get('eligible_at_ms')}"
+    return _remaining(times, said, taken=0)
+
+
+def _remaining(times: Times, said: dict[str, Any], taken: int) -> str | None:
+    now_ms = said["decided_at_ms"]
+    left = {
+        rule.id: max(0, rule.limit - used(rule, contacts, now_ms) - taken)
+        for rule, contacts in times
+        if rule.limit is not None
+    }
+    found = said.get("remaining", {})
+    return None if found == left else f"{left} remain, not {found}"
+
+
+_JUDGES: dict[str, Callable[[Known, Ask, Law, Times, dict[str, Any]], str | None]] = {
+    "approved": _approved,
+    "deferred": _early,
+    "denied": _early,
+}

@@ -1,0 +1,65 @@
+"""Dead letters: one for each record that cannot be read, whole, and for no other."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from streams.topics import DEAD_LETTERS, INTENTS, INTERACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.chaos.evidence import Evidence, Seen
+    from tests.chaos.inputs import Inputs
+
+Place = tuple[str, int, int]
+
+
+def places_of_letters(evidence: Evidence) -> set[Place]:
+    """Topic, partition and offset of every record that was refused."""
+    return {_place(letter) for letter in _letters(evidence)}
+
+
+def faults_of_letters(
+    evidence: Evidence, intents: Inputs, interactions: Inputs
+) -> Iterator[str]:
+    """What is missing, too much, or not as it was."""
+    letters = _letters(evidence)
+    counted = Counter(_place(letter) for letter in letters)
+    yield from (f"two letters about {place}" for place, n in counted.items() if n > 1)
+    due: dict[Place, Seen] = {}
+    for topic, inputs in ((INTENTS, intents), (INTERACTIONS, interactions)):
+        due |= {(topic, r.partition, r.offset): r for r in inputs.refused}
+    yield from (f"no letter about {place}" for place in due.keys() - counted.keys())
+    for letter in letters:
+        place = _place(letter)
+        record = due.get(place) or _rule(evidence, place)
+        if record is None:
+            yield f"a letter about {place}, which is not to be refused"
+        elif (_bytes(letter, "key"), _bytes(letter, "value")) != (record.key, record.value):
+            yield f"the letter about {place} does not keep it as it was"
+
+
+def _letters(evidence: Evidence) -> list[dict[str, Any]]:
+    return [orjson.loads(r.value or b"{}")["data"] for r in evidence.topics[DEAD_LETTERS]]
+
+
+def _place(letter: dict[str, Any]) -> Place:
+    return letter["topic"], letter["partition"], letter["offset"]
+
+
+def _rule(evidence: Evidence, place: Place) -> Seen | None:
+    """A policy or control: whether it was right to refuse it is not judged here."""
+    if place[0] in {INTENTS, INTERACTIONS}:
+        return None
+    found = (r for r in evidence.topics[place[0]] if (r.partition, r.offset) == place[1:])
+    return next(found, None)
+
+
+def _bytes(letter: dict[str, Any], name: str) -> bytes | None:
+    text = letter.get(f"{name}_base64")
+    return None if text is None else b64decode(text)

@@ -1,0 +1,207 @@
+"""A stream of everything that may come in, and the policy it constantly runs into.
+
+Few customers, many accounts and short windows, so that within a minute each customer meets every
+cap, is held, released, expired and called upon. `Load` makes records and is told of approved
+messages, about which it then sends receipts: most on time, some late, failed, twice, or in an order
+that makes no sense. It never waits and reads no clock; the same seed makes the same stream.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from streams.topics import INTENTS, INTERACTIONS
+from tests.chaos.inputs import place_of
+from tests.flows import events
+
+if TYPE_CHECKING:
+    from random import Random
+
+ENTERPRISE: Final = "acme"
+KINDS: Final = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
+KIND_WEIGHTS: Final = [40, 20, 15, 5, 10, 10]
+POLICY: Final[dict[str, Any]] = {
+    "groups": {"marketing": ["direct", "broadcast"]},
+    "windows": [
+        {
+            **{"id": "two-20s", "kinds": "marketing", "scope": "enterprise"},
+            **{"limit": 2, "rolling": "20s", "min_gap": "3s"},
+        },
+        {
+            **{"id": "five-2m", "kinds": "marketing", "scope": "enterprise"},
+            **{"limit": 5, "rolling": "2m", "reserve": {"slots": 1, "priority": 80}},
+        },
+        {"id": "ours", "kinds": ["moment"], "scope": "account", "limit": 1, "rolling": "15s"},
+        {"id": "spring", "kinds": ["moment"], "scope": "campaign", "limit": 2, "rolling": "40s"},
+        {
+            **{"id": "notices", "kinds": ["transactional"], "scope": "enterprise"},
+            **{"limit": 3, "rolling": "10s"},
+        },
+        {
+            **{"id": "adds", "kinds": ["friend_request"], "scope": "enterprise"},
+            **{"limit": 1, "rolling": "30s"},
+        },
+    ],
+    "reply": {"credits": 2, "within": "30s"},
+    "suppression": {"kinds": ["direct", "moment"], "account": "20s", "enterprise": "5s"},
+    "consent": {"ask_first": []},
+    "validity": {
+        **{"direct": "3s", "broadcast": "5s", "moment": "4s", "friend_request": "5s"},
+        **{"reply": "10s", "transactional": "2s"},
+    },
+    "deadline": {"default": "12s", "moment": "8s"},
+    "max_held": 5,
+}
+LOOSER: Final[dict[str, Any]] = POLICY | {
+    "windows": [
+        {
+            **{"id": "two-20s", "kinds": "marketing", "scope": "enterprise"},
+            **{"limit": 3, "rolling": "20s", "min_gap": "2s"},
+        },
+        *POLICY["windows"][1:],
+    ]
+}
+"""The second version: what one worker decides by, all must decide by from the same moment on."""
+
+POISON: Final[list[bytes | None]] = [
+    b"",
+    b"\xff\xfe",
+    b'{"specversion": "1.0", ',
+    b'{"specversion":"1.0","id":"x","source":"s","type":"weather.v1","data":{}}',
+    b'{"specversion":"1.0","id":"x","source":"s","type":"decorum.intent.v1","data":{"kind":1}}',
+    b'{"specversion":"1.0","id":"x","source":"s","type":"decorum.delivered.v1","data":{}}',
+    None,
+]
+
+
+class Put(NamedTuple):
+    """A record to write; without a partition, where its key belongs."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
+@dataclass
+class Load:
+    """Makes records out of a seed."""
+
+    random: Random
+    partitions: int
+    customers: int = 300
+    accounts: int = 60
+    made: int = 0
+    _recent: deque[Put] = field(default_factory=lambda: deque(maxlen=500))
+    _receipts: list[tuple[int, int, Put]] = field(default_factory=list)
+
+    def next(self, now_ms: int) -> Put:
+        """The next record; receipts that are due go first."""
+        self.made += 1
+        if self._receipts and self._receipts[0][0] <= now_ms:
+            return self._perhaps_astray(heapq.heappop(self._receipts)[2])
+        dice = self.random.random()
+        if dice < 0.01:
+            topic = self.random.choice([INTENTS, INTERACTIONS])
+            return Put(topic, b"acme/poison", self.random.choice(POISON))
+        if dice < 0.05 and self._recent:
+            return self.random.choice(self._recent)
+        put = self._perhaps_astray(
+            self._intent(now_ms) if dice < 0.85 else self._interaction(now_ms)
+        )
+        self._recent.append(put)
+        return put
+
+    def approved(self, value: bytes, now_ms: int) -> None:
+        """Hear of an approved message: plan what its sender will report."""
+        data = orjson.loads(value)["data"]
+        lasts_ms = data["send_by_ms"] - now_ms
+        dice = self.random.random()
+        whens = {"delivered": now_ms + self.random.randint(0, max(1, lasts_ms))}
+        if dice < 0.2:
+            return
+        if dice < 0.35:
+            whens = {"failed": whens["delivered"]}
+        elif dice < 0.4:
+            whens["failed"] = whens["delivered"] + self.random.randint(-500, 500)
+        elif dice < 0.42:
+            whens["delivered"] = data["send_by_ms"] + 500
+        for what, at_ms in whens.items():
+            for _ in range(1 + (self.random.random() < 0.1)):
+                self._plan(what, at_ms, data)
+
+    def _plan(self, what: str, at_ms: int, data: dict[str, Any]) -> None:
+        body = {name: data[name] for name in ("enterprise_id", "account_id", "customer_id")}
+        body |= {"decision_id": data["decision_id"], "occurred_at_ms": at_ms}
+        if what == "failed":
+            body["reason"] = "not_sent"
+        value = events.event(f"{what}-{data['decision_id']}", what, body, "sender")
+        put = Put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)
+        late_ms = at_ms + self.random.randint(0, 2_000)
+        heapq.heappush(self._receipts, (late_ms, self.random.getrandbits(32), put))
+
+    def _intent(self, now_ms: int) -> Put:
+        kind = self.random.choices(KINDS, KIND_WEIGHTS)[0]
+        more: dict[str, Any] = {"priority": self.random.choice([10, 50, 50, 90])}
+        if kind in {"broadcast", "moment"}:
+            more["campaign_id"] = self.random.choice(["spring", "autumn"])
+        if self.random.random() < 0.4:
+            more["if_not_now"] = "deny"
+        if self.random.random() < 0.3:
+            more["deadline_ms"] = now_ms + self.random.randint(-500, 15_000)
+        if self.random.random() < 0.05:
+            more["not_before_ms"] = now_ms + self.random.randint(0, 5_000)
+        account = self._account()
+        names = self.random.choices(range(self.customers), k=self.random.choice([1, 1, 1, 2, 3]))
+        customers = [f"c{name}" for name in names]
+        value = events.intent(f"i{self.made}", ENTERPRISE, account, customers, kind, **more)
+        return Put(INTENTS, events.key(ENTERPRISE, account), value)
+
+    def _interaction(self, now_ms: int) -> Put:
+        customer = f"c{self.random.randrange(self.customers)}"
+        what = self.random.choices(
+            ["message_received", "engaged", "complained", "consent"], [80, 10, 3, 7]
+        )[0]
+        data = {
+            "enterprise_id": ENTERPRISE,
+            "customer_id": customer,
+            "account_id": self._account(),
+            "occurred_at_ms": now_ms - self.random.choice([0, 0, 1_000]),
+        }
+        if what == "engaged":
+            data["action"] = "click"
+        if what == "consent":
+            data["allowed"] = self.random.random() < 0.7
+            data["kinds"] = self.random.choice([["direct"], ["moment", "transactional"]])
+        value = events.event(f"x{self.made}", what, data)
+        return Put(INTERACTIONS, events.key(ENTERPRISE, customer), value)
+
+    def _account(self) -> str:
+        # A few accounts write most of what is written, so that replies meet open credits.
+        return f"a{int(self.random.random() ** 3 * self.accounts)}"
+
+    def _perhaps_astray(self, put: Put) -> Put:
+        """Now and then a producer sets no key, another one's, or the wrong partition."""
+        dice = self.random.random()
+        if dice < 0.01:
+            return put._replace(key=None, partition=self.random.randrange(self.partitions))
+        if dice < 0.02:
+            return put._replace(key=b"somebody/else")
+        if dice < 0.03 and put.key is not None:
+            wrong = (place_of(put.key, self.partitions) + 1) % self.partitions
+            return put._replace(partition=wrong)
+        return put
+
+
+def policy_event(version: int, document: dict[str, Any], effective_at: str | None = None) -> Put:
+    """A version of the policy above, as a record of `policies`."""
+    body = events.policy(ENTERPRISE, version, **document)
+    if effective_at is not None:
+        body["effective_at"] = effective_at
+    name = f"{ENTERPRISE}/{version}"
+    return Put("policies", name.encode(), events.event(name, "policy", body))

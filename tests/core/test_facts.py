@@ -1,0 +1,364 @@
+"""Receipts and what customers do: early, late, repeated, contradictory, from the future, unknown.
+
+Numbers are the lines of "How the numbers are read".
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.core.kinds import Kind
+from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
+from tests.core.person import (
+    DAY,
+    DISTURBING,
+    HOUR,
+    MARKETING,
+    NOON,
+    Person,
+    kinds,
+    ms,
+    policy,
+    rolling,
+    validity,
+)
+
+ONE_A_DAY = policy(rolling(1, DAY), **validity(HOUR))
+
+
+def next_legal_ms(person: Person, account: str = "a") -> int | None:
+    """When a message that may not go now may go; None when it may go now."""
+    return person.ask(Kind.DIRECT, account, deny=True).eligible_at_ms
+
+
+# --- 1: when a contact counts ---------------------------------------------------------------------
+
+
+def test_without_receipt_it_counts_at_send_by() -> None:
+    person = Person(ONE_A_DAY)
+    assert person.ask(Kind.DIRECT).send_by_ms == NOON + HOUR
+    assert next_legal_ms(person.at(NOON + 3 * HOUR)) == NOON + HOUR + DAY
+
+
+def test_delivered_counts_at_its_own_time() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.after(HOUR).delivered(intent, NOON + 7)
+    assert next_legal_ms(person) == NOON + 7 + DAY
+
+
+def test_delivered_before_its_decision_counts_at_the_decision() -> None:
+    person = Person(ONE_A_DAY)
+    person.delivered(person.approved(Kind.DIRECT), NOON - HOUR)
+    assert next_legal_ms(person) == NOON + DAY
+
+
+def test_delivered_in_the_future_counts_at_the_engines_clock() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.after(5).delivered(intent, NOON + DAY)
+    assert next_legal_ms(person) == NOON + 5 + DAY
+
+
+def test_delivered_after_send_by_counts_at_its_real_time() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.at(NOON + 9 * HOUR).delivered(intent, NOON + 8 * HOUR)
+    assert next_legal_ms(person) == NOON + 8 * HOUR + DAY
+
+
+def test_delivered_too_late_counts_again_after_its_reservation_had_left_the_window() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.at(NOON + 2 * DAY)
+    person.delivered(intent)
+    assert next_legal_ms(person) == NOON + 3 * DAY
+
+
+def test_failed_releases_at_once() -> None:
+    person = Person(ONE_A_DAY)
+    person.failed(person.approved(Kind.DIRECT))
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_failed_releases_after_send_by_too() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.at(NOON + 5 * HOUR).failed(intent)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+@pytest.mark.parametrize("order", [("delivered", "failed"), ("failed", "delivered")])
+def test_delivered_beats_failed_in_either_order(order: tuple[str, str]) -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    for receipt in order:
+        getattr(person, receipt)(intent)
+    assert next_legal_ms(person) == NOON + DAY
+
+
+def test_the_first_delivered_stays() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.after(HOUR).delivered(intent, NOON + 7)
+    for again_ms in (NOON, NOON + HOUR):
+        person.delivered(intent, again_ms)
+        person.failed(intent)
+    assert next_legal_ms(person) == NOON + 7 + DAY
+
+
+def test_repeated_failures_release_once() -> None:
+    person = Person(policy(rolling(2, DAY)))
+    first = person.approved(Kind.DIRECT)
+    person.approved(Kind.DIRECT)
+    person.failed(first)
+    person.failed(first)
+    assert person.ask(Kind.DIRECT).remaining == {"w": 0}
+
+
+def test_receipts_without_a_reservation_change_nothing() -> None:
+    person = Person(policy(rolling(1, DAY), friends_required=False))
+    before = person.value
+    person.delivered("never asked")
+    person.failed("never asked", reason="not_friend")
+    assert person.value == before
+    assert person.ask(Kind.DIRECT).remaining == {"w": 0}
+
+
+def test_receipts_of_denied_and_held_intents_change_nothing() -> None:
+    person = Person(ONE_A_DAY)
+    person.delivered(person.approved(Kind.DIRECT))
+    person.ask(Kind.DIRECT, intent_id="held")
+    person.ask(Kind.DIRECT, intent_id="denied", deny=True)
+    before = person.value
+    for intent in ("held", "denied"):
+        person.delivered(intent)
+        person.failed(intent)
+    assert person.value == before
+
+
+def test_receipts_for_another_customers_decision_change_nothing() -> None:
+    person, other = Person(ONE_A_DAY), Person(ONE_A_DAY, customer="other")
+    person.approved(Kind.DIRECT)
+    other.approved(Kind.DIRECT)
+    person.customer = "other"
+    person.failed("i1")
+    person.customer = "c"
+    assert person.ask(Kind.DIRECT).outcome == "deferred"
+
+
+def test_receipts_of_what_is_long_forgotten_change_nothing() -> None:
+    person = Person(ONE_A_DAY)
+    intent = person.approved(Kind.DIRECT)
+    person.at(NOON + 30 * DAY).engaged()
+    before = person.value
+    person.failed(intent)
+    person.delivered(intent)
+    assert person.value == before
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_receipts_are_understood_as_long_as_repeats_are_remembered() -> None:
+    person = Person(policy(rolling(1, 1), remember_ms=5 * DAY, **validity(HOUR)))
+    intent = person.approved(Kind.DIRECT)
+    person.at(NOON + 5 * DAY).delivered(intent)
+    assert person.ledger.pairs["a"].contacts[0].at_ms == NOON + 5 * DAY
+
+
+def test_a_receipt_names_the_decision_whatever_account_reports_it() -> None:
+    person = Person(ONE_A_DAY)
+    person.failed(person.approved(Kind.DIRECT, "a"), account="b")
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+# --- repeats of events ----------------------------------------------------------------------------
+
+
+def test_a_repeated_event_counts_once_within_remember() -> None:
+    law = policy(reply=Reply(credits=1, within_ms=9 * DAY), remember_ms=2 * DAY)
+    person = Person(law)
+    person.wrote(NOON, id="m1")
+    person.approved(Kind.REPLY)
+    person.after(HOUR).wrote(NOON + HOUR, id="m1")  # the same event told again, wrongly later
+    assert person.ask(Kind.REPLY).wecom_errcode == 95001
+    person.at(NOON + 2 * DAY).wrote(id="m1")  # no longer remembered: a message like any other
+    assert person.ask(Kind.REPLY).outcome == "approved"
+
+
+def test_the_same_id_of_another_source_is_another_event() -> None:
+    person = Person(policy(reply=Reply(credits=1, within_ms=9 * DAY)))
+    person.wrote(NOON, id="m1")
+    person.approved(Kind.REPLY)
+    person.after(HOUR).wrote(id="m1", source="elsewhere")
+    assert person.ask(Kind.REPLY).outcome == "approved"
+
+
+# --- engagement -----------------------------------------------------------------------------------
+
+IGNORED_ONCE = Silence(
+    kinds=MARKETING, ignored=1, first_ms=5 * DAY, factor=2.0, longest_ms=180 * DAY
+)
+
+
+def test_engagement_told_late_counts_at_its_own_time() -> None:
+    person = Person(policy(silence=IGNORED_ONCE))
+    person.delivered(person.approved(Kind.DIRECT))
+    person.after(HOUR).engaged(NOON - 1)
+    assert person.ask(Kind.DIRECT, deny=True).reason == "silence_backoff"
+    person.engaged(NOON + 1)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_engagement_from_the_future_does_not_answer_what_comes_later() -> None:
+    person = Person(policy(silence=IGNORED_ONCE))
+    person.engaged(NOON + 9 * DAY)
+    person.after(1).delivered(person.approved(Kind.DIRECT))
+    assert person.ask(Kind.DIRECT).reason == "silence_backoff"
+
+
+def test_engagement_told_late_leaves_later_contacts_unanswered_though_they_are_forgotten() -> None:
+    """Forgetting must not change an answer: two of three were ignored after that click."""
+    twice = Silence(kinds=MARKETING, ignored=2, first_ms=60 * DAY, factor=2.0, longest_ms=60 * DAY)
+    person = Person(policy(silence=twice, remember_ms=2 * DAY, **validity(1)))
+    person.delivered(person.approved(Kind.DIRECT))
+    person.after(3 * DAY).delivered(person.approved(Kind.DIRECT))
+    last_ms = person.now_ms
+    person.after(10 * DAY).engaged(NOON + HOUR)  # between the two, told after both are forgotten
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+    assert person.ask(Kind.DIRECT, deny=True).reason == "silence_backoff"
+    assert last_ms < person.now_ms
+
+
+def test_engagement_told_late_answers_a_forgotten_contact_it_came_after() -> None:
+    """The click came after the approval, so it answers it, before forgetting and after."""
+    person = Person(policy(silence=IGNORED_ONCE, remember_ms=2 * DAY, **validity(DAY)))
+    person.approved(Kind.DIRECT)
+    person.at(NOON + 4 * DAY).engaged(NOON + HOUR)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+# --- consent and hours ----------------------------------------------------------------------------
+
+
+def test_an_older_word_on_consent_yields_to_a_newer() -> None:
+    person = Person(policy(ask_first=0))
+    person.consents(NOON, allowed=False)
+    person.consents(NOON - 1, allowed=True)
+    assert person.ask(Kind.DIRECT).reason == "no_consent"
+    person.consents(NOON, kinds=["direct"], allowed=True)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+    assert person.ask(Kind.BROADCAST).reason == "no_consent"
+
+
+def test_a_word_from_the_future_is_a_word_of_now() -> None:
+    person = Person(policy(ask_first=0))
+    person.consents(NOON + 9 * DAY, allowed=False)
+    person.after(1).consents(allowed=True)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+NIGHT = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
+
+
+def test_an_older_word_on_hours_yields_to_a_newer() -> None:
+    person = Person(policy(quiet_hours=NIGHT))
+    person.consents(NOON, kinds=[], quiet_hours="off", time_zone="UTC")
+    person.consents(NOON - 1, kinds=[], quiet_hours=("11:00", "13:00"), time_zone="Asia/Tokyo")
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_a_newer_word_on_the_zone_leaves_an_older_one_on_hours_standing() -> None:
+    """Each of the two is optional: the newest word on each holds, in whatever order they come."""
+    person = Person(policy(quiet_hours=NIGHT))
+    person.consents(NOON, kinds=[], time_zone="UTC")
+    person.consents(NOON - 1, kinds=[], quiet_hours=("11:00", "13:00"))
+    assert person.ask(Kind.DIRECT).reason == "quiet_hours"
+
+
+def test_left_out_hours_and_zone_stay_as_they_were() -> None:
+    person = Person(policy(quiet_hours=NIGHT))
+    person.consents(kinds=[], quiet_hours=("11:00", "13:00"), time_zone="UTC")
+    person.after(1).consents(kinds=[])
+    assert person.ask(Kind.DIRECT).eligible_at_ms == ms("2026-11-18 13:00")
+
+
+# --- handing over (rules.md 8) --------------------------------------------------------------------
+
+
+def test_handover_takes_account_windows_along() -> None:
+    person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.transferred("a", "b")
+    assert next_legal_ms(person, "b") == NOON + DAY
+    assert person.ask(Kind.DIRECT, "a").outcome == "approved"
+
+
+def test_handover_leaves_the_enterprises_windows() -> None:
+    person = Person(policy(rolling(1, DAY)))
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.transferred("a", "b")
+    assert next_legal_ms(person, "c") == NOON + DAY
+
+
+def test_handover_takes_suppression_along() -> None:
+    rule = Suppression(kinds=DISTURBING, account_ms=9 * DAY, enterprise_ms=DAY)
+    person = Person(policy(suppression=rule))
+    person.complained(account="a")
+    person.after(DAY).transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 9 * DAY
+
+
+def test_handover_takes_silence_along() -> None:
+    person = Person(policy(silence=IGNORED_ONCE))
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 5 * DAY
+
+
+def test_handover_joins_two_histories() -> None:
+    law = policy(silence=IGNORED_ONCE, friends_required=True)
+    person = Person(law)
+    person.befriended(account="a")
+    person.befriended(account="b")
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.after(1).delivered(person.approved(Kind.DIRECT, "b"), account="b")
+    person.after(1).transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 1 + 10 * DAY
+
+
+def test_handover_joins_what_was_ignored_with_what_was_answered_since() -> None:
+    """The taker's customer showed interest after the giver's contacts: none is left unanswered."""
+    person = Person(policy(silence=IGNORED_ONCE, remember_ms=HOUR, **validity(1)))
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.at(NOON + DAY).engaged(account="b")  # by now the giver's contact is but a count
+    person.after(1).transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "b").outcome == "approved"
+
+
+def test_handover_to_itself_changes_nothing() -> None:
+    person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
+    person.delivered(person.approved(Kind.DIRECT, "a"))
+    person.transferred("a", "a")
+    assert next_legal_ms(person, "a") == NOON + DAY
+
+
+def test_handover_of_a_customer_never_met_is_no_harm() -> None:
+    person = Person(policy(rolling(1, DAY)))
+    person.transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "b").outcome == "approved"
+
+
+def test_receipts_find_their_contact_after_a_handover() -> None:
+    person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
+    intent = person.approved(Kind.DIRECT, "a")
+    person.transferred("a", "b")
+    person.failed(intent, account="a")
+    assert person.ask(Kind.DIRECT, "b").outcome == "approved"
+
+
+def test_transfer_counts_when_it_was_carried_out() -> None:
+    person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER)), **validity(DAY)))
+    person.approved(Kind.TRANSFER, "a")
+    person.after(HOUR).transferred("a", "b")
+    assert person.ask(Kind.TRANSFER, "b").remaining == {"w": 0}
+    assert person.ask(Kind.TRANSFER, "b", deny=True).wecom_errcode == 40100
