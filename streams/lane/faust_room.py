@@ -100,7 +100,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         )
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """For Faust's topics only: it seeks after rebalances, but the lane's truth is the watermark.
+        """For Faust's topics only: it seeks after rebalances, but our truth is the watermark.
 
         The group's offsets lag behind it, and an operator may have set them to anything.
         """

@@ -91,7 +91,7 @@ async def _place(
 
 
 async def _refuse_lost(consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
-    if await consumer.committed(source) is not None:
+    if (await consumer.committed(source) or 0) > 0:
         raise StartRefusedError(
             f"{source.topic}-{source.partition} was decided before but its changelog does not say"
             " how far: the changelog was lost; restore it, or delete the group's offsets to decide"

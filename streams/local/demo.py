@@ -44,7 +44,8 @@ def run(settings: Settings) -> int:
     """Play the day and show it; 0 if everything balances, 1 if not, 130 after Ctrl-C."""
     # A client says more than once what the error at the end says in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What asyncio does on Ctrl-C, ending every task in good order, is right for SIGTERM as well.
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with ExitStack() as cleanup:
             return _run(settings, cleanup)

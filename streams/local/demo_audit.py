@@ -100,7 +100,9 @@ def approvals(evidence: Evidence) -> Check:
     messages = Counter(message["decision_id"] for message in evidence.approved)
     differ = (decided - messages).total() + (messages - decided).total()
     twice = sum(count - 1 for count in messages.values())
-    text = f"{messages.total():,} messages on approved.* = {decided.total():,} approvals, {twice} twice"
+    text = (
+        f"{messages.total():,} messages on approved.* = {decided.total():,} approved, {twice} twice"
+    )
     return Check(differ + twice + evidence.misplaced, text)
 
 
@@ -128,9 +130,7 @@ def caps(evidence: Evidence, policy: Policy) -> Iterator[Check]:
     over = {window.id: over_cap(window, contacts, zone) for window in windows}
     people = len({contact.customer for contact in contacts})
     faults = ", ".join(f"{name}: {count}" for name, count in over.items() if count)
-    text = (
-        f"{len(windows)} windows × {people:,} customers recounted: {faults or 'nobody'} over a cap"
-    )
+    text = f"{len(windows)} windows × {people:,} customers, over a cap: {faults or 'nobody'}"
     yield Check(sum(over.values()), text)
 
 

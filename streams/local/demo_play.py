@@ -70,11 +70,12 @@ def _around(
         Check(lost, f"{traffic.intents:,} records produced = {evidence.intents:,} on the topic"),
         Check(
             sender.repeats,
-            f"{sender.sent:,} messages sent, none twice; for {sender.too_late:,} the sender was late",
+            f"{sender.sent:,} messages sent, {sender.repeats} twice; {sender.too_late:,} withheld:"
+            " their last moment had passed",
         ),
         Check(
             worker.died,
-            f"the worker was killed {worker.killed} × on purpose, and died {worker.died} × by itself",
+            f"the worker was killed {worker.killed} × on purpose, died {worker.died} × by itself",
         ),
         Check(abs(unbalanced), f"its own metric said so too: decorum_unbalanced {unbalanced}"),
     ]
@@ -83,7 +84,7 @@ def _around(
 async def _all_decided(traffic: Traffic) -> None:
     """Return when every intent produced is seen, decided, forwarded or refused."""
     seen = traffic.seen
-    while (
+    while (  # noqa: ASYNC110 (what it waits for is a sum of many records)
         seen.intents < traffic.intents
         or (seen.strays - seen.in_place)
         or seen.letters.total() < len(seen.unreadable)
@@ -128,16 +129,13 @@ async def _kill(day: Day, worker: Supervisor) -> None:
     await _until(clock, KILL_AT_MS)
     screen.event(clock(), "kill -9: the worker dies at its busiest, without a word")
     await worker.kill()
-    minutes = worker.down_seconds * clock.speed / 60
-    screen.event(
-        clock(),
-        f"started again and ready after {worker.down_seconds:.1f} s, {minutes:.0f} minutes of this"
-        " day; what it missed, it decides now",
-    )
+    seconds, minutes = worker.down_seconds, worker.down_seconds * clock.speed / 60
+    text = f"started again and ready {seconds:.1f} s later, {minutes:.0f} minutes of this day"
+    screen.event(clock(), text)
 
 
 async def _until(clock: FastClock, moment_ms: int) -> None:
-    while (seconds := clock.seconds_until(moment_ms)) > 0:
+    while (seconds := clock.seconds_until(moment_ms)) > 0:  # noqa: ASYNC110 (to be exact)
         await asyncio.sleep(seconds)
 
 

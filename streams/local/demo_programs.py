@@ -25,6 +25,12 @@ AUDIENCE: Final = 200
 """Customers of one broadcast or Moments intent."""
 CREDITS_ASKED: Final = 7
 """Answers of a talkative colleague to one question: more than a policy is likely to grant."""
+NOW_OR_NEVER: Final = 0.25
+SPOILS: Final = 0.3
+SCHEDULED: Final = 0.05
+"""Shares of coupons with `if_not_now: deny`, with a deadline, and with `not_before_ms`."""
+NIGHT: Final = range(24, 32)
+"""Hours in which a quarter as many orders move as by day."""
 LOOP: Final = 14
 """Notices that a shop in a loop sends to one customer."""
 MARKETING: Final = ["direct", "broadcast", "moment"]
@@ -41,21 +47,22 @@ def events_of(day: Day, partitions: int) -> list[Event]:
 
 def morning_campaign(day: Day, random: Random) -> Iterator[Event]:
     """Every account broadcasts; nobody minds waiting."""
-    return _campaign(day, random, "autumn", (9, 11), 0.6, {"priority": 40})
+    data = {"campaign_id": "autumn", "priority": 40}
+    return _campaign(day, random, (9, 11), 0.6, data)
 
 
 def evening_campaign(day: Day, random: Random) -> Iterator[Event]:
     """A second one, worth nothing after nine in the evening."""
-    data = {"priority": 60, "deadline_ms": at(timedelta(hours=21))}
-    return _campaign(day, random, "evening", (15, 17), 0.5, data)
+    data = {"campaign_id": "evening", "priority": 60, "deadline_ms": at(timedelta(hours=21))}
+    return _campaign(day, random, (15, 17), 0.5, data)
 
 
 def _campaign(
-    day: Day, random: Random, name: str, hours: tuple[int, int], share: float, data: dict[str, Any]
+    day: Day, random: Random, hours: tuple[int, int], share: float, data: dict[str, Any]
 ) -> Iterator[Event]:
     audience = {a: random.sample(c, round(len(c) * share)) for a, c in day.contacts.items()}
     size = max(1, sum(map(len, audience.values())))
-    more = {"kind": "broadcast", "campaign_id": name, "campaign_size": size, **data}
+    more, name = {"kind": "broadcast", "campaign_size": size, **data}, data["campaign_id"]
     for account, customers in audience.items():
         at_ms = _moment(random, *hours)
         for number, chunk in enumerate(_chunks(customers)):
@@ -85,11 +92,11 @@ def coupons(day: Day, random: Random) -> Iterator[Event]:
         account, customer = random.choice(day.pairs)
         at_ms = _moment(random, 6, 24)
         data: dict[str, Any] = {"kind": "direct", "priority": random.choice((30, 50, 70))}
-        if random.random() < 0.25:
+        if random.random() < NOW_OR_NEVER:
             data["if_not_now"] = "deny"
-        if random.random() < 0.3:
+        if random.random() < SPOILS:
             data["deadline_ms"] = at_ms + random.randrange(2, 9) * HOUR_MS
-        if random.random() < 0.05:
+        if random.random() < SCHEDULED:
             data["not_before_ms"] = at_ms + random.randrange(1, 4) * HOUR_MS
         data |= {"account_id": account, "customer_ids": [customer], "content_ref": "coupon/8"}
         yield intent(at_ms, "crm/coupons", f"coupon-{number}", data)
@@ -97,7 +104,7 @@ def coupons(day: Day, random: Random) -> Iterator[Event]:
 
 def orders(day: Day, random: Random) -> Iterator[Event]:
     """Order notices by day and by night, and one customer whose order is stuck in a loop."""
-    hours = [hour for hour in range(6, 36) for _ in range(1 if 24 <= hour < 32 else 4)]
+    hours = [hour for hour in range(6, 36) for _ in range(1 if hour in NIGHT else 4)]
     for number in range(round(day.customers * 1.1)):
         hour = random.choice(hours)
         pair = random.choice(day.pairs)

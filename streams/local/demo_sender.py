@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from streams.local.demo_day import Event
 
+# Shares of messages, and of the requests that are answered.
 FAILS: Final = 0.03
 LATE: Final = 0.04
 REPEATED: Final = 0.03
@@ -26,6 +27,7 @@ CLICKS: Final = 0.1
 COMPLAINS: Final = 0.003
 BLOCKS: Final = 0.002
 OPTS_OUT: Final = 0.002
+ANSWERS: Final = 0.5
 ACCEPTS: Final = 0.4
 
 SOURCE: Final = "sender"
@@ -83,7 +85,7 @@ def _reactions(message: Mapping[str, Any], now_ms: int, random: Random) -> Itera
     """What the customer does about a message that came."""
     drawn = random.random()
     if message["kind"] == "friend_request":
-        return [_answer(message, now_ms, random)] if drawn < 0.5 else []
+        return [_answer(message, now_ms, random)] if drawn < ANSWERS else []
     if message["kind"] not in MARKETING:
         return []
     for what, share, more in (

@@ -1,6 +1,7 @@
 """Runs the demo's worker the way a supervisor does: a process that is started again when it dies.
 
-It must never hide a death that the demo did not cause: `died` counts those. The worker's log is a file of the demo's temporary directory.
+It must never hide a death that the demo did not cause: `died` counts those. The worker's log is a
+file of the demo's temporary directory.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **_environment(self.settings)},
+                env={**os.environ, **_environment(self.settings), "TMPDIR": str(self.log.parent)},
                 start_new_session=True,  # Ctrl-C is for the demo, which stops it in good order
             )
         self.tell_beginning()
@@ -97,6 +98,7 @@ class Supervisor:
         while True:
             process = self._process
             if process is not None and process.poll() is not None:
+                _hang_up(process)
                 self._mourn(process.returncode)
                 self.start()
             await asyncio.sleep(CHECK_S)
@@ -109,7 +111,7 @@ class Supervisor:
         process = self._process
         self.killed += 1
         process.kill()
-        while self._process is process:
+        while self._process is process:  # noqa: ASYNC110 (a process ends without an event)
             await asyncio.sleep(CHECK_S)
         await self.ready()
         self.down_seconds = time.monotonic() - began
@@ -124,8 +126,7 @@ class Supervisor:
             process.wait(STOP_TIMEOUT_S)
         process.kill()
         process.wait()
-        if process.stdin:
-            process.stdin.close()
+        _hang_up(process)
 
     def log_end(self) -> str:
         """The last lines of the worker's log."""
@@ -151,6 +152,11 @@ class Supervisor:
                 return answer.ok
         except (aiohttp.ClientError, OSError):
             return False
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        process.stdin.close()
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -42,6 +43,8 @@ def main() -> int:
     options = _options()
     names = options.only or [name for name in BENCHES if name != ON_REQUEST or options.peers]
     _forget_settings()
+    # Clients that wait for a fresh topic's leader say so at every try.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     cores = divide_cores()
     facts = describe(cores)
     print(*facts, sep="\n", file=sys.stderr, flush=True)
@@ -58,7 +61,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes: only shows that it runs")
     parser.add_argument("--long", action="store_true", help="hold a million intents")
-    parser.add_argument("--only", action="append", choices=BENCHES, help="this one; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=BENCHES, help="this one; may be repeated"
+    )
     parser.add_argument("--peers", action="store_true", help="also measure Kafka Streams (Maven)")
     return parser.parse_args()
 

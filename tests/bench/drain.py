@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streams.topics import CANDIDATES, INTENTS
 from tests.bench import load
 from tests.bench.cluster import committed, fill, make_topics, read
 from tests.bench.report import Row, counted
@@ -36,7 +37,7 @@ async def run(run: Run) -> list[Row]:
     named = f"{counted(count)} intents, {counted(customers)} customers, {load.ACCOUNTS} accounts"
     both = await both_stages(run, count, customers)
     alone = await customer_stage(run, count, customers)
-    hundred = await _drained(run, False, load.campaign(count, each=100), count)
+    hundred = await _drained(run, INTENTS, load.campaign(count, each=100), count)
     return [
         _row("both stages", both, f"{named}; {both.outcomes}"),
         _row("both stages, 100 customers an intent", hundred, hundred.outcomes),
@@ -51,19 +52,19 @@ def _row(measured: str, drained: Drained, what: str) -> Row:
 
 
 async def both_stages(run: Run, count: int, customers: int) -> Drained:
-    return await _drained(run, False, load.mixed(count, customers), count)
+    return await _drained(run, INTENTS, load.mixed(count, customers), count)
 
 
 async def customer_stage(run: Run, count: int, customers: int) -> Drained:
     """The account stage runs as well, and has nothing to do."""
     items = load.candidates(load.mixed(count, customers), load.MORNING_MS)
-    return await _drained(run, True, items, count)
+    return await _drained(run, CANDIDATES, items, count)
 
 
-async def _drained(run: Run, as_candidates: bool, items: Iterable[Item], count: int) -> Drained:
+async def _drained(run: Run, topic: str, items: Iterable[Item], count: int) -> Drained:
     async with run.corner("drain") as settings:
         names = await make_topics(settings)
-        await fill(settings, names.candidates if as_candidates else names.intents, items)
+        await fill(settings, names.physical(topic), items)
         run.say(f"drain: {counted(count)} decisions wait")
         async with run.worker(settings, load.MORNING_MS) as worker:
             await committed(settings, names.decisions, count, worker, PATIENCE_S)

@@ -2,11 +2,12 @@
 
 From the intent's bytes to the decision's: decode, open the ledger, decide by the packaged policy
 `wecom`, encode the decision and the approved message, close the ledger. Then both stages over a
-whole load, with routing, candidates, state and counts. `time.process_time`, best of several rounds.
+whole load, with routing, candidates, state and counts. `time.process_time`, best of the rounds.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -34,14 +35,15 @@ from tests.bench.machine import placed
 from tests.bench.report import BenchError, Row, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.core.law import Law
-    from streams.lane.batch import Batch
     from streams.lane.stage import Stage
+    from tests.bench.cluster import Item
     from tests.bench.run import Run
 
 ROUNDS: Final = 7
+PASSES: Final = 3
 NOW_MS: Final = load.MORNING_MS
 
 
@@ -142,43 +144,38 @@ def _stages(count: int) -> list[Row]:
     account = AccountStage(topics, router)
     rules = Rules(policies.packaged()[1])
     customer = CustomerStage(topics, router, rules, Erasure(None))
-    intents = [(topics.intents, *item) for item in load.mixed(count, count // 3)]
-    account_s, outputs = _through(account, intents)
-    candidates = [(t, key or b"", value or b"") for t, key, value in outputs]
-    customer_s, _ = _through(customer, candidates)
-    how = f"the load of `drain`, {counted(count)} intents, one partition, one pass"
+    intents = list(load.mixed(count, count // 3))
+    candidates = list(load.candidates(iter(intents), NOW_MS))
+    account_s = _through(account, _records(topics.intents, intents))
+    customer_s = _through(customer, _records(topics.candidates, candidates))
+    how = f"the load of `drain`, {counted(count)} intents in full batches, best of {PASSES} passes"
+    parts = {"account stage": account_s, "customer stage": customer_s}
+    parts["both stages"] = account_s + customer_s
     return [
-        Row("floor", "account stage", f"{account_s / count * 1e6:.1f} µs", how),
-        Row("floor", "customer stage", f"{customer_s / count * 1e6:.1f} µs", how),
-        Row("floor", "both", f"{(account_s + customer_s) / count * 1e6:.1f} µs", how),
+        Row("floor", f"{name} in memory", f"{seconds / count * 1e6:.1f} µs", how)
+        for name, seconds in parts.items()
     ]
 
 
-Written = tuple[str, "bytes | None", "bytes | None"]
+def _records(topic: str, items: Sequence[Item]) -> list[DriverRecord]:
+    return [DriverRecord(topic, 0, n, 0, key, value) for n, (key, value) in enumerate(items)]
 
 
-def _through(
-    stage: Stage, items: Sequence[tuple[str, bytes, bytes]]
-) -> tuple[float, list[Written]]:
-    """Processor seconds in full batches, and what was written to candidates and decisions."""
-    state, watermark, written = State(), Watermark(), list[Written]()
-    records = [DriverRecord(t, 0, n, 0, key, value) for n, (t, key, value) in enumerate(items)]
-    seconds = 0.0
+def _through(stage: Stage, records: Sequence[DriverRecord]) -> float:
+    """Processor seconds for all of them, from an empty state."""
+    # A worker's records come and go; here they lie about, and the collector need not look at them.
+    gc.collect()
+    gc.freeze()
+    try:
+        return min(_pass(stage, records) for _ in range(PASSES))
+    finally:
+        gc.unfreeze()
+
+
+def _pass(stage: Stage, records: Sequence[DriverRecord]) -> float:
+    state, watermark = State(), Watermark()
+    began = time.process_time()
     for first in range(0, len(records), MAX_RECORDS):
-        began = time.process_time()
-        batch = decide_batch(
-            stage, 0, state, watermark, records[first : first + MAX_RECORDS], NOW_MS
-        )
-        seconds += time.process_time() - began
-        written += _written(batch, stage.changelog)
-    return seconds, written
-
-
-def _written(batch: Batch | None, changelog: str) -> Iterable[Written]:
-    writes = batch.writes if batch else {}
-    return [
-        (topic, key, value)
-        for (topic, _), items in writes.items()
-        if topic != changelog
-        for key, value in items
-    ]
+        batch = records[first : first + MAX_RECORDS]
+        decide_batch(stage, 0, state, watermark, batch, NOW_MS)
+    return time.process_time() - began

@@ -1,7 +1,7 @@
 """A night's campaign: intents that wait for the morning, and the moment at which they may go.
 
-One worker takes the campaign at 03:00, when the policy's quiet hours hold everything; it is stopped,
-and another starts with the clock standing two seconds before the hour at which they end.
+One worker takes the campaign at 03:00, when the policy's quiet hours hold everything; it is
+stopped, and another starts with the clock standing two seconds before they end.
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ class _History:
         kinds, shares = list(load.MIX), list(load.MIX.values())
         many = round(len(self._customers) * A_DAY / HOURS)
         chosen = self._draw.choices(self._customers, self._weights, k=many)
-        intents = (
-            (b"", self._intent(who, self._draw.choices(kinds, shares)[0])) for who in chosen
-        )
+        intents = ((b"", self._intent(who, self._draw.choices(kinds, shares)[0])) for who in chosen)
         yield from load.candidates(intents, now_ms)
 
     def _intent(self, who: int, kind: str) -> bytes:

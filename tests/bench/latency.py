@@ -43,7 +43,7 @@ async def run(run: Run) -> list[Row]:
 def intents_at(settings: Settings, source: str, results: str, per_s: int, seconds: int) -> Steady:
     """Intents of one customer each, as in `drain`."""
     items = [(load.accepted(i[1]).id, i) for i in load.mixed(per_s * seconds, 50_000, seed=11)]
-    return Steady(settings, source, results, items, intent_of, per_s)
+    return Steady(settings, source, results, items, id_of=intent_of, per_s=per_s)
 
 
 def spent(program: Program, steady: Steady) -> tuple[str, str]:

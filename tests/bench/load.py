@@ -80,7 +80,7 @@ def intent(event_id: str, account: str, customers: list[str], kind: str, **more:
     return event(event_id, "intent", "crm/coupons", data | more)
 
 
-def contact(  # noqa: PLR0917 - the contract's fields in its order
+def contact(
     event_id: str, name: str, account: str, who: str, occurred_ms: int, **more: str
 ) -> bytes:
     """What a customer did, or what became of a message."""

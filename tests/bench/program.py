@@ -117,11 +117,9 @@ class Program:
         return c0 + (c1 - c0) * (moment - t0) / max(t1 - t0, 1e-9)
 
     async def _sample(self) -> None:
-        file, ticks = Path(f"/proc/{self.pid}/stat"), os.sysconf("SC_CLK_TCK")
         with suppress(OSError):
             while True:
-                fields = file.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-                self._samples.append((time.time(), (int(fields[11]) + int(fields[12])) / ticks))
+                self._samples.append((time.time(), _used_s(self.pid)))
                 await asyncio.sleep(SAMPLE_S)
 
 
@@ -188,6 +186,13 @@ class Worker(Program):
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+
+def _used_s(pid: int) -> float:
+    """User and system seconds of a process so far. Raises OSError where /proc does not tell."""
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    fields = text.rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def real_ms() -> int:

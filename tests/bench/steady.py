@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from streams.lane.partitioner import partition_for
@@ -35,6 +36,7 @@ class Steady:
         source: str,
         results: str,
         items: Sequence[tuple[str, Item]],
+        *,
         id_of: Callable[[bytes], str],
         per_s: int,
     ) -> None:
@@ -102,4 +104,4 @@ class Steady:
 
 def _longest(since: float, times: Sequence[float]) -> float:
     marks = [since, *(moment for moment in times if moment > since)]
-    return max((b - a for a, b in zip(marks, marks[1:], strict=False)), default=0.0)
+    return max((b - a for a, b in pairwise(marks)), default=0.0)

@@ -53,9 +53,7 @@ async def _round(run: Run, *, static: bool) -> tuple[float, float]:
         kept, killed = (_member(run, settings, name, static=static) for name in ("a", "b"))
         async with kept, killed:
             await asyncio.gather(kept.ready(), killed.ready())
-            steady = intents_at(
-                settings, names.intents, names.decisions, PER_S, BEFORE_S + AFTER_S
-            )
+            steady = intents_at(settings, names.intents, names.decisions, PER_S, BEFORE_S + AFTER_S)
             loading = asyncio.create_task(steady.run())
             await asyncio.sleep(BEFORE_S)
             return await _kill(run, settings, killed, steady, loading, static=static)

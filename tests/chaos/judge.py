@@ -29,7 +29,9 @@ def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | No
         return None if justified else f"{against} forbid it"
     times: Times = [(rule, counting(known, ask, rule)) for rule in law.governing(ask.kind)]
     if why[0] == "too_many_held":
-        return _least_urgent(known, ask, law) if any(too_early(times, ask, now_ms)) else "it is legal"
+        # What was held may have become legal by a new version and not have been looked at again.
+        may_wait = ask.name in known.held or any(too_early(times, ask, now_ms))
+        return _least_urgent(known, ask, law) if may_wait else "it is legal"
     judge = _JUDGES.get(said["outcome"])
     return judge(known, ask, law, times, said) if judge else f"{said['outcome']} is not judged"
 

@@ -319,9 +319,7 @@ class Model:
         """11: a reply is outside all windows."""
         if want.kind == Kind.REPLY:
             return []
-        return [
-            w for w in self.policy.windows if w.kinds >> want.kind & 1 and w.shadow == shadow
-        ]
+        return [w for w in self.policy.windows if w.kinds >> want.kind & 1 and w.shadow == shadow]
 
     def _times(self, window: Window, want: Want) -> list[int]:
         return [

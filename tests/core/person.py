@@ -60,7 +60,8 @@ def calendar(limit: int, period: Calendar, **parts: Any) -> Window:
 
 
 def window(**parts: Any) -> Window:
-    return Window(**{"id": "w", "kinds": ALL_KINDS, "scope": Scope.ENTERPRISE} | parts)
+    everything: dict[str, Any] = {"id": "w", "kinds": ALL_KINDS, "scope": Scope.ENTERPRISE}
+    return Window(**everything | parts)
 
 
 def policy(*windows: Window, **parts: Any) -> Policy:
@@ -211,9 +212,7 @@ class Person:
     def unfriended(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
         return self.note(events.FriendRemoved, events.Contact(**self._who(at_ms, account)))
 
-    def transferred(
-        self, giver: str, taker: str, at_ms: int | None = None
-    ) -> list[Settled]:
+    def transferred(self, giver: str, taker: str, at_ms: int | None = None) -> list[Settled]:
         data = events.Transfer(**self._who(at_ms, giver), to_account_id=taker)
         return self.note(events.Transferred, data)
 

@@ -75,6 +75,15 @@ def test_a_repeat_of_what_still_waits_is_a_duplicate_however_old() -> None:
     assert len(person.ledger.held) == 1
 
 
+def test_a_repeat_of_what_waited_long_is_a_duplicate_after_its_approval_too() -> None:
+    """contract.md: the same intent is decided once; it was a duplicate a moment before as well."""
+    person = full(policy(rolling(2, 3 * DAY, min_gap_ms=3 * DAY), **deadline(7 * DAY)))
+    ask = person.new_ask(Kind.DIRECT)
+    person.arrives(ask)
+    assert outcomes(person.at(NOON + 3 * DAY).wake()) == [("i3", "approved", Reason.OK)]
+    assert person.after(1).arrives(ask)[0].verdict.outcome == "duplicate"
+
+
 # --- holding --------------------------------------------------------------------------------------
 
 

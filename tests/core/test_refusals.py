@@ -131,6 +131,13 @@ def test_suppression_counts_from_the_latest_complaint() -> None:
     assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + DAY
 
 
+def test_suppression_by_a_complaint_whose_producer_knew_no_time() -> None:
+    """`occurred_at_ms` 0 is a valid time, and forever is for ever."""
+    person = Person(policy(suppression=WECOM))
+    person.complained(0)
+    assert person.ask(Kind.DIRECT).reason == "suppressed"
+
+
 def test_suppression_outlives_what_is_forgotten() -> None:
     person = Person(policy(suppression=WECOM))
     person.complained()

@@ -282,9 +282,7 @@ def test_send_by_is_the_earliest_of_all() -> None:
 
 # --- silence --------------------------------------------------------------------------------------
 
-SILENCE = Silence(
-    kinds=MARKETING, ignored=3, first_ms=5 * DAY, factor=2.0, longest_ms=180 * DAY
-)
+SILENCE = Silence(kinds=MARKETING, ignored=3, first_ms=5 * DAY, factor=2.0, longest_ms=180 * DAY)
 
 
 def ignore(person: Person, times: int) -> None:

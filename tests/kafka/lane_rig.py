@@ -203,6 +203,21 @@ class Rig:
             await consumer.stop()
         return found
 
+    async def set_group_offsets(self, topic: str, offset: int) -> None:
+        """What an operator may do to a group at rest."""
+        partitions = [TopicPartition(self.prefix + topic, n) for n in range(TOPICS[topic])]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            group_id=self.prefix + "lane",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            await consumer.commit(dict.fromkeys(partitions, offset))
+        finally:
+            await consumer.stop()
+
     async def close(self) -> None:
         for worker in self.workers:
             if worker.process.returncode is None:

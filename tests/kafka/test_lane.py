@@ -137,6 +137,18 @@ async def test_sigterm_while_no_broker_answers_ends_at_once(prefix: str) -> None
     assert await worker.ended() == 0, worker.errors
 
 
+async def test_the_groups_offsets_have_no_say(rig: Rig) -> None:
+    await rig.create()
+    await rig.produce("in", [(b"k0", b"x")] * 500)
+    await decide_one(rig, 500)
+    await rig.set_group_offsets("in", 0)
+    worker = await rig.worker()
+    await worker.accepts(ALL)
+    await rig.produce("in", [(b"k0", b"y")])
+    said = (await rig.read("out", 502))[b"k0"]
+    assert said == [b"%d:x" % (n + 1) for n in range(501)] + [b"502:y"]
+
+
 async def test_a_lost_changelog_is_refused(rig: Rig) -> None:
     await rig.create()
     await decide_one(rig)
@@ -157,10 +169,10 @@ async def test_a_recreated_source_is_refused(rig: Rig) -> None:
     assert "was recreated or truncated" in worker.errors
 
 
-async def decide_one(rig: Rig) -> None:
+async def decide_one(rig: Rig, waiting: int = 0) -> None:
     worker = await rig.worker()
     await rig.produce("in", [(b"k0", b"x")])
-    await rig.read("out", 1)
+    await rig.read("out", waiting + 1)
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0, worker.errors
 

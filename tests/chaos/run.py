@@ -1,0 +1,150 @@
+"""One run: a crew under load and under fire, drained, and audited by its topics alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from statistics import quantiles
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from streams import topics_admin
+from streams.settings import Settings
+from streams.topics import DECISIONS
+from tests.chaos.auditor import audit
+from tests.chaos.crew import Crew
+from tests.chaos.evidence import read_cluster
+from tests.chaos.faults import PATIENCE_S, Counts, Saboteur, plan
+from tests.chaos.load import LOOSER, POLICY, Load, policy_event
+from tests.chaos.traffic import Traffic
+from tests.kafka.tide import Tide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from streams.local.kafka import LocalKafka
+    from tests.chaos.auditor import Report
+    from tests.chaos.evidence import Evidence
+
+DRAIN_S: Final = 180.0
+LOOSER_AFTER_S: Final = 20.0
+NEVER_MS: Final = 1 << 60
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is made of. `seconds`: the least that the load goes on."""
+
+    counts: Counts
+    workers: int = 2
+    rate: int = 500
+    seconds: float = 0.0
+    partitions: int = 8
+    customers: int = 300
+    zombie_s: float = 12.0
+    static: str = "some"
+    seed: int = 1
+
+
+@dataclass
+class Result:
+    """What came of it."""
+
+    options: Options
+    report: Report
+    crew: Crew
+    sent: int
+    unacknowledged: int
+    recoveries_s: list[float]
+    longest_gap_s: float
+    drained_s: float
+    took_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing at all was wrong."""
+        return self.report.clean and not self.crew.wrong
+
+    def recovery_s(self, share: float) -> float:
+        """A percentile of the recoveries; 0 when no partition was ever alone."""
+        times = self.recoveries_s
+        if len(times) < 2:  # noqa: PLR2004 - a single one is all its percentiles
+            return times[0] if times else 0.0
+        return quantiles(times, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+async def run(
+    options: Options,
+    bootstrap: str,
+    broker: LocalKafka | None,
+    prefix: str,
+    logs: Path,
+    say: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Everything from the creation of the topics to the audit's report."""
+    settings = Settings(kafka=bootstrap, prefix=prefix, partitions=options.partitions)
+    client, random = settings.client_options(), Random(options.seed)
+    await topics_admin.ensure(settings)
+    load = Load(random, options.partitions, customers=options.customers)
+    traffic = Traffic(client, prefix, load, options.rate)
+    await traffic.put(policy_event(1, POLICY))
+    environment = {
+        "DECORUM_KAFKA": bootstrap,
+        "DECORUM_PREFIX": prefix,
+        "DECORUM_PARTITIONS": str(options.partitions),
+    }
+    crew = Crew(environment, options.workers, logs, options.static, partitions=options.partitions)
+    async with crew:
+        await crew.whole(PATIENCE_S)
+        say("all partitions are at work")
+        later = datetime.fromtimestamp(time.time() + LOOSER_AFTER_S, UTC)
+        await traffic.put(policy_event(2, LOOSER, later.isoformat()))
+        faults = plan(Random(options.seed), options.counts, options.workers)
+        began = time.monotonic()
+        writing = asyncio.create_task(traffic.run())
+        struck = await Saboteur(crew, broker, options.zombie_s, say).run(faults)
+        await asyncio.sleep(max(0.0, options.seconds - (time.monotonic() - began)))
+        traffic.stop()
+        await writing
+        ended = time.monotonic()
+        say(f"{traffic.sent} records written, all faults survived; draining")
+        async with Tide(client, prefix, options.partitions) as tide:
+            await tide.still(NEVER_MS, DRAIN_S)
+        drained = time.monotonic()
+        await crew.dismiss()
+    say("auditing")
+    evidence = await read_cluster(client, prefix, options.partitions)
+    read = time.monotonic()
+    report = audit(evidence)
+    return Result(
+        options=options,
+        report=report,
+        crew=crew,
+        sent=traffic.sent,
+        unacknowledged=traffic.unacknowledged,
+        recoveries_s=crew.recoveries_s(struck),
+        longest_gap_s=longest_gap_s(evidence, began_s=time.time() - (time.monotonic() - began)),
+        drained_s=drained - ended,
+        took_s={
+            "load": ended - began,
+            "drain": drained - ended,
+            "reading": read - drained,
+            "audit": time.monotonic() - read,
+        },
+    )
+
+
+def longest_gap_s(evidence: Evidence, began_s: float) -> float:
+    """The longest time in which some partition took no decision, from the load's start on."""
+    times: dict[int, list[int]] = defaultdict(lambda: [int(began_s * 1000)])
+    for record in evidence.topics[DECISIONS]:
+        data = orjson.loads(record.value or b"{}")["data"]
+        times[record.partition].append(data["decided_at_ms"])
+    gaps = [b - a for at in times.values() for a, b in zip(at, at[1:], strict=False)]
+    return max(gaps, default=0) / 1000

@@ -1,0 +1,64 @@
+"""A run in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.chaos.run import Result
+
+FAULTS = {
+    "kills": "kill -9",
+    "zombies": "frozen and thawed",
+    "terms": "asked to end",
+    "broker": "broker killed",
+}
+SHOWN = 5
+
+
+def table(result: Result) -> str:
+    """Two columns; then what was found, where something was."""
+    rows = list(_rows(result))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    return "\n".join([*lines, *_findings(result)])
+
+
+def _rows(result: Result) -> Iterator[tuple[str, str]]:
+    report, counts, options = result.report, result.report.counts, result.options
+    faults = options.counts._asdict().items()
+    yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n)
+    yield "load", (
+        f"{options.workers} workers, {options.rate}/s for {result.took_s['load']:.0f} s:"
+        f" {result.sent} records, {counts['interactions']} interactions"
+    )
+    yield "intents", f"{counts['intents']} for {counts['asked']} customers"
+    yield "decided", f"{counts['decided']}, and {counts['repeats']} duplicates"
+    yield "of these", f"{counts['approved ok']} approved, {_sum(result, 'expired')} expired"
+    yield "deferrals", str(_sum(result, "deferred"))
+    for kind in ("lost", "doubled", "invented", "misplaced", "over cap", "unjustified"):
+        yield kind, str(report.number(kind))
+    yield "wrong in the state", str(report.number("state"))
+    yield "still held", str(counts["held"])
+    yield "dead letters", f"{counts['dead letters']}, {report.number('dead letters')} wrong"
+    yield "strays forwarded", str(counts["strays"])
+    yield "aborted records", f"{counts['aborted']} written, none of them committed"
+    yield "recovery p50 / p95", f"{result.recovery_s(0.5):.1f} s / {result.recovery_s(0.95):.1f} s"
+    yield "longest gap", f"{result.longest_gap_s:.1f} s without a decision in some partition"
+    yield "drained in", f"{result.drained_s:.1f} s"
+    yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
+    yield "all clean", "yes" if result.clean else "NO"
+
+
+def _sum(result: Result, outcome: str) -> int:
+    counts = result.report.counts
+    return sum(n for name, n in counts.items() if name.startswith(f"{outcome} "))
+
+
+def _findings(result: Result) -> Iterator[str]:
+    for kind, sentences in [*result.report.findings.items(), ("exit", result.crew.wrong)]:
+        yield from (f"{kind}: {sentence}" for sentence in sentences[:SHOWN])
+        if len(sentences) > SHOWN:
+            yield f"{kind}: … and {len(sentences) - SHOWN} more"

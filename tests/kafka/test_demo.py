@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.local.demo import perform
+from streams.local.demo_day import Day
+from streams.local.kafka import free_port
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.local.kafka import LocalKafka
+
+FAST = 9_000
+"""Thirty hours in twelve seconds: the worker is down for a good part of them."""
+
+
+@pytest.mark.slow
+def test_a_small_day_with_a_kill_balances(
+    kafka: LocalKafka, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(
+        kafka=kafka.bootstrap, prefix=prefix, partitions=2, http=f"127.0.0.1:{free_port()}"
+    )
+
+    assert perform(settings, Day(customers=200, accounts=6), FAST, tmp_path) == 0
+
+    said = capsys.readouterr().out
+    assert "kill -9" in said
+    assert "killed 1 × on purpose, died 0 × by itself" in said
+    assert "FAULT" not in said
+    assert int(numbers(said, r"ok +(\S+) asked = ")) > 500
+
+
+def numbers(said: str, pattern: str) -> str:
+    found = re.search(pattern, said)
+    assert found, said
+    return found[1].replace(",", "")
+
+
+def test_a_cluster_out_of_reach_is_one_line(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DECORUM_KAFKA": f"127.0.0.1:{free_port()}",
+        "TMPDIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "demo"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("decorum: ")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

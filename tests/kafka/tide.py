@@ -1,0 +1,137 @@
+"""Whether a real Kafka has come to rest, by its topics alone: nothing waits, nothing is due.
+
+A stage writes its outputs, its state and how far it has read in one transaction. So, with all
+committed records read, everything is decided when each watermark stands behind the last record of
+each source, and nothing is due when no timer in the changelogs is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.watermark import Watermark
+from streams.topics import TOPICS, Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from aiokafka import ConsumerRecord
+
+POLL_MS: Final = 20
+
+
+class Tide:
+    """Follows the topics of one prefix; an async context manager."""
+
+    def __init__(
+        self, options: Mapping[str, Any], prefix: str, partitions: int, keep: Iterable[str] = ()
+    ) -> None:
+        """`keep`: the logical topics whose records are kept in `records`."""
+        self._options, self._names = options, Topics(prefix)
+        self._sources = {
+            self._names.rules_state: (self._names.policies, self._names.controls),
+            self._names.account_state: (self._names.intents,),
+            self._names.customer_state: (self._names.candidates, self._names.interactions),
+        }
+        self._keep = {self._names.physical(topic) for topic in keep}
+        self._parts = self._followed(partitions)
+        self._behind: dict[TopicPartition, int] = defaultdict(int)
+        self._states: dict[TopicPartition, State] = defaultdict(State)
+        self._marks: dict[TopicPartition, Watermark] = defaultdict(Watermark)
+        self.records: dict[str, list[ConsumerRecord[bytes, bytes]]] = defaultdict(list)
+
+    def _followed(self, partitions: int) -> list[TopicPartition]:
+        wanted = {*self._sources, *(s for group in self._sources.values() for s in group)}
+        wanted |= self._keep
+        return [
+            TopicPartition(self._names.physical(topic.name), number)
+            for topic in TOPICS
+            if self._names.physical(topic.name) in wanted
+            for number in range(topic.partition_count(partitions))
+        ]
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(
+            **self._options,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=POLL_MS,
+            max_partition_fetch_bytes=8 << 20,
+        )
+        await self._consumer.start()
+        self._consumer.assign(self._parts)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._consumer.stop()
+
+    async def look(self) -> None:
+        """Read everything that is committed by now."""
+        ends = await self._consumer.end_offsets(self._parts)
+        behind = set(self._parts)
+        while behind:
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
+            for part, records in fetched.items():
+                for record in records:
+                    self._see(part, record)
+            behind = {p for p in behind if await self._consumer.position(p) < ends[p]}
+
+    async def still(self, now_ms: int, patience_s: float) -> None:
+        """Wait until nothing waits and nothing is due by then. AssertionError when it never is."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.look()
+                while self.restless(now_ms):
+                    await self.look()
+        except TimeoutError as error:
+            unrest = self.restless(now_ms)
+            raise AssertionError(f"no rest after {patience_s} s: {unrest[:5]}") from error
+
+    def restless(self, now_ms: int) -> list[str]:
+        """What has not been decided or fired yet."""
+        found = []
+        for changelog, sources in self._sources.items():
+            numbers = [part.partition for part in self._parts if part.topic == changelog]
+            for number in numbers:
+                place = TopicPartition(changelog, number)
+                read = self._marks[place].next_offset
+                for source in sources:
+                    end = self._behind[TopicPartition(source, number)]
+                    if read.get(source, 0) < end:
+                        found.append(f"{source}-{number}: {read.get(source, 0)} of {end}")
+                due_ms = self._due_ms(place)
+                if due_ms is not None and due_ms <= now_ms:
+                    found.append(f"{changelog}-{number}: due at {due_ms}")
+        return found
+
+    def next_due_ms(self) -> int | None:
+        """When the next timer is due, anywhere."""
+        due = [self._due_ms(place) for place in list(self._states)]
+        return min((ms for ms in due if ms is not None), default=None)
+
+    def _due_ms(self, place: TopicPartition) -> int | None:
+        state = self._states[place]
+        state.loaded()
+        return state.next_due_ms()
+
+    def _see(self, part: TopicPartition, record: ConsumerRecord[bytes, bytes]) -> None:
+        self._behind[part] = record.offset + 1
+        if part.topic in self._sources and record.key is not None:
+            if record.key == WATERMARK_KEY:
+                self._marks[part] = Watermark.decode(record.value or b"{}")
+            else:
+                self._states[part].load(record.key, record.value)
+        if part.topic in self._keep:
+            self.records[self._names.logical(part.topic)].append(record)

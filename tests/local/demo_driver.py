@@ -1,0 +1,63 @@
+"""A demo's day without a broker: the real stages on the driver, with the demo's sender."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING
+
+import orjson
+
+from streams import policies
+from streams.lane.driver import Driver
+from streams.local.demo_evidence import APPROVED, Evidence
+from streams.local.demo_programs import events_of
+from streams.local.demo_sender import Sender
+from streams.stages.account import AccountStage
+from streams.stages.customer import CustomerStage
+from streams.stages.erasure import Erasure
+from streams.stages.routing import Router
+from streams.stages.rules import Rules
+from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
+
+if TYPE_CHECKING:
+    from streams.lane.driver import DriverRecord
+    from streams.local.demo_day import Day
+
+PARTITIONS = 4
+READ = (INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED)
+
+
+def played(day: Day) -> list[DriverRecord]:
+    """Every record that the demo's audit reads, after a day in which the worker crashed twice."""
+    topics, router = Topics(), Router(PARTITIONS)
+    stages = (
+        AccountStage(topics, router),
+        CustomerStage(topics, router, Rules(policies.packaged()[1]), Erasure(None)),
+    )
+    driver, sender = Driver(stages, PARTITIONS, clock=day.start_ms), Sender(day.seed)
+    order, read = count(), dict.fromkeys(APPROVED, 0)
+    waiting = [(event.at_ms, next(order), event) for event in events_of(day, PARTITIONS)]
+    heapq.heapify(waiting)
+    while waiting and waiting[0][0] < day.end_ms:
+        at_ms = max(driver.now_ms, waiting[0][0] + 60_000)
+        while waiting and waiting[0][0] <= at_ms:
+            event = heapq.heappop(waiting)[2]
+            driver.produce(event.topic, event.key, event.value, event.partition)
+        driver.advance(at_ms)
+        for topic in APPROVED:
+            records = driver.read(topic)[read[topic] :]
+            read[topic] += len(records)
+            for record in records:
+                message = orjson.loads(record.value or b"")["data"]
+                for event in sender.send(message, driver.now_ms):
+                    heapq.heappush(waiting, (event.at_ms, next(order), event))
+    return [record for topic in READ for record in driver.read(topic)]
+
+
+def evidence_of(records: list[DriverRecord]) -> Evidence:
+    """What the audit knows from these records."""
+    evidence = Evidence(PARTITIONS)
+    for record in records:
+        evidence.add(record.topic, record)
+    return evidence
