@@ -96,15 +96,20 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         self.ledger.held.remove(held)
         if self.now_ms > held.deadline_ms:
             verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=held.rule)
+        else:
+            verdict = self._decide(held.ask, held.mark)
+        if verdict.outcome is Outcome.DEFERRED:
+            changed = self._hold(held.ask, held.mark, verdict) != held
+        else:
+            changed = True
+            self._remember(held.mark)
+        if changed:
             yield Settled(held.ask, held.mark, verdict)
-            return
-        verdict = self._decide(held.ask, held.mark)
-        if verdict.outcome is not Outcome.DEFERRED:
-            yield Settled(held.ask, held.mark, verdict)
-            return
-        again = self._hold(held.ask, held.mark, verdict)
-        if again != held:
-            yield Settled(held.ask, held.mark, verdict)
+
+    def _remember(self, mark: int) -> None:
+        """Know repeats of what has waited for longer than repeats are remembered, too."""
+        if not seen_before(self.ledger, mark):
+            remember(self.ledger, mark, self.now_ms)
 
     def _decide(self, ask: Ask, mark: int) -> Verdict:
         law, ledger = self.laws[ask.kind], self.ledger
@@ -123,7 +128,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             deadline_ms = ask.accepted_ms + self.laws[ask.kind].deadline_ms
         eligible_ms = verdict.eligible_at_ms
         due_ms = deadline_ms + 1 if eligible_ms is None else min(eligible_ms, deadline_ms + 1)
-        held = Held(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask)
+        held = Held(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)
         self.ledger.held.append(held)
         return held
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from streams.core.reasons import Outcome, Reason
 from streams.core.timing import eligible_ms, fails, send_by_ms, too_early
 from streams.core.verdict import Verdict
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
 def decide(case: Case) -> Verdict:
     """The verdict on one case."""
     ask, law, now_ms = case.ask, case.law, case.now_ms
-    for refuse in law.refusals:
-        verdict = refuse(case)
-        if verdict is not None:
-            return verdict
     contacts = live_contacts(case.ledger, ask.account_id)
     stands = standings(law.windows, contacts, ask.campaign_id, law.zone, now_ms)
     shadow = _shadow(case, contacts) if law.shadows else None
+    for refuse in law.refusals:
+        refused = refuse(case)
+        if refused is not None:
+            left = _remaining(stands, taken=0)
+            return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
     early = too_early(case, stands)
     if early is None:
         return Verdict(

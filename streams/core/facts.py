@@ -19,16 +19,28 @@ if TYPE_CHECKING:
     from streams.core.ledger import Contact, Pair
 
 
+def heard_ms(occurred_ms: int, now_ms: int) -> int:
+    """When something happened, by the producer's word: not in the future, and not never (0)."""
+    return max(1, min(occurred_ms, now_ms))
+
+
 def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> bool:
-    """The message was sent: it counts from then on at that moment."""
+    """The message was sent: it counts from then on at that moment.
+
+    A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
+    """
     contact = _awaiting(ledger, mark)
-    if contact is None:
+    if contact is None or contact.kind == Kind.TRANSFER:
         return False
+    _settle(contact, occurred_ms, now_ms)
+    return True
+
+
+def _settle(contact: Contact, occurred_ms: int, now_ms: int) -> None:
     decided_ms = contact.decided_ms
-    contact.at_ms = max(decided_ms, min(occurred_ms, now_ms))
+    contact.at_ms = max(decided_ms, heard_ms(occurred_ms, now_ms))
     contact.lag_ms = contact.at_ms - decided_ms
     contact.state, contact.mark = State.DELIVERED, 0
-    return True
 
 
 def failed(ledger: Ledger, mark: int) -> bool:
@@ -47,14 +59,14 @@ def _awaiting(ledger: Ledger, mark: int) -> Contact | None:
 def message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer wrote: reply credits open or renew, and silence is broken."""
     pair = ledger.pair(account)
-    pair.credit_ms = max(pair.credit_ms, min(occurred_ms, now_ms))
+    pair.credit_ms = max(pair.credit_ms, heard_ms(occurred_ms, now_ms))
     engaged(ledger, account, occurred_ms, now_ms)
 
 
 def engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """A sign of interest: it answers every contact that was decided by then."""
     pair = ledger.pair(account)
-    pair.engaged_ms = max(pair.engaged_ms, min(occurred_ms, now_ms))
+    pair.engaged_ms = max(pair.engaged_ms, heard_ms(occurred_ms, now_ms))
     _forget_answered(pair)
 
 
@@ -68,26 +80,31 @@ def _forget_answered(pair: Pair) -> None:
 
 def hurt(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """A complaint or a block: suppression counts from the latest."""
-    pair, at_ms = ledger.pair(account), min(occurred_ms, now_ms)
+    pair, at_ms = ledger.pair(account), heard_ms(occurred_ms, now_ms)
     pair.hurt_ms = max(pair.hurt_ms, at_ms)
     ledger.hurt_ms = max(ledger.hurt_ms, at_ms)
 
 
-def befriended(ledger: Ledger, account: str) -> None:
+def befriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer is a contact of the account."""
-    ledger.pair(account).friend = Friend.YES
+    _tie(ledger.pair(account), Friend.YES, heard_ms(occurred_ms, now_ms))
 
 
-def unfriended(ledger: Ledger, account: str) -> None:
+def unfriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer is no longer a contact of the account."""
-    ledger.pair(account).friend = Friend.REMOVED
+    _tie(ledger.pair(account), Friend.REMOVED, heard_ms(occurred_ms, now_ms))
+
+
+def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
+    if at_ms >= pair.friend_ms:
+        pair.friend, pair.friend_ms = friend, at_ms
 
 
 def consented(
     ledger: Ledger, kinds: Iterable[int], occurred_ms: int, now_ms: int, *, allowed: bool
 ) -> None:
     """The customer's word on kinds of message; the newest word on each kind holds."""
-    at_ms = min(occurred_ms, now_ms)
+    at_ms = heard_ms(occurred_ms, now_ms)
     for kind in kinds:
         before = ledger.consent.get(kind)
         if before is None or before.at_ms <= at_ms:
@@ -98,24 +115,28 @@ def told_hours(
     ledger: Ledger, quiet: Quiet | None, zone: str | None, occurred_ms: int, now_ms: int
 ) -> None:
     """The customer's own quiet hours and zone, where given; the newest word on each holds."""
-    at_ms = min(occurred_ms, now_ms)
+    at_ms = heard_ms(occurred_ms, now_ms)
     if quiet is not None and at_ms >= ledger.quiet_ms:
         ledger.quiet, ledger.quiet_ms = quiet, at_ms
     if zone is not None and at_ms >= ledger.zone_ms:
         ledger.zone, ledger.zone_ms = zone, at_ms
 
 
-def transferred(ledger: Ledger, account: str, taker: str, now_ms: int) -> None:
+def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
     """The customer went over to another account: what was between them goes along.
 
     Where the taker knew the customer already, both histories are kept. A transfer under way is
-    done.
+    done. The giver knows the customer no longer.
     """
-    end_transfer(ledger, account, done=True, now_ms=now_ms)
-    giver = ledger.pairs.get(account)
-    if giver is not None and account != taker:
-        del ledger.pairs[account]
+    for contact in _under_way(ledger, account):
+        _settle(contact, occurred_ms, now_ms)
+    if account == taker:
+        return
+    giver = ledger.pairs.pop(account, None)
+    if giver is not None:
         _merge(giver, ledger.pair(taker))
+    befriended(ledger, taker, occurred_ms, now_ms)
+    unfriended(ledger, account, occurred_ms, now_ms)
 
 
 def _merge(giver: Pair, taker: Pair) -> None:
@@ -128,14 +149,15 @@ def _merge(giver: Pair, taker: Pair) -> None:
     taker.ignored_ms = max(taker.ignored_ms, giver.ignored_ms)
     _forget_answered(taker)
     taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
-    taker.friend = Friend.YES
 
 
-def end_transfer(ledger: Ledger, account: str, *, done: bool, now_ms: int) -> None:
-    """The transfer under way from this account is over: it counts, or it never was."""
-    for contact in ledger.pair(account).contacts:
-        if contact.kind == Kind.TRANSFER and contact.state == State.RESERVED:
-            if done:
-                delivered(ledger, contact.mark, now_ms, now_ms)
-            else:
-                contact.state = State.RELEASED
+def transfer_failed(ledger: Ledger, account: str) -> None:
+    """The customer stays: the transfer under way no longer counts."""
+    for contact in _under_way(ledger, account):
+        contact.state = State.RELEASED
+
+
+def _under_way(ledger: Ledger, account: str) -> list[Contact]:
+    pair = ledger.pairs.get(account)
+    contacts = [] if pair is None else pair.contacts
+    return [c for c in contacts if c.kind == Kind.TRANSFER and c.state == State.RESERVED]

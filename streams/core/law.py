@@ -99,7 +99,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
         raise ValueError(msg)
-    governing = [w for w in policy.windows if _binds("windows", w.kinds, kind)]
+    governing = [_without_replies(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
     return Law(
         kind=kind,
         policy=policy.name,
@@ -125,6 +125,11 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         max_held=policy.max_held,
         retention=retention,
     )
+
+
+def _without_replies(window: Window) -> Window:
+    """Kinds that no window binds take no slot of one, either."""
+    return msgspec.structs.replace(window, kinds=window.kinds & _PASSES["windows"])
 
 
 def _passes(section: str, kind: Kind) -> bool:

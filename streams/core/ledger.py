@@ -74,7 +74,7 @@ class Pair(msgspec.Struct, array_like=True):
     `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
     `ignored`: when the contacts were decided that nobody answered and that are no longer listed,
     `ignored_ms`: when the last of them was made, `ignored_more`: how many earlier ones there were.
-    `hurt_ms`: the last complaint or block. All 0 for never.
+    `hurt_ms`: the last complaint or block. `friend_ms`: when `friend` became so. All 0 for never.
     """
 
     contacts: list[Contact] = []
@@ -85,6 +85,7 @@ class Pair(msgspec.Struct, array_like=True):
     ignored_more: int = 0
     hurt_ms: int = 0
     friend: int = Friend.UNKNOWN
+    friend_ms: int = 0
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True):
@@ -102,7 +103,10 @@ class Quiet(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Held(msgspec.Struct, array_like=True):
-    """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`."""
+    """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`.
+
+    `reason`, `rule` and `eligible_ms` are what was last said of it.
+    """
 
     due_ms: int
     deadline_ms: int
@@ -110,6 +114,7 @@ class Held(msgspec.Struct, array_like=True):
     reason: str
     rule: str | None
     ask: Ask
+    eligible_ms: int | None = None
 
 
 class Ledger(msgspec.Struct, array_like=True):

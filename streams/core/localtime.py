@@ -97,7 +97,8 @@ def _quiet_spans(zone: ZoneInfo, from_ms: int, to_ms: int, day: int) -> tuple[Sp
             _instants(zone, start, from_ms),
             _instants(zone, start + over_midnight, to_ms),
         )
-        spans.append(Span(starts.start_ms, ends.end_ms))
+        if starts.start_ms < ends.end_ms:  # a night that clocks skip whole is none
+            spans.append(Span(starts.start_ms, ends.end_ms))
     return tuple(spans)
 
 

@@ -126,6 +126,9 @@ def _is_under_way(contact: Contact, now_ms: int) -> bool:
 
 
 def _zone_unknown(case: Case) -> Verdict | None:
+    own = case.ledger.quiet
+    if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in whichever zone
+        return None
     return None if zone_of(case.ledger) is not None else no(Reason.QUIET_HOURS, rule="unknown_zone")
 
 

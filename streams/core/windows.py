@@ -86,6 +86,8 @@ def standings(
 def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
     kinds, scope = window.kinds, window.scope
     if scope is Scope.CAMPAIGN:
+        if campaign is None:  # of no campaign: nothing counts with it
+            return []
         return [
             c.at_ms for c in contacts.everyone if kinds >> c.kind & 1 and c.campaign == campaign
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -167,7 +168,7 @@ def _counted_with(window: Window, contact: Sent) -> tuple[str | None, ...]:
 
 
 def _over(window: Window, times: Sequence[int], zone: ZoneInfo) -> int:
-    over = sum(later - sooner < window.min_gap_ms for sooner, later in zip(times, times[1:]))  # noqa: B905, RUF007
+    over = sum(later - sooner < window.min_gap_ms for sooner, later in pairwise(times))
     if window.limit is None:
         return over
     if window.rolling_ms is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from streams.local.demo_evidence import Evidence
     from streams.settings import Settings
 
-WIDTH: Final = 96
-
 
 def header(settings: Settings) -> None:
     """What this is, before anything has started."""
@@ -34,21 +32,22 @@ def header(settings: Settings) -> None:
 
 def opening(settings: Settings, policy: Policy, day: Day, speed: float) -> None:
     """Where to look, once the worker is ready."""
-    minutes = day.hours * 3600 / speed
-    line(f"Worker   http://{settings.http}/metrics and /readyz, while it runs; latencies there")
-    line(f"         are in the fast clock's time: {speed:,.0f} times too long")
+    line(f"Worker   http://{settings.http}/metrics and /readyz, while it runs")
     line(f"Look     kcat -b {settings.kafka} -C -t {settings.prefix}decisions -o beginning")
+    line(f"Policy   {policy.name} version {policy.version}, {len(policy.windows)} contact windows")
     line(
-        f"Policy   {policy.name} version {policy.version}: {len(policy.windows)} windows a customer"
+        f"Day      {day.accounts} accounts, {day.customers:,} customers; "
+        f"{local(day.start_ms)} to {local(day.end_ms)} in {day.hours * 3600 / speed:.0f} seconds"
     )
-    line(f"Day      {day.accounts} accounts, {day.customers:,} customers, {day.hours} hours in")
-    line(f"         {minutes:.0f} seconds, from {local(day.start_ms)} to {local(day.end_ms)}")
+    ten_minutes = 600 / speed
+    line(f"Clock    {speed:,.0f} times as fast: 10 minutes pass in {ten_minutes:.1f} s. The worker")
+    line("         lives by it, so that its metrics of latency mean nothing here")
     line()
-    line(f"{'clock':<12}{'asked':>8}{'approved':>10}{'denied':>8}{'expired':>9}{'held now':>10}")
+    line(f"{'until':<12}{'asked':>8}{'approved':>10}{'denied':>8}{'expired':>9}{'held now':>10}")
 
 
 def hour(at_ms: int, asked: int, done: Counter[str], held: int) -> None:
-    """One hour of the day; `held`: all that waits at its end."""
+    """One hour of the day, by its end; `held`: all that waits then."""
     cells = f"{asked:>8,}{done['approved']:>10,}{done['denied']:>8,}{done['expired']:>9,}"
     line(f"{local(at_ms):<12}{cells}{held:>10,}")
 

@@ -42,7 +42,10 @@ def summary(evidence: Evidence, checks: Sequence[Check]) -> Iterator[tuple[str, 
     yield "Why not, or not yet", list(reasons(evidence))
     yield "The most wanted customers: messages nobody called for", list(busiest(evidence))
     yield "One customer's story", list(story(evidence))
-    yield "Audit, from the topics alone", list(audited(checks))
+    yield (
+        "Audit: counted again from the topics, then what the programs around them say",
+        list(audited(checks)),
+    )
 
 
 def outcomes(evidence: Evidence) -> Iterator[str]:
@@ -58,6 +61,7 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
         yield _row(kind, [evidence.kinds_asked[kind], *(counts[kind][name] for name in shown)])
     totals = sum(counts.values(), Counter())
     yield _row("all", [evidence.asked, *(totals[name] for name in shown)])
+    yield "expired: held until its deadline passed; held now: goes as soon as every rule allows it"
 
 
 def reasons(evidence: Evidence) -> Iterator[str]:

@@ -51,7 +51,7 @@ def _delivered(desk: Desk, data: events.Receipt) -> None:
 def _failed(desk: Desk, data: events.FailureReceipt) -> None:
     known = facts.failed(desk.ledger, mark_of(data.decision_id))
     if known and data.reason == "not_friend":
-        facts.unfriended(desk.ledger, data.account_id)
+        _friend_removed(desk, data)
 
 
 def _hurt(desk: Desk, data: events.Contact) -> None:
@@ -60,7 +60,7 @@ def _hurt(desk: Desk, data: events.Contact) -> None:
 
 def _blocked(desk: Desk, data: events.Contact) -> None:
     _hurt(desk, data)
-    facts.unfriended(desk.ledger, data.account_id)
+    _friend_removed(desk, data)
 
 
 def _consent(desk: Desk, data: events.ConsentWish) -> None:
@@ -79,11 +79,11 @@ def _quiet(hours: events.QuietHours | str | None) -> Quiet | None:
 
 
 def _friend_added(desk: Desk, data: events.Contact) -> None:
-    facts.befriended(desk.ledger, data.account_id)
+    facts.befriended(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
 def _friend_removed(desk: Desk, data: events.Contact) -> None:
-    facts.unfriended(desk.ledger, data.account_id)
+    facts.unfriended(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
 def _friend_refused(desk: Desk, data: events.Contact) -> None:
@@ -91,11 +91,12 @@ def _friend_refused(desk: Desk, data: events.Contact) -> None:
 
 
 def _transferred(desk: Desk, data: events.Transfer) -> None:
-    facts.transferred(desk.ledger, data.account_id, data.to_account_id, desk.now_ms)
+    when = (data.occurred_at_ms, desk.now_ms)
+    facts.transferred(desk.ledger, data.account_id, data.to_account_id, *when)
 
 
 def _transfer_failed(desk: Desk, data: events.Transfer) -> None:
-    facts.end_transfer(desk.ledger, data.account_id, done=False, now_ms=desk.now_ms)
+    facts.transfer_failed(desk.ledger, data.account_id)
 
 
 _NOTES: Final[dict[type, Callable[[Desk, Any], None]]] = {

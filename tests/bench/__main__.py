@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.local.kafka import LocalKafka
 from tests.bench import drain, floor, held, latency, peers, restore, takeover
-from tests.bench.machine import describe, divide_cores
+from tests.bench.machine import Others, describe, divide_cores
 from tests.bench.report import BenchError, Row, table
 from tests.bench.run import Run
 
@@ -48,7 +48,9 @@ def main() -> int:
     cores = divide_cores()
     facts = describe(cores)
     print(*facts, sep="\n", file=sys.stderr, flush=True)
+    others = Others()
     rows = _measure(names, cores, quick=options.quick, long=options.long)
+    facts += [f"others    {others}"]
     size = "QUICK: sizes too small for figures" if options.quick else "full sizes"
     print(*facts, f"sizes     {size}", "", table(rows), sep="\n")
     return any(row.result == FAILED for row in rows)
@@ -84,7 +86,15 @@ def _measure(names: Sequence[str], cores: Cores | None, *, quick: bool, long: bo
         if set(names) != {"floor"}:
             stack.enter_context(broker)
         run = Run(broker.bootstrap, scratch, cores, quick, long)
+        if not quick and set(names) != {"floor"}:
+            asyncio.run(_warm(run))
         return [row for name in names for row in _one(name, run)]
+
+
+async def _warm(run: Run) -> None:
+    """A fresh Java machine compiles itself while it works; that is not what is measured."""
+    run.say("warming the broker up")
+    await drain.both_stages(run, 100_000, 100_000)
 
 
 def _one(name: str, run: Run) -> list[Row]:

@@ -55,6 +55,35 @@ def placed(cores: frozenset[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+class Others:
+    """How much of the machine went to processes that are none of this run's."""
+
+    def __init__(self) -> None:
+        self._began = _busy_s()
+
+    def __str__(self) -> str:
+        """Call when all processes of the run have ended and were waited for."""
+        busy_s, own_s, passed_s = (b - a for a, b in zip(self._began, _busy_s(), strict=True))
+        if not busy_s:
+            return "not known on this system"
+        share = max(0.0, busy_s - own_s) / (passed_s * (os.cpu_count() or 1))
+        warning = " - IT WAS BUSY WITH OTHER WORK: figures are too low" if share > 0.05 else ""
+        return f"{share:.0%} of the machine during the run{warning}"
+
+
+def _busy_s() -> tuple[float, float, float]:
+    """Processor seconds: of the machine, of this process and its ended children; and the clock."""
+    own = os.times()
+    own_s = own.user + own.system + own.children_user + own.children_system
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return 0.0, own_s, own.elapsed
+    user, nice, system, _, _, irq, soft_irq, *_ = map(int, line.split()[1:])
+    busy_s = (user + nice + system + irq + soft_irq) / os.sysconf("SC_CLK_TCK")
+    return busy_s, own_s, own.elapsed
+
+
 def describe(cores: Cores | None) -> list[str]:
     """One line for each fact that a figure depends on."""
     pinning = str(cores) if cores else "NOT PINNED: worker, broker and load share all cores"
@@ -63,7 +92,6 @@ def describe(cores: Cores | None) -> list[str]:
         f"software  Python {platform.python_version()}, Apache Kafka {_broker()}",
         f"revision  {_revision()}",
         f"pinning   {pinning}",
-        f"load      {_load()}",
     ]
 
 
@@ -99,10 +127,3 @@ def _git(*arguments: str) -> str:
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _load() -> str:
-    """Others at work on the machine spoil every figure below."""
-    lately = os.getloadavg()[0]
-    warning = " - THE MACHINE WAS BUSY: figures are too low" if lately > 0.5 else ""
-    return f"{lately:.2f} processes running in the minute before the first bench{warning}"

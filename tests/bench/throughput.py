@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 FROM: Final = 0.15
 UNTIL: Final = 0.85
+LEAST_S: Final = 1.0
+"""Over less than this, processor time sampled ten times a second says nothing."""
 
 
 class Throughput(NamedTuple):
-    """`cpu_us`: of the measured program for each result; None where the system does not tell."""
+    """`cpu_us`: of the measured program for each result; None where it is not known."""
 
     per_s: float
     cpu_us: float | None
@@ -33,7 +35,7 @@ class Throughput(NamedTuple):
     def cost(self) -> str:
         """The processor's side of it, in words."""
         if self.cpu_us is None or self.busy is None:
-            return "processor time not known on this system"
+            return "processor time not known (too short, or not this system's to tell)"
         return f"{self.cpu_us:.1f} µs of processor each, core {self.busy:.0%} busy"
 
 
@@ -45,6 +47,6 @@ def throughput(arrived_ms: Sequence[int], program: Program) -> Throughput:
     if until <= since:
         raise BenchError(f"{len(ordered)} results came within one millisecond: too few to measure")
     cpu_s, count = program.cpu_s(since, until), last - first
-    if cpu_s is None:
+    if cpu_s is None or until - since < LEAST_S:
         return Throughput(count / (until - since), None, None)
     return Throughput(count / (until - since), cpu_s / count * 1e6, cpu_s / (until - since))

@@ -31,7 +31,7 @@ def main() -> int:
     began = time.monotonic()
 
     def say(line: str) -> None:
-        print(f"{time.monotonic() - began:7.1f} s  {line}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {line}\n")
 
     say(f"logs in {directory}")
     try:
@@ -41,7 +41,7 @@ def main() -> int:
         )
     finally:
         broker.stop()
-    print(table(result))
+    sys.stdout.write(f"{table(result)}\n")
     return 0 if result.clean else 1
 
 

@@ -41,8 +41,8 @@ from streams.topics import (
 )
 from tests.chaos.caps import over_caps
 from tests.chaos.customers import Clockwork, Replay, Said
-from tests.chaos.inputs import lost_strays, place_of, read_interactions, read_intents
-from tests.chaos.laws import Unjudged, in_force, read_laws
+from tests.chaos.inputs import lost_strays, place_of, read_intents, read_interactions
+from tests.chaos.laws import in_force, read_laws
 from tests.chaos.letters import faults_of_letters, places_of_letters
 from tests.chaos.referee import Ask
 from tests.chaos.states import faults_of_states
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tests.chaos.evidence import Evidence, Seen
-    from tests.chaos.inputs import Inputs, Standing
+    from tests.chaos.inputs import Standing
     from tests.chaos.laws import Law
     from tests.chaos.referee import Known
 
@@ -115,12 +115,13 @@ class _Audit:
         report.add("over cap", over_caps(self.known, self.laws))
         held = self._held()
         report.add(
-            "state", faults_of_states(evidence, self.known, sum(self.asked.values()), held, self.laws)
+            "state",
+            faults_of_states(evidence, self.known, sum(self.asked.values()), held, self.laws),
         )
         self._count(held)
         return report
 
-    # --- nothing lost, nothing doubled --------------------------------------------------------------
+    # --- nothing lost, nothing doubled ---------------------------------------------------------
 
     def _asks(self) -> tuple[dict[AskKey, Ask], Counter[AskKey]]:
         accepted = _accepted_ms(self.evidence.topics[CANDIDATES])
@@ -187,7 +188,7 @@ class _Audit:
             if data["outcome"] == "approved"
         )
 
-    # --- nothing unjustified ------------------------------------------------------------------------
+    # --- nothing unjustified -------------------------------------------------------------------
 
     def _justified(self) -> None:
         clockwork = Clockwork(self.evidence)
@@ -224,7 +225,7 @@ class _Audit:
             self.report.add("unjustified", [why])
         return self.law_of.get((enterprise, version))
 
-    # --- what is counted --------------------------------------------------------------------------------
+    # --- what is counted -----------------------------------------------------------------------
 
     def _held(self) -> int:
         """How many have no last word yet."""

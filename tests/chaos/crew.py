@@ -143,7 +143,9 @@ class Crew:
         self.exits[f"{slot.meant or 'by itself'}: {code}"] += 1
         expected = {"killed": {-9}, "asked": {0}}.get(slot.meant, {70})
         if code not in expected:
-            self.wrong.append(f"worker {slot.number}, {slot.meant or 'by itself'}, ended with {code}")
+            self.wrong.append(
+                f"worker {slot.number}, {slot.meant or 'by itself'}, ended with {code}"
+            )
 
     async def _watch(self) -> None:
         while True:
@@ -161,7 +163,11 @@ class Crew:
             return {}
 
     def _is_whole(self, answers: list[dict[str, Any]]) -> bool:
-        for stage, wanted in (("rules", 1), ("account", self.partitions), ("customer", self.partitions)):
+        for stage, wanted in (
+            ("rules", 1),
+            ("account", self.partitions),
+            ("customer", self.partitions),
+        ):
             held = {n for answer in answers for n in answer.get(stage, {}).get("accepting", [])}
             if held != set(range(wanted)):
                 return False

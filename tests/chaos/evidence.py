@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -17,15 +17,7 @@ from streams.topics import TOPICS, Topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-
-class Read(Protocol):
-    """A record, whoever read it."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+    from streams.lane.stage import Record
 
 
 class Seen(NamedTuple):
@@ -47,11 +39,9 @@ class Evidence:
     aborted: int = 0
     """Records of output topics that were written and never committed."""
 
-    def add(self, topic: str, records: Iterable[Read]) -> None:
+    def add(self, topic: str, records: Iterable[Record]) -> None:
         """Keep records of a topic, read in order."""
-        self.topics[topic] += [
-            Seen(r.partition, r.offset, r.timestamp, r.key, r.value) for r in records
-        ]
+        self.topics[topic] += map(_seen, records)
 
 
 async def read_cluster(options: Mapping[str, Any], prefix: str, partitions: int) -> Evidence:
@@ -60,34 +50,29 @@ async def read_cluster(options: Mapping[str, Any], prefix: str, partitions: int)
     for topic in TOPICS:
         count = topic.partition_count(partitions)
         parts = [TopicPartition(names.physical(topic.name), number) for number in range(count)]
-        kept: list[Seen] = []
-        await _read(options, parts, "read_committed", lambda r, to=kept: to.append(_seen(r)))
-        evidence.topics[topic.name] = kept
+        kept: list[Seen] = evidence.topics[topic.name]
+        await _read(options, parts, "read_committed", kept.append)
         if topic.direction != "in":
             written = await _count(options, parts)
             evidence.aborted += written - len(kept)
     return evidence
 
 
-def _seen(record: Read) -> Seen:
+def _seen(record: Record) -> Seen:
     return Seen(record.partition, record.offset, record.timestamp, record.key, record.value)
 
 
 async def _count(options: Mapping[str, Any], parts: list[TopicPartition]) -> int:
-    written = [0]
-
-    def count(_: Read) -> None:
-        written[0] += 1
-
-    await _read(options, parts, "read_uncommitted", count)
-    return written[0]
+    written: list[None] = []
+    await _read(options, parts, "read_uncommitted", lambda _: written.append(None))
+    return len(written)
 
 
 async def _read(
     options: Mapping[str, Any],
     parts: list[TopicPartition],
     isolation: str,
-    on: Callable[[Read], None],
+    on: Callable[[Seen], None],
 ) -> None:
     consumer = AIOKafkaConsumer(
         **options,
@@ -105,7 +90,7 @@ async def _read(
             fetched = await consumer.getmany(*left, timeout_ms=500)
             for records in fetched.values():
                 for record in records:
-                    on(record)
+                    on(_seen(record))
             left = {part for part in left if await consumer.position(part) < ends[part]}
     finally:
         await consumer.stop()

@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | None:
     """Why the decision is not justified by this past; None when it is."""
     now_ms: int = said["decided_at_ms"]
-    expired = _is_over(known, ask, now_ms)
-    if expired or said["outcome"] == "expired":
-        return None if expired and said["outcome"] == "expired" else f"expired is {expired}"
-    against = noes(known, ask, law, now_ms)
+    times: Times = [(rule, counting(known, ask, rule)) for rule in law.governing(ask.kind)]
     why = said["reason"], said.get("rule")
+    if why[0] == "too_many_held" and ask.name in known.held:
+        # Whether it has become legal, or too late, is asked only when it is looked at again.
+        return _least_urgent(known, ask, law)
+    if said["outcome"] == "expired":
+        return None if _may_expire(known, ask, law, times, now_ms) else "its time is not over"
+    if _is_over(known, ask, now_ms):
+        return "its time is over"
+    against = noes(known, ask, law, now_ms)
     if against:
         justified = said["outcome"] == "denied" and why in against
         return None if justified else f"{against} forbid it"
-    times: Times = [(rule, counting(known, ask, rule)) for rule in law.governing(ask.kind)]
     if why[0] == "too_many_held":
-        # What was held may have become legal by a new version and not have been looked at again.
-        may_wait = ask.name in known.held or any(too_early(times, ask, now_ms))
-        return _least_urgent(known, ask, law) if may_wait else "it is legal"
+        early = any(too_early(times, ask, now_ms))
+        return _least_urgent(known, ask, law) if early else "it is legal"
     judge = _JUDGES.get(said["outcome"])
     return judge(known, ask, law, times, said) if judge else f"{said['outcome']} is not judged"
 
@@ -40,6 +43,13 @@ def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:
     waiting = known.held.get(ask.name)
     deadline_ms = ask.deadline_ms if waiting is None else waiting.deadline_ms
     return deadline_ms is not None and now_ms > deadline_ms
+
+
+def _may_expire(known: Known, ask: Ask, law: Law, times: Times, now_ms: int) -> bool:
+    """Its deadline is over; or it came so late that it could not be held for a moment."""
+    default_ms = ask.accepted_ms + law.deadline_ms[ask.kind]
+    stillborn = ask.deadline_ms is None and now_ms > default_ms and ask.name not in known.held
+    return _is_over(known, ask, now_ms) or (stillborn and any(too_early(times, ask, now_ms)))
 
 
 def _least_urgent(known: Known, ask: Ask, law: Law) -> str | None:

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 FOREVER: Final = 1 << 62
 _VALIDITY: Final = {
-    **{"direct": "1h", "broadcast": "24h", "moment": "24h", "friend_request": "24h"},
-    **{"reply": "48h", "transactional": "10m", "transfer": "24h"},
+    "direct": "1h",
+    "broadcast": "24h",
+    "moment": "24h",
+    "friend_request": "24h",
+    "reply": "48h",
+    "transactional": "10m",
+    "transfer": "24h",
 }
 _JUDGED: Final = {
     *("policy", "version", "enterprise", "effective_at", "time_zone", "remember", "groups"),
@@ -156,4 +161,4 @@ def _ms(duration: str) -> int:
 
 
 def _instant_ms(moment: str) -> int:
-    return round(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() * 1000)
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)

@@ -24,9 +24,7 @@ def places_of_letters(evidence: Evidence) -> set[Place]:
     return {_place(letter) for letter in _letters(evidence)}
 
 
-def faults_of_letters(
-    evidence: Evidence, intents: Inputs, interactions: Inputs
-) -> Iterator[str]:
+def faults_of_letters(evidence: Evidence, intents: Inputs, interactions: Inputs) -> Iterator[str]:
     """What is missing, too much, or not as it was."""
     letters = _letters(evidence)
     counted = Counter(_place(letter) for letter in letters)

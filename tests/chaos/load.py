@@ -25,47 +25,41 @@ if TYPE_CHECKING:
 ENTERPRISE: Final = "acme"
 KINDS: Final = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
 KIND_WEIGHTS: Final = [40, 20, 15, 5, 10, 10]
+
+
+def _window(
+    name: str, kinds: list[str] | str, scope: str, limit: int, rolling: str, **more: Any
+) -> dict[str, Any]:
+    return {"id": name, "kinds": kinds, "scope": scope, "limit": limit, "rolling": rolling} | more
+
+
+WINDOWS: Final = [
+    _window("two-20s", "marketing", "enterprise", 2, "20s", min_gap="3s"),
+    _window("five-2m", "marketing", "enterprise", 5, "2m", reserve={"slots": 1, "priority": 80}),
+    _window("ours", ["moment"], "account", 1, "15s"),
+    _window("spring", ["moment"], "campaign", 2, "40s"),
+    _window("notices", ["transactional"], "enterprise", 3, "10s"),
+    _window("adds", ["friend_request"], "enterprise", 1, "30s"),
+]
 POLICY: Final[dict[str, Any]] = {
     "groups": {"marketing": ["direct", "broadcast"]},
-    "windows": [
-        {
-            **{"id": "two-20s", "kinds": "marketing", "scope": "enterprise"},
-            **{"limit": 2, "rolling": "20s", "min_gap": "3s"},
-        },
-        {
-            **{"id": "five-2m", "kinds": "marketing", "scope": "enterprise"},
-            **{"limit": 5, "rolling": "2m", "reserve": {"slots": 1, "priority": 80}},
-        },
-        {"id": "ours", "kinds": ["moment"], "scope": "account", "limit": 1, "rolling": "15s"},
-        {"id": "spring", "kinds": ["moment"], "scope": "campaign", "limit": 2, "rolling": "40s"},
-        {
-            **{"id": "notices", "kinds": ["transactional"], "scope": "enterprise"},
-            **{"limit": 3, "rolling": "10s"},
-        },
-        {
-            **{"id": "adds", "kinds": ["friend_request"], "scope": "enterprise"},
-            **{"limit": 1, "rolling": "30s"},
-        },
-    ],
+    "windows": WINDOWS,
     "reply": {"credits": 2, "within": "30s"},
     "suppression": {"kinds": ["direct", "moment"], "account": "20s", "enterprise": "5s"},
     "consent": {"ask_first": []},
     "validity": {
-        **{"direct": "3s", "broadcast": "5s", "moment": "4s", "friend_request": "5s"},
-        **{"reply": "10s", "transactional": "2s"},
+        "direct": "3s",
+        "broadcast": "5s",
+        "moment": "4s",
+        "friend_request": "5s",
+        "reply": "10s",
+        "transactional": "2s",
     },
-    "deadline": {"default": "12s", "moment": "8s"},
+    "deadline": {"default": "8s", "moment": "5s"},
     "max_held": 5,
 }
-LOOSER: Final[dict[str, Any]] = POLICY | {
-    "windows": [
-        {
-            **{"id": "two-20s", "kinds": "marketing", "scope": "enterprise"},
-            **{"limit": 3, "rolling": "20s", "min_gap": "2s"},
-        },
-        *POLICY["windows"][1:],
-    ]
-}
+FASTER: Final = _window("two-20s", "marketing", "enterprise", 3, "20s", min_gap="2s")
+LOOSER: Final[dict[str, Any]] = POLICY | {"windows": [FASTER, *WINDOWS[1:]]}
 """The second version: what one worker decides by, all must decide by from the same moment on."""
 
 POISON: Final[list[bytes | None]] = [
@@ -153,7 +147,7 @@ class Load:
         if self.random.random() < 0.4:
             more["if_not_now"] = "deny"
         if self.random.random() < 0.3:
-            more["deadline_ms"] = now_ms + self.random.randint(-500, 15_000)
+            more["deadline_ms"] = now_ms + self.random.randint(-500, 9_000)
         if self.random.random() < 0.05:
             more["not_before_ms"] = now_ms + self.random.randint(0, 5_000)
         account = self._account()
@@ -165,7 +159,7 @@ class Load:
     def _interaction(self, now_ms: int) -> Put:
         customer = f"c{self.random.randrange(self.customers)}"
         what = self.random.choices(
-            ["message_received", "engaged", "complained", "consent"], [80, 10, 3, 7]
+            ["message_received", "engaged", "complained", "consent"], [75, 8, 3, 14]
         )[0]
         data = {
             "enterprise_id": ENTERPRISE,

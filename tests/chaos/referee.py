@@ -78,7 +78,7 @@ class Known:
         new.consent = dict(self.consent)
         return new
 
-    # --- what customers and senders say -----------------------------------------------------------
+    # --- what customers and senders say --------------------------------------------------------
 
     def hear(self, event: Event, noted_ms: int) -> None:
         """Take note of an interaction; `noted_ms`: the engine's clock then."""
@@ -115,7 +115,7 @@ class Known:
             if self.consent.get(kind, (0, True))[0] <= at_ms:
                 self.consent[kind] = (at_ms, data["allowed"])
 
-    # --- what the engine decided ------------------------------------------------------------------
+    # --- what the engine decided ---------------------------------------------------------------
 
     def follow(self, ask: Ask, said: dict[str, Any], law: Law, number: int) -> None:
         """Let a decision have its effect, justified or not."""
@@ -131,7 +131,7 @@ class Known:
             )
 
 
-# --- the rules ------------------------------------------------------------------------------------
+# --- the rules --------------------------------------------------------------------------------
 
 
 def noes(known: Known, ask: Ask, law: Law, now_ms: int) -> list[Why]:
@@ -181,7 +181,9 @@ def _uncalled(known: Known, ask: Ask, law: Law, now_ms: int) -> bool:
 def counting(known: Known, ask: Ask, rule: Rule) -> list[int]:
     """The times of all contacts under a rule, with those this ask shares it with."""
     return [
-        c.at_ms for c in known.contacts.values() if c.state != "released" and shares(rule, c.ask, ask)
+        c.at_ms
+        for c in known.contacts.values()
+        if c.state != "released" and shares(rule, c.ask, ask)
     ]
 
 

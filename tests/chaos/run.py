@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
@@ -74,12 +75,12 @@ class Result:
     def recovery_s(self, share: float) -> float:
         """A percentile of the recoveries; 0 when no partition was ever alone."""
         times = self.recoveries_s
-        if len(times) < 2:  # noqa: PLR2004 - a single one is all its percentiles
+        if len(times) < 2:
             return times[0] if times else 0.0
         return quantiles(times, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-async def run(
+async def run(  # noqa: PLR0917 - the run itself, then where it happens
     options: Options,
     bootstrap: str,
     broker: LocalKafka | None,
@@ -146,5 +147,5 @@ def longest_gap_s(evidence: Evidence, began_s: float) -> float:
     for record in evidence.topics[DECISIONS]:
         data = orjson.loads(record.value or b"{}")["data"]
         times[record.partition].append(data["decided_at_ms"])
-    gaps = [b - a for at in times.values() for a, b in zip(at, at[1:], strict=False)]
+    gaps = [b - a for at in times.values() for a, b in pairwise(at)]
     return max(gaps, default=0) / 1000

@@ -42,7 +42,9 @@ def faults_of_states(
     accounts = _last(evidence.topics[ACCOUNT_STATE])
     yield from _balance(accounts, customers, asked, held)
     remembered_ms = min((law.remember_ms for law in laws), default=0)
-    clocks = {part: _clock_ms(value) for (part, key), value in customers.items() if key == WATERMARK}
+    clocks = {
+        part: _clock_ms(value) for (part, key), value in customers.items() if key == WATERMARK
+    }
     ledgers = {key: (part, value) for (part, key), value in customers.items()}
     for key, past in known.items():
         part, value = ledgers.get(key, (0, None))

@@ -30,9 +30,12 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     report, counts, options = result.report, result.report.counts, result.options
     faults = options.counts._asdict().items()
     yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n)
-    yield "load", (
-        f"{options.workers} workers, {options.rate}/s for {result.took_s['load']:.0f} s:"
-        f" {result.sent} records, {counts['interactions']} interactions"
+    yield (
+        "load",
+        (
+            f"{options.workers} workers, {options.rate}/s for {result.took_s['load']:.0f} s:"
+            f" {result.sent} records, {counts['interactions']} interactions"
+        ),
     )
     yield "intents", f"{counts['intents']} for {counts['asked']} customers"
     yield "decided", f"{counts['decided']}, and {counts['repeats']} duplicates"

@@ -75,8 +75,8 @@ class Traffic:
                 made += due
                 self._raise_failed()
                 await asyncio.sleep(TICK_S)
-                while len(self._flying) > IN_FLIGHT:
-                    await asyncio.sleep(TICK_S)
+                if len(self._flying) > IN_FLIGHT:
+                    await asyncio.wait(self._flying)
             await asyncio.gather(*self._flying)
             self._flying.clear()
 

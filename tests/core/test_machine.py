@@ -29,6 +29,7 @@ from streams.core.policy import (
     Suppression,
     Window,
 )
+from streams.policies import packaged
 from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 
@@ -135,10 +136,13 @@ def suppressions() -> st.SearchStrategy[Suppression]:
     )
 
 
+PACKAGED = st.sampled_from(["wecom", "wecom-week", "wecom-month"]).map(lambda n: packaged(n)[1])
+
+
 class Customer(RuleBasedStateMachine):
     """The core and the model side by side."""
 
-    @initialize(law=policies(), start=st.sampled_from(STARTS), honest=st.booleans())
+    @initialize(law=policies() | PACKAGED, start=st.sampled_from(STARTS), honest=st.booleans())
     def opens(self, law: Policy, start: int, *, honest: bool) -> None:
         self.person = Person(law, start)
         self.model = Model(law, start)

@@ -96,6 +96,14 @@ def test_calendar_counts_a_contact_in_the_period_of_its_time_not_of_its_approval
     assert person.ask(Kind.DIRECT, deny=True).reason == "window_full"
 
 
+def test_calendar_does_not_count_a_reservation_for_the_next_period_in_this_one() -> None:
+    person = Person(policy(**validity(12 * HOUR)))
+    assert person.ask(Kind.DIRECT).send_by_ms == ms("2026-11-19 00:00")
+    person.policy = policy(calendar(1, Calendar.DAY), version=2)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+    assert person.at(ms("2026-11-19 00:00")).ask(Kind.DIRECT).reason == "window_full"
+
+
 @pytest.mark.parametrize(
     ("month", "days"), [("2026-02", 28), ("2028-02", 29), ("2026-11", 30), ("2026-12", 31)]
 )

@@ -7,6 +7,7 @@ UTC. Add one by writing a function under `@flow`; what holds for all of them is 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def flow(**sections: Any) -> Callable[[Callable[[Scene], None]], Callable[[Scene
     return enter
 
 
-# --- windows, gaps, time ----------------------------------------------------------------------------
+# --- windows, gaps, time ------------------------------------------------------------------------
 
 
 @flow(windows=[TWO_A_DAY])
@@ -149,9 +150,7 @@ def an_account_s_day_ends_at_midnight_and_binds_that_account_alone(scene: Scene)
 
 
 @flow(
-    windows=[
-        {"id": "once", "kinds": ["moment"], "scope": "campaign", "limit": 1, "rolling": "7d"}
-    ]
+    windows=[{"id": "once", "kinds": ["moment"], "scope": "campaign", "limit": 1, "rolling": "7d"}]
 )
 def a_campaign_has_windows_of_its_own(scene: Scene) -> None:
     scene.ask("1", kind="moment", campaign_id="spring", if_not_now="deny")
@@ -220,7 +219,7 @@ def not_before_its_time(scene: Scene) -> None:
     scene.expect("2", "denied not_yet +2h")
 
 
-# --- what is held ---------------------------------------------------------------------------------
+# --- what is held -------------------------------------------------------------------------------
 
 
 @flow(windows=[TWO_A_DAY], deadline={"default": "6h"})
@@ -232,9 +231,7 @@ def what_is_held_expires_a_millisecond_after_its_deadline(scene: Scene) -> None:
     scene.at("1h")
     scene.expect("own", "deferred window_full two-a-day +1d1h")
     scene.at("1h1ms")
-    scene.expect(
-        "own", "deferred window_full two-a-day +1d1h", "expired deadline_passed two-a-day"
-    )
+    scene.expect("own", "deferred window_full two-a-day +1d1h", "expired deadline_passed two-a-day")
     assert scene.decided_at("own") == "1h1ms"
     scene.at("7h")
     assert scene.decided_at("default") == "6h1ms"
@@ -293,7 +290,7 @@ def after_the_policy_s_memory_a_repeat_is_new(scene: Scene) -> None:
     scene.expect("1", "approved ok", "duplicate duplicate", "approved ok")
 
 
-# --- the noes ---------------------------------------------------------------------------------------
+# --- the noes -----------------------------------------------------------------------------------
 
 
 @flow(reply=REPLY)
@@ -421,7 +418,7 @@ def one_transfer_at_a_time_and_not_too_many(scene: Scene) -> None:
     assert scene.decisions("4")[0]["wecom_errcode"] == 40128
 
 
-# --- policies --------------------------------------------------------------------------------------
+# --- policies -----------------------------------------------------------------------------------
 
 
 @flow(windows=[TWO_A_DAY])
@@ -461,7 +458,5 @@ def who_has_no_policy_has_the_packaged_one(scene: Scene) -> None:
 
 
 def _at(scene: Scene, hours: int) -> str:
-    from datetime import UTC, datetime
-
     moment = datetime.fromtimestamp(scene.start_ms / 1000 + 3600 * hours, UTC)
     return moment.isoformat().replace("+00:00", "Z")

@@ -65,13 +65,13 @@ def what_cannot_be_read_is_kept_whole_and_disturbs_nobody(scene: Scene) -> None:
             for reason, value in BROKEN.items()
         }
         scene.ask("good")
-        nothing = scene.put(INTENTS, None, None)
+        nothing = scene.put(INTENTS, key, None)
     for (topic, reason), place in placed.items():
         letter = scene.letter(place)
         assert (letter["topic"], letter["reason"]) == (topic, reason)
         assert content_of(letter) == (key, BROKEN[reason])
     assert scene.letter(nothing)["reason"] == "not_json"
-    assert content_of(scene.letter(nothing)) == (None, None)
+    assert content_of(scene.letter(nothing)) == (key, None)
     scene.expect("good", "approved ok")
 
 

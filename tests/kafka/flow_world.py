@@ -1,0 +1,163 @@
+"""The flows' world on a real Kafka: a worker process, and a clock that is a file they share.
+
+Everything is known from the topics (`Tide`), but for one thing: that the worker follows a policy
+that was accepted. No topic tells it, so the worker prints it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from aiokafka import AIOKafkaProducer
+
+from streams import topics_admin
+from streams.lane.partitioner import partition_for
+from streams.lane.state import is_reserved
+from streams.local.kafka import free_port
+from streams.settings import PREFIX, Settings
+from streams.topics import RULES_STATE, TOPICS, Topics
+from tests.flows.world import SECRET, START_MS, Placed
+from tests.kafka.tide import Tide
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from types import TracebackType
+    from typing import Any, TypeVar
+
+    from streams.lane.stage import Record
+
+    Result = TypeVar("Result")
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60.0
+LARGEST_RECORD = 4 << 20
+
+
+class KafkaWorld:
+    """`tests.flows.world.World` on a cluster; a context manager that leaves no process behind."""
+
+    def __init__(self, bootstrap: str, prefix: str, directory: Path, partitions: int = 4) -> None:
+        self.partitions = partitions
+        self._settings = Settings(kafka=bootstrap, prefix=prefix, partitions=partitions)
+        self._names = Topics(prefix)
+        self._counts = {t.name: t.partition_count(partitions) for t in TOPICS}
+        self._clock, self._log = directory / "clock", directory / "worker.log"
+        self._runner = asyncio.Runner()
+
+    @property
+    def now_ms(self) -> int:
+        return int.from_bytes(self._clock.read_bytes(), "big")
+
+    def __enter__(self) -> Self:
+        self._set_clock(START_MS)
+        self._run(self._begin())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(ProcessLookupError):
+            self._worker.kill()
+        self._run(self._end())
+        self._runner.close()
+
+    def produce(
+        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
+    ) -> Placed:
+        if partition is None:
+            partition = partition_for(key, self._counts[topic]) if key is not None else 0
+        name = self._names.physical(topic)
+        sent = self._run(self._producer.send_and_wait(name, value, key=key, partition=partition))
+        return Placed(topic, sent.partition, sent.offset)
+
+    def settle(self) -> None:
+        self._run(self._settle())
+
+    def advance(self, to_ms: int) -> None:
+        self.settle()
+        while (due_ms := self._tide.next_due_ms()) is not None and due_ms <= to_ms:
+            self._set_clock(max(self.now_ms, due_ms))
+            self.settle()
+        self._set_clock(max(self.now_ms, to_ms))
+        self.settle()
+
+    def read(self, topic: str) -> Sequence[Record]:
+        return self._tide.records[topic]
+
+    def crash(self) -> None:
+        """kill -9, and a new worker in its place."""
+        self._worker.kill()
+        self._run(self._worker.wait())
+        self._run(self._start_worker())
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._runner.run(work)
+
+    def _set_clock(self, now_ms: int) -> None:
+        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
+            file.write(now_ms.to_bytes(8, "big"))
+
+    async def _begin(self) -> None:
+        await topics_admin.ensure(self._settings)
+        options = self._settings.client_options()
+        self._producer = AIOKafkaProducer(
+            **options, enable_idempotence=True, max_request_size=LARGEST_RECORD
+        )
+        await self._producer.start()
+        keep = [t.name for t in TOPICS]
+        self._tide = await Tide(options, self._settings.prefix, self.partitions, keep).__aenter__()
+        await self._start_worker()
+
+    async def _start_worker(self) -> None:
+        self._before = self._log.stat().st_size if self._log.exists() else 0
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        environment |= {
+            "DECORUM_KAFKA": self._settings.kafka,
+            "DECORUM_PREFIX": self._settings.prefix,
+            "DECORUM_PARTITIONS": str(self.partitions),
+            "DECORUM_HTTP": f"127.0.0.1:{free_port()}",
+            "DECORUM_SUPPRESSION_KEY": SECRET.decode(),
+        }
+        with self._log.open("ab") as log:
+            self._worker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.kafka.flow_worker", str(self._clock)),
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def _end(self) -> None:
+        await self._worker.wait()
+        await self._tide.__aexit__(None, None, None)
+        await self._producer.stop()
+
+    async def _settle(self) -> None:
+        await self._tide.still(self.now_ms, PATIENCE_S)
+        give_up_at = time.monotonic() + PATIENCE_S
+        while self._accepted() - self._followed():
+            if time.monotonic() > give_up_at:
+                raise AssertionError(f"the worker does not follow its rules: {self._tail()}")
+            await asyncio.sleep(0.02)
+
+    def _accepted(self) -> Counter[str]:
+        """How often each policy and control was written to the rules' state."""
+        records = self._tide.records[RULES_STATE]
+        return Counter(r.key.decode() for r in records if not is_reserved(r.key))
+
+    def _followed(self) -> Counter[str]:
+        lines = self._log.read_text(encoding="utf-8")[self._before :].splitlines()
+        return Counter(line.split()[1] for line in lines if line.startswith("follows "))
+
+    def _tail(self) -> str:
+        return self._log.read_text(encoding="utf-8")[-2000:]

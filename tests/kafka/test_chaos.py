@@ -1,0 +1,40 @@
+"""The short form of `python -m tests.chaos`: two workers, every kind of fault, then the audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.local.kafka import LocalKafka
+from tests.chaos.faults import Counts
+from tests.chaos.run import Options, run
+from tests.chaos.table import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORT = Options(
+    counts=Counts(kills=5, zombies=1, terms=1, broker=1),
+    rate=150,
+    partitions=4,
+    customers=80,
+    zombie_s=8.0,
+    seed=4,
+)
+
+
+@pytest.mark.slow
+async def test_nothing_is_lost_doubled_or_unjustified_under_fire(
+    kafka_tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a broker of its own, for it is killed as well."""
+    with LocalKafka(tmp_path / "kafka") as broker:
+        result = await run(SHORT, broker.bootstrap, broker, "chaos-", tmp_path)
+    with capsys.disabled():
+        print(f"\n{table(result)}")  # noqa: T201
+    assert result.clean, table(result)
+    counts = result.report.counts
+    assert counts["decided"] > 1_000
+    assert counts["approved ok"] > 100
+    assert counts["held"] == 0
