@@ -191,7 +191,7 @@ NIGHT = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
 
 def test_a_burst_keeps_order_by_priority_then_age() -> None:  # rules.md 5
     person = Person(policy(quiet_hours=NIGHT), ms("2026-11-18 23:00"))
-    for name, priority, age in [("old", 50, 3), ("urgent", 90, 1), ("new", 50, 1), ("low", 10, 9)]:
+    for name, priority, age in [("new", 50, 1), ("low", 10, 9), ("old", 50, 3), ("urgent", 90, 1)]:
         person.ask_all(
             Kind.DIRECT, intent_id=name, priority=priority, accepted_ms=person.now_ms - age
         )
