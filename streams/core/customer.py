@@ -66,6 +66,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [Settled(ask, mark, Verdict(Outcome.DUPLICATE, Reason.DUPLICATE))]
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(ask, mark)
+        if verdict.outcome is Outcome.DEFERRED and self.now_ms > self._deadline_ms(ask):
+            # Accepted long ago, by a clock of before an outage: there is no time left to wait.
+            verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=verdict.rule)
         settled = Settled(ask, mark, verdict)
         if verdict.outcome is not Outcome.DEFERRED:
             return [settled]
@@ -122,10 +125,13 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             )
         return verdict
 
+    def _deadline_ms(self, ask: Ask) -> int:
+        if ask.deadline_ms is not None:
+            return ask.deadline_ms
+        return ask.accepted_ms + self.laws[ask.kind].deadline_ms
+
     def _hold(self, ask: Ask, mark: int, verdict: Verdict) -> Held:
-        deadline_ms = ask.deadline_ms
-        if deadline_ms is None:
-            deadline_ms = ask.accepted_ms + self.laws[ask.kind].deadline_ms
+        deadline_ms = self._deadline_ms(ask)
         eligible_ms = verdict.eligible_at_ms
         due_ms = deadline_ms + 1 if eligible_ms is None else min(eligible_ms, deadline_ms + 1)
         held = Held(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIBRARIES: Final = ("aiokafka", "faust", "kafka", "mode")
+ALSO: Final = {
+    # mode logs a service's comings and goings under the module of its class: for ours, this one.
+    "streams.lane.faust_room": logging.WARNING,
+    # A transaction's first write is often answered NOT_ENOUGH_REPLICAS, which here means "again".
+    # What is not mended by trying again is raised, and ends the process with its own line.
+    "aiokafka.producer.sender": logging.ERROR,
+}
 SILENCE_S: Final = 10.0
 
 
@@ -48,6 +55,8 @@ def quieten_libraries() -> None:
     limit = RateLimit()
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in ALSO.items():
+        logging.getLogger(name).setLevel(level)
     for name in (*LIBRARIES, *logging.root.manager.loggerDict):
         if name.split(".")[0] in LIBRARIES:
             logging.getLogger(name).addFilter(limit)

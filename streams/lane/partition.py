@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from streams.lane.state import State
 
 IDLE_CHECK_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 0.1
 
 
 class Observer(Protocol):
@@ -154,8 +155,9 @@ class Partition:
     async def close(self) -> None:
         """Revoke for good and give up the producer."""
         await self.revoke()
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        while not self._task.done():  # aiokafka swallows a cancellation now and then
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
         if self._transactions:
             await self._transactions.close()
 
@@ -227,15 +229,21 @@ class Partition:
         self.progress_at = time.monotonic()
 
     async def _progress(self, memory: Memory) -> Batch | None:
-        """Follow the fetcher past markers and deleted records, so that `covers` can be true."""
+        """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
+        true, and settle what is owed to lag monitors.
+        """
         passed = False
         for tp, position in (await self._around.source.positions(self)).items():
             if not self.inbox.waiting and position > memory.watermark.next_offset[tp.topic]:
                 memory.watermark.next_offset[tp.topic] = position
                 passed = True
-        if not passed:
+        if not passed and not self._owes_offsets():
             return None
         return seal_progress(self.stage, self.number, memory.state, memory.watermark)
+
+    def _owes_offsets(self) -> bool:
+        """A lag monitor must see an idle partition at its end."""
+        return self._transactions is not None and self._transactions.owes_offsets
 
     async def _commit(self, batch: Batch, began: float) -> None:
         if self._transactions is None:

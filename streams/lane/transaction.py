@@ -30,6 +30,8 @@ class Transactions:
         self._producer = producer
         self._group = group
         self._offsets_at = 0.0
+        self.owes_offsets = False
+        """Whether the group's offsets are behind what is committed."""
 
     @classmethod
     async def fence(
@@ -46,7 +48,8 @@ class Transactions:
         for (topic, partition), items in writes.items():
             pending += await self._send(topic, partition, items)
         now = time.monotonic()
-        if now - self._offsets_at >= OFFSETS_EVERY_S:
+        self.owes_offsets = now - self._offsets_at < OFFSETS_EVERY_S
+        if not self.owes_offsets:
             self._offsets_at = now
             await producer.send_offsets_to_transaction(positions, self._group)
         for future in pending:
