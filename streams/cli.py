@@ -198,7 +198,7 @@ def demo() -> None:
     on that cluster.
     """
     settings = _settings()
-    from streams.local.demo import run
+    from streams.demo.show import run
 
     sys.exit(run(settings))
 

@@ -11,7 +11,7 @@ import sys
 import threading
 
 from streams import worker
-from streams.local.clock import FastClock
+from streams.demo.clock import FastClock
 from streams.ops.logs import configure_logs
 from streams.settings import load_settings
 

@@ -26,6 +26,7 @@ RESTART_S: Final = 0.2
 LOOK_S: Final = 0.1
 ANSWER_S: Final = 0.5
 FAREWELL_S: Final = 30.0
+INFANCY_S: Final = 10.0
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Slot:
     instance: str | None
     process: asyncio.subprocess.Process | None = None
     meant: str = ""
+    since: float = 0.0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if there is still a process to get it."""
@@ -118,7 +120,7 @@ class Crew:
 
     async def _supervise(self, slot: Slot) -> None:
         while not self._over:
-            slot.meant = ""
+            slot.meant, slot.since = "", time.monotonic()
             slot.process = await self._start(slot)
             code = await slot.process.wait()
             self._note(slot, code)
@@ -142,6 +144,8 @@ class Crew:
     def _note(self, slot: Slot, code: int) -> None:
         self.exits[f"{slot.meant or 'by itself'}: {code}"] += 1
         expected = {"killed": {-9}, "asked": {0}}.get(slot.meant, {70})
+        if time.monotonic() - slot.since < INFANCY_S:
+            expected |= {-15}  # asked to end before it could listen, and before it had begun
         if code not in expected:
             self.wrong.append(
                 f"worker {slot.number}, {slot.meant or 'by itself'}, ended with {code}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.local.demo import perform
-from streams.local.demo_day import Day
+from streams.demo.day import Day
+from streams.demo.show import perform
 from streams.local.kafka import free_port
 from streams.settings import Settings
 

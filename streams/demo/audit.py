@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from streams.core.policy import Policy, Window
-    from streams.local.demo_evidence import Evidence
+    from streams.demo.evidence import Evidence
 
 OUTCOMES: Final = (
     "approved",

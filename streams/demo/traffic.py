@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.core.kinds import KIND_NAMES
+from streams.demo.evidence import Evidence
 from streams.lane.partitioner import partition_for
-from streams.local.demo_evidence import Evidence
 from streams.topics import (
     DEAD_LETTERS,
     DECISIONS,
@@ -32,9 +32,9 @@ from streams.topics import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streams.local.clock import FastClock
-    from streams.local.demo_day import Event
-    from streams.local.demo_sender import Sender
+    from streams.demo.clock import FastClock
+    from streams.demo.day import Event
+    from streams.demo.sender import Sender
     from streams.settings import Settings
 
 TICK_S: Final = 0.02

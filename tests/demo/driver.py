@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from streams import policies
+from streams.demo.evidence import APPROVED, Evidence
+from streams.demo.programs import events_of
+from streams.demo.sender import Sender
 from streams.lane.driver import Driver
-from streams.local.demo_evidence import APPROVED, Evidence
-from streams.local.demo_programs import events_of
-from streams.local.demo_sender import Sender
 from streams.stages.account import AccountStage
 from streams.stages.customer import CustomerStage
 from streams.stages.erasure import Erasure
@@ -21,8 +21,8 @@ from streams.stages.rules import Rules
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
 
 if TYPE_CHECKING:
+    from streams.demo.day import Day
     from streams.lane.driver import DriverRecord
-    from streams.local.demo_day import Day
 
 PARTITIONS = 4
 READ = (INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED)

@@ -20,12 +20,12 @@ import click
 from aiokafka.errors import KafkaError
 
 from streams import policies, topics_admin
-from streams.local import demo_screen as screen
-from streams.local.clock import FastClock
-from streams.local.demo_day import Day
-from streams.local.demo_play import play
-from streams.local.demo_supervisor import DemoError, Supervisor
-from streams.local.demo_traffic import delete_topics
+from streams.demo import screen
+from streams.demo.clock import FastClock
+from streams.demo.day import Day
+from streams.demo.play import play
+from streams.demo.supervisor import DemoError, Supervisor
+from streams.demo.traffic import delete_topics
 from streams.local.jars import LocalKafkaError
 from streams.local.kafka import HOST, LocalKafka, free_port
 

@@ -1,7 +1,7 @@
 """Who wants to send what to whom in the demo's day, and what goes wrong at the producers'.
 
 A seeded generator: the same `Day` gives the same records, byte for byte. It must never know what
-the engine decides; what happens because of a decision is `demo_sender`.
+the engine decides; what happens because of a decision is `sender`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams.local.demo_day import HOUR_MS, MINUTE_MS, at, intent, interaction
+from streams.demo.day import HOUR_MS, MINUTE_MS, at, intent, interaction
 from streams.topics import INTENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from streams.local.demo_day import Day, Event
+    from streams.demo.day import Day, Event
 
 AUDIENCE: Final = 200
 """Customers of one broadcast or Moments intent."""

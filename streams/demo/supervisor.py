@@ -22,7 +22,7 @@ from streams.lane.failure import EXIT_REFUSED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.local.clock import FastClock
+    from streams.demo.clock import FastClock
     from streams.settings import Settings
 
 READY_TIMEOUT_S: Final = 60.0
@@ -59,7 +59,7 @@ class Supervisor:
         arguments = [str(self.clock.start_ms), str(self.clock.speed)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.local.demo_worker", *arguments],
+                [sys.executable, "-m", "streams.demo.worker", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

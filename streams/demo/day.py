@@ -1,6 +1,6 @@
 """The demo's day: how long, how large, who knows whom, and the records it is told in.
 
-The same `Day` gives the same people, byte for byte. What they do is `demo_programs`.
+The same `Day` gives the same people, byte for byte. What they do is `programs`.
 """
 
 from __future__ import annotations

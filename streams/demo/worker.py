@@ -1,6 +1,6 @@
 """The demo's worker: the real one, by a faster clock.
 
-Run as `python -m streams.local.demo_worker START_MS SPEED` with settings in the environment. The
+Run as `python -m streams.demo.worker START_MS SPEED` with settings in the environment. The
 first line on its standard input is the machine's millisecond at which the day begins; until then
 the clock stands still. The end of that input is the end of the demo, and of this process.
 """
@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
 from streams import worker
-from streams.local.clock import FastClock
+from streams.demo.clock import FastClock
 from streams.ops.logs import configure_logs
 from streams.settings import load_settings
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.local.demo_day import HOUR_MS, MINUTE_MS, interaction
-from streams.local.demo_programs import MARKETING
+from streams.demo.day import HOUR_MS, MINUTE_MS, interaction
+from streams.demo.programs import MARKETING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from streams.local.demo_day import Event
+    from streams.demo.day import Event
 
 # Shares of messages, and of the requests that are answered.
 FAILS: Final = 0.03

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from streams.local import clock as clock_module
-from streams.local.clock import FastClock
+from streams.demo import clock as clock_module
+from streams.demo.clock import FastClock
 
 
 @pytest.fixture

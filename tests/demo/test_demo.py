@@ -6,24 +6,24 @@ import orjson
 import pytest
 
 from streams import policies
+from streams.demo import summary
+from streams.demo.audit import Sent, audit, over_cap
+from streams.demo.day import HOUR_MS, ZONE, Day
+from streams.demo.programs import events_of
+from streams.demo.sender import Sender
+from streams.demo.words import WORDS
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused
 from streams.lane.partitioner import partition_for
-from streams.local import demo_summary
-from streams.local.demo_audit import Sent, audit, over_cap
-from streams.local.demo_day import HOUR_MS, ZONE, Day
-from streams.local.demo_programs import events_of
-from streams.local.demo_sender import Sender
-from streams.local.demo_words import WORDS
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, approved
-from tests.local.demo_driver import PARTITIONS, evidence_of, played
+from tests.demo.driver import PARTITIONS, evidence_of, played
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.policy import Window
+    from streams.demo.audit import Check
     from streams.lane.driver import DriverRecord
-    from streams.local.demo_audit import Check
 
 SMALL = Day(customers=60, accounts=4)
 POLICY = policies.packaged()[1]
@@ -212,7 +212,7 @@ def test_other_kinds_and_other_customers_do_not_count() -> None:
 
 def test_the_summary_counts_what_the_topics_say(records: list[DriverRecord]) -> None:
     evidence = evidence_of(records)
-    (head, *kinds, total, _) = demo_summary.outcomes(evidence)
+    (head, *kinds, total, _) = summary.outcomes(evidence)
     assert head.split()[:3] == ["asked", "approved", "denied"]
     numbers = [[int(cell.replace(",", "")) for cell in row.split()[1:]] for row in kinds]
     assert [sum(column) for column in zip(*numbers, strict=True)] == [
@@ -223,7 +223,7 @@ def test_the_summary_counts_what_the_topics_say(records: list[DriverRecord]) -> 
 
 def test_every_line_fits_and_every_reason_has_words(records: list[DriverRecord]) -> None:
     evidence = evidence_of(records)
-    for _, lines in demo_summary.summary(evidence, audit(evidence, POLICY)):
+    for _, lines in summary.summary(evidence, audit(evidence, POLICY)):
         assert lines
         assert max(map(len, lines)) <= 110
     reasons = {d["reason"] for ask in evidence.asks.values() for d in ask.decisions}

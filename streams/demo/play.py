@@ -10,22 +10,22 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from streams import topics_admin
-from streams.local import demo_screen as screen
-from streams.local.clock import real_ms
-from streams.local.demo_audit import Check, audit
-from streams.local.demo_day import HOUR_MS, MINUTE_MS, at
-from streams.local.demo_programs import events_of
-from streams.local.demo_sender import Sender
-from streams.local.demo_traffic import Traffic, read_evidence
+from streams.demo import screen
+from streams.demo.audit import Check, audit
+from streams.demo.clock import real_ms
+from streams.demo.day import HOUR_MS, MINUTE_MS, at
+from streams.demo.programs import events_of
+from streams.demo.sender import Sender
+from streams.demo.traffic import Traffic, read_evidence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from streams.core.policy import Policy
-    from streams.local.clock import FastClock
-    from streams.local.demo_day import Day
-    from streams.local.demo_evidence import Evidence
-    from streams.local.demo_supervisor import Supervisor
+    from streams.demo.clock import FastClock
+    from streams.demo.day import Day
+    from streams.demo.evidence import Evidence
+    from streams.demo.supervisor import Supervisor
 
 KILL_AT_MS: Final = at(timedelta(hours=15, minutes=40))
 DECIDED_TIMEOUT_S: Final = 30.0

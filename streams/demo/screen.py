@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.local.demo_summary import local, summary
+from streams.demo.summary import local, summary
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
     from streams.core.policy import Policy
-    from streams.local.demo_audit import Check
-    from streams.local.demo_day import Day
-    from streams.local.demo_evidence import Evidence
+    from streams.demo.audit import Check
+    from streams.demo.day import Day
+    from streams.demo.evidence import Evidence
     from streams.settings import Settings
 
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.kinds import KIND_NAMES
 from streams.core.reasons import TOO_EARLY
-from streams.local.demo_audit import contacts_of
-from streams.local.demo_day import ZONE
-from streams.local.demo_words import WORDS, Words
+from streams.demo.audit import contacts_of
+from streams.demo.day import ZONE
+from streams.demo.words import WORDS, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.local.demo_audit import Check
-    from streams.local.demo_evidence import Ask, Evidence
+    from streams.demo.audit import Check
+    from streams.demo.evidence import Ask, Evidence
 
 COLUMNS: Final = ("approved", "denied", "duplicate", "expired", "held_out", "cancelled", "deferred")
 TITLES: Final = {"deferred": "held now", "held_out": "held out"}
