@@ -31,6 +31,7 @@ CANDIDATES: Final = "decorum-candidates"
 ACCOUNT_STATE: Final = "decorum-account-state"
 CUSTOMER_STATE: Final = "decorum-customer-state"
 RULES_STATE: Final = "decorum-rules-state"
+SWEEPS: Final = "decorum-sweeps"
 
 DAY_MS: Final = 24 * 3600 * 1000
 HOUR_MS: Final = 3600 * 1000
@@ -181,6 +182,15 @@ TOPICS: Final[tuple[Topic, ...]] = (
         INPUT_RETENTION_MS,
         RECORD_BYTES,
     ),
+    Topic(
+        SWEEPS,
+        "internal",
+        "none: written to every partition",
+        "word that held intents must be looked at again",
+        "delete",
+        None,
+        INPUT_RETENTION_MS,
+    ),
     _changelog(ACCOUNT_STATE, "the account stage's state, timers and watermarks"),
     _changelog(CUSTOMER_STATE, "the customer stage's state, timers and watermarks"),
     _changelog(RULES_STATE, "policies and controls in force, and their watermarks", 1),
@@ -205,6 +215,7 @@ class Topics:
         self.candidates = self.physical(CANDIDATES)
         self.account_state = self.physical(ACCOUNT_STATE)
         self.customer_state = self.physical(CUSTOMER_STATE)
+        self.sweeps = self.physical(SWEEPS)
         self.rules_state = self.physical(RULES_STATE)
 
     def physical(self, logical: str) -> str:

@@ -58,7 +58,7 @@ class Worker:
             await follower.caught_up_with(topics.policies, topics.controls)
 
         stages = (
-            RulesStage(topics),
+            RulesStage(topics, settings.partitions),
             AccountStage(topics, router),
             CustomerStage(topics, router, self.rules, Erasure(_secret(settings))),
         )

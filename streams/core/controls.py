@@ -94,6 +94,10 @@ class ControlBook:
     def __init__(self) -> None:
         self._by_scope: dict[str, Control] = {}
 
+    def __len__(self) -> int:
+        """How many scopes are under a control, expired ones included."""
+        return len(self._by_scope)
+
     def accept(self, control: Control) -> None:
         """Take an order over; the last one for a scope counts."""
         if control.action is Action.RESUME:

@@ -7,7 +7,7 @@ is dropped from there is said as well. Nothing here knows topics, bytes or time 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from streams.core.ledger import (
     remember,
     seen_before,
 )
+from streams.core.orders import NoOrders
 from streams.core.reasons import Outcome, Reason
 from streams.core.verdict import Case, Verdict, no
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from streams.core.ask import Ask
     from streams.core.law import Law
     from streams.core.ledger import Ledger
+    from streams.core.orders import Orders
+
+
+NO_ORDERS: Final[Orders] = NoOrders()
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +53,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     customer: str
     laws: Sequence[Law]
     now_ms: int
+    orders: Orders = NO_ORDERS
 
     def tidy(self) -> None:
         """Drop what can no longer be asked for. Call before anything is judged or noted."""
@@ -101,23 +107,22 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=held.rule)
         else:
             verdict = self._decide(held.ask, held.mark)
+        if verdict.reason is Reason.ACCOUNT_RESIGNED:
+            verdict = msgspec.structs.replace(verdict, outcome=Outcome.CANCELLED)
         if verdict.outcome is Outcome.DEFERRED:
             changed = self._hold(held.ask, held.mark, verdict) != held
         else:
             changed = True
-            self._remember(held.mark)
+            # What has waited is known as a duplicate from its end on, not from its arrival.
+            remember(self.ledger, held.mark, self.now_ms)
         if changed:
             yield Settled(held.ask, held.mark, verdict)
-
-    def _remember(self, mark: int) -> None:
-        """Know repeats of what has waited for longer than repeats are remembered, too."""
-        if not seen_before(self.ledger, mark):
-            remember(self.ledger, mark, self.now_ms)
 
     def _decide(self, ask: Ask, mark: int) -> Verdict:
         law, ledger = self.laws[ask.kind], self.ledger
         pair = ledger.pairs.get(ask.account_id, NO_PAIR)
-        verdict = decide(Case(ledger, pair, ask, self.customer, law, self.now_ms))
+        order = self.orders.on(ask, self.now_ms)
+        verdict = decide(Case(ledger, pair, ask, self.customer, law, self.now_ms, order))
         if verdict.send_by_ms is not None:
             lag_ms = verdict.send_by_ms - self.now_ms
             ledger.pair(ask.account_id).contacts.append(

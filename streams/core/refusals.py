@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.kinds import Kind
 from streams.core.ledger import Friend, State
+from streams.core.orders import RESIGNED, SUSPENDED
 from streams.core.policy import FOREVER
 from streams.core.reasons import (
     CREDIT_OVER,
@@ -39,6 +40,15 @@ def _deadline_passed(case: Case) -> Verdict | None:
     if deadline_ms is None or case.now_ms <= deadline_ms:
         return None
     return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+
+
+def _account_resigned(case: Case) -> Verdict | None:
+    return no(Reason.ACCOUNT_RESIGNED) if case.order.status == RESIGNED else None
+
+
+def _taker_unavailable(case: Case) -> Verdict | None:
+    gone = case.order.taker_status in {RESIGNED, SUSPENDED}
+    return no(Reason.TAKER_UNAVAILABLE) if gone else None
 
 
 def _no_consent(case: Case) -> Verdict | None:
@@ -140,6 +150,8 @@ def _held_out(case: Case) -> Verdict | None:
 
 _REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
     (lambda _: True, _deadline_passed),
+    (lambda _: True, _account_resigned),
+    (lambda law: law.kind is Kind.TRANSFER, _taker_unavailable),
     (lambda law: law.consent, _no_consent),
     (lambda law: law.disturbs, _erased),
     (lambda law: law.suppression, _suppressed),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.ledger import is_unanswered
 from streams.core.localtime import DAY_MS, Span, period, quiet_span, zone_named
+from streams.core.orders import NO_ORDER, SUSPENDED
 from streams.core.policy import Scope
 from streams.core.reasons import Reason
 from streams.core.windows import kept_back, live_contacts, opens_ms, standings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from streams.core.law import Law
     from streams.core.ledger import Ledger, Pair
+    from streams.core.orders import Order
     from streams.core.policy import Silence
     from streams.core.verdict import Case
     from streams.core.windows import Standing
@@ -33,8 +35,12 @@ HORIZON_MS: Final = 20 * 365 * DAY_MS
 
 
 def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | None] | None:
-    """The first rule that says not now, and its id: windows in the file's order, then the rest."""
+    """The first that says not now, and its id: orders, windows in the file's order, the rest."""
     ask, law, now_ms = case.ask, case.law, case.now_ms
+    if case.order is not NO_ORDER:
+        ordered = _ordered(case.order)
+        if ordered is not None:
+            return ordered
     if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
         return Reason.NOT_YET, None
     priority = ask.priority
@@ -46,6 +52,12 @@ def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | Non
         return Reason.SILENCE_BACKOFF, "silence"
     night = quiet(case.ledger, law, now_ms)
     return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
+
+
+def _ordered(order: Order) -> tuple[Reason, str | None] | None:
+    if order.pause is not None:
+        return Reason.CONTROL, order.pause.scope
+    return (Reason.ACCOUNT_PAUSED, None) if order.status == SUSPENDED else None
 
 
 def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
@@ -70,8 +82,11 @@ def legal_ms(case: Case, from_ms: int) -> int | None:
 
 def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | None:
     """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
+    ordered_ms = _order_ends_ms(case.order)
+    if ordered_ms is None:
+        return None
     silent_ms = silent_until(case.pair, case.law)
-    earliest_ms = max(from_ms, case.ask.not_before_ms or 0, silent_ms)
+    earliest_ms = max(from_ms, case.ask.not_before_ms or 0, silent_ms, ordered_ms)
     # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
     at_ms = _past(case, [s for s in stands if s.window.calendar is None], earliest_ms)
     recurring = [s for s in stands if s.window.calendar is not None]
@@ -88,6 +103,13 @@ def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | N
         if at_ms == before_ms:
             return at_ms
     return None
+
+
+def _order_ends_ms(order: Order) -> int | None:
+    """0 for no order, None for one without an end."""
+    if order.status == SUSPENDED:
+        return None
+    return 0 if order.pause is None else order.pause.until_ms
 
 
 def _past(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:

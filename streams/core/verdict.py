@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.core.orders import NO_ORDER, Order
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     customer: str
     law: Law
     now_ms: int
+    order: Order = NO_ORDER
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

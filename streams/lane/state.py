@@ -68,6 +68,10 @@ class State:
         """How many timers are set."""
         return len(self._timers)
 
+    def timer_names(self) -> list[bytes]:
+        """The names of all timers that are set, in no order."""
+        return [key[_NAME_AT:] for key in self._timers]
+
     def get(self, key: bytes) -> bytes | None:
         """The value under this key, or None."""
         return self._values.get(key)

@@ -20,17 +20,20 @@ from streams.events.envelope import Refused
 from streams.events.identity import mark_of
 from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of, parts_of
+from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.letters import dead_letter
 from streams.stages.noting import note
+from streams.stages.orders import PartitionOrders
 from streams.stages.sayings import id_of_ask, saying
+from streams.stages.sweeping import TIMER_HEAD, Sweeping, begin, is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streams.core.customer import Settled, Wake
     from streams.core.ledger import Ledger
-    from streams.events.interactions import Interaction
+    from streams.events.interactions import AccountStatusChange, Interaction
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
     from streams.stages.erasure import Erasure
@@ -46,8 +49,6 @@ NO_SUPPRESSION_KEY: Final = (
     " keep a forgotten customer from being contacted again"
 )
 
-_TIMER_HEAD: Final = 9
-
 
 class CustomerStage:
     """`Stage` over the candidates and `interactions`; its state is the customers' ledgers."""
@@ -59,7 +60,8 @@ class CustomerStage:
         self.erasure = erasure
         self.router = router
         self.rules = rules
-        self.sources = (topics.candidates, topics.interactions)
+        self.sweeping = Sweeping()
+        self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
 
     def handle(
@@ -67,21 +69,25 @@ class CustomerStage:
     ) -> Iterable[Output]:
         """Decide candidates and note interactions, in their order."""
         batch = _Batch(self, state, now_ms)
-        candidates = self.topics.candidates
+        take = {
+            self.topics.candidates: batch.candidate,
+            self.topics.interactions: batch.interaction,
+            self.topics.sweeps: batch.sweep,
+        }
         for record in records:
-            if record.topic == candidates:
-                batch.candidate(record)
-            else:
-                batch.interaction(record)
+            take[record.topic](record)
         return batch.close()
 
     def fire(
         self, partition: int, due: Sequence[Due], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Look again at the held intents whose time has come."""
+        """Look again at the held intents whose time has come, or that a sweep comes to."""
         batch = _Batch(self, state, now_ms)
         for timer in due:
-            batch.wake(timer.name[_TIMER_HEAD:])
+            if is_sweep(timer):
+                batch.go_on(partition, timer)
+            else:
+                batch.wake(timer.name[TIMER_HEAD:])
         return batch.close()
 
 
@@ -130,8 +136,20 @@ class _Batch:
         self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
             self._erase(record, key)
-        elif not isinstance(event, AccountStatus):
+        elif isinstance(event, AccountStatus):
+            self._tell_status(event.data)
+        else:
             self._note(key, event)
+
+    def sweep(self, record: Record) -> None:
+        begin(record.value or b"", record.offset, self.state, self.now_ms)
+
+    def go_on(self, partition: int, timer: Due) -> None:
+        known = self.stage.rules.generation
+        keys = self.stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known)
+        for key in keys:
+            opened = self._open(key)
+            self._say(key, opened, opened.desk.reconsider())
 
     def wake(self, key: bytes) -> None:
         opened = self._open(key)
@@ -142,6 +160,19 @@ class _Batch:
             self._close(key, opened)
         balance.add(self.state, settled=self.settled, held=self.held)
         return self.outputs
+
+    def _tell_status(self, data: AccountStatusChange) -> None:
+        """Every partition holds intents of every account, so every one is told."""
+        value = encode_sweep(
+            Sweep(
+                enterprise=data.enterprise_id,
+                account=data.account_id,
+                status=data.status,
+                status_ms=min(data.occurred_at_ms, self.now_ms),
+            )
+        )
+        for partition in range(self.stage.router.partitions):
+            self.outputs.append((self.stage.topics.sweeps, partition, None, value))
 
     def _note(self, key: bytes, event: Interaction) -> None:
         opened = self._open(key)
@@ -184,7 +215,8 @@ class _Batch:
             ledger.erased = True
         enterprise, customer = parts_of(key)
         laws = self.stage.rules.laws(enterprise, self.now_ms)
-        desk = Desk(ledger, enterprise, customer, laws, self.now_ms)
+        orders = PartitionOrders(self.stage.rules.controls, self.state, enterprise)
+        desk = Desk(ledger, enterprise, customer, laws, self.now_ms, orders)
         return _Opened(desk, value, next_wake(ledger), len(ledger.held))
 
     def _close(self, key: bytes, opened: _Opened) -> None:

@@ -26,6 +26,7 @@ class Router:
     """Partitions of keys, and records that stand elsewhere."""
 
     def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
         self.partition: Callable[[bytes], int] = lru_cache(CACHED_KEYS)(
             lambda key: partition_for(key, partitions)
         )

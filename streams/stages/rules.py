@@ -15,9 +15,10 @@ import orjson
 
 from streams.core.controls import Action, Control, ControlBook, parse_control
 from streams.core.law import Law, laws_of
-from streams.core.policy_book import PolicyBook
+from streams.core.policy_book import EVERYONE, PolicyBook
 from streams.core.policy_file import parse_policy
 from streams.events.envelope import Envelope
+from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.letters import dead_letter
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ POLICY_TYPE: Final = "decorum.policy.v1"
 CONTROL_TYPE: Final = "decorum.control.v1"
 _POLICY: Final = b"policy/"
 _CONTROL: Final = b"control/"
+_GENERATION: Final = b"generation"
+"""Counts the changes accepted; written behind the change it counts."""
 
 
 class _RuleEvent(Envelope, frozen=True, kw_only=True):
@@ -52,8 +55,10 @@ class RulesStage:
 
     name = "rules"
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, partitions: int) -> None:
+        """`partitions`: of the customer stage, each of which is told of a change."""
         self.topics = topics
+        self.partitions = partitions
         self.sources = (topics.policies, topics.controls)
         self.changelog = topics.rules_state
 
@@ -65,7 +70,8 @@ class RulesStage:
         for record in records:
             policies = record.topic == self.topics.policies
             try:
-                (_accept_policy if policies else _accept_control)(record, state)
+                change = (_accept_policy if policies else _accept_control)(record, state)
+                outputs += self._tell(change, state)
             except _Broken as broken:
                 reason = "refused_policy" if policies else "refused_control"
                 outputs.append(dead_letter(self.topics, record, reason, str(broken), state, now_ms))
@@ -77,8 +83,18 @@ class RulesStage:
         """No timers are set by this stage."""
         return ()
 
+    def _tell(self, change: Sweep | None, state: State) -> Iterable[Output]:
+        """Have what is held looked at again, once the rules of this generation are known."""
+        if change is None:
+            return
+        generation = int(state.get(_GENERATION) or b"0") + 1
+        state.put(_GENERATION, b"%d" % generation)
+        value = encode_sweep(msgspec.structs.replace(change, generation=generation))
+        for partition in range(self.partitions):
+            yield self.topics.sweeps, partition, None, value
 
-def _accept_policy(record: Record, state: State) -> None:
+
+def _accept_policy(record: Record, state: State) -> Sweep | None:
     document = _data_of(record, POLICY_TYPE)
     policy, faults = parse_policy(document)
     if policy is None:
@@ -86,13 +102,15 @@ def _accept_policy(record: Record, state: State) -> None:
     key = _POLICY + f"{policy.enterprise}/{policy.version}".encode()
     before = state.get(key)
     if before is not None and orjson.loads(before)["document"] == document:
-        return  # published again, as a retry does
+        return None  # published again, as a retry does
     highest = max(_versions(state, policy.enterprise), default=None)
     if highest is not None and policy.version <= highest:
         message = f"$.data.version: must be above {highest}, the highest version accepted"
         raise _Broken(message)
     kept = {"recorded_at_ms": record.timestamp, "document": document}
     state.put(key, orjson.dumps(kept))
+    enterprise = None if policy.enterprise == EVERYONE else policy.enterprise
+    return Sweep(enterprise=enterprise, from_ms=policy.effective_at_ms or 0)
 
 
 def _versions(state: State, enterprise: str) -> Iterable[int]:
@@ -100,7 +118,7 @@ def _versions(state: State, enterprise: str) -> Iterable[int]:
     return [int(key[len(head) :]) for key in state if key.startswith(head)]
 
 
-def _accept_control(record: Record, state: State) -> None:
+def _accept_control(record: Record, state: State) -> Sweep:
     data = _data_of(record, CONTROL_TYPE)
     control = parse_control(data)
     if isinstance(control, list):
@@ -110,6 +128,8 @@ def _accept_control(record: Record, state: State) -> None:
         state.delete(key)
     else:
         state.put(key, orjson.dumps(data))
+    head = control.scope.partition("/")[0]
+    return Sweep(enterprise=None if head == EVERYONE else head)
 
 
 def _data_of(record: Record, wanted: str) -> object:
@@ -133,6 +153,7 @@ class Rules:
     def __init__(self, default: Policy) -> None:
         self.policies = PolicyBook(default)
         self.controls = ControlBook()
+        self.generation = 0
         self._laws: dict[int, tuple[Policy, tuple[Law, ...]]] = {}
 
     def apply(self, key: bytes, value: bytes | None) -> None:
@@ -144,6 +165,8 @@ class Rules:
                 self.policies.accept(policy, kept["recorded_at_ms"])
         elif key.startswith(_CONTROL):
             self.controls.accept(_control_of(key, value))
+        elif key == _GENERATION and value is not None:
+            self.generation = int(value)
 
     def laws(self, enterprise: str, now_ms: int) -> tuple[Law, ...]:
         """The laws in force for an enterprise, indexed by kind."""

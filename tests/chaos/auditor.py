@@ -16,9 +16,9 @@ What is proven from outside, for everything that was on the topics when they wer
 
 What cannot be seen from outside: a held intent that was looked at again and found as before says
 nothing; in which order what was due together was looked at; a stray forwarded twice, for its second
-copy ends as a duplicate like any producer's repeat; a worker that names a reason which is true while
-another one, true as well, would have come first; what an aborted transaction would have said; and
-whether the clock of the machine was right.
+copy ends as a duplicate like any producer's repeat; a worker that names a reason which is true
+while another one, true as well, would have come first; what an aborted transaction would have said;
+and whether the clock of the machine was right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import orjson
 
 from streams.topics import (
@@ -39,17 +38,18 @@ from streams.topics import (
     POLICIES,
     TOPICS,
 )
+from tests.chaos.asks import read_asks
 from tests.chaos.caps import over_caps
 from tests.chaos.customers import Clockwork, Replay, Said
 from tests.chaos.inputs import lost_strays, place_of, read_intents, read_interactions
 from tests.chaos.laws import in_force, read_laws
 from tests.chaos.letters import faults_of_letters, places_of_letters
-from tests.chaos.referee import Ask
 from tests.chaos.states import faults_of_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
+    from tests.chaos.asks import AskKey
     from tests.chaos.evidence import Evidence, Seen
     from tests.chaos.inputs import Standing
     from tests.chaos.laws import Law
@@ -57,11 +57,6 @@ if TYPE_CHECKING:
 
 FINAL: Final = {"approved", "denied", "held_out", "expired", "cancelled"}
 APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
-ACCEPTED_MS: Final = 6
-"""The place of the clock of acceptance in a candidate; of no other field is anything asked."""
-
-AskKey = tuple[str, str, str, str]
-"""Enterprise, source, intent id, customer."""
 
 
 @dataclass
@@ -99,7 +94,8 @@ class _Audit:
         self.letters = places_of_letters(evidence)
         self.laws = read_laws(evidence.topics[POLICIES], self.letters)
         self.law_of = {(law.enterprise, law.version): law for law in self.laws}
-        self.asks, self.asked = self._asks()
+        self.asks, self.asked, never = read_asks(self.intents, evidence.topics[CANDIDATES])
+        self.report.add("lost", (f"{key} never left the account stage" for key in never))
         self.decided = self._decided()
         self.known: dict[bytes, Known] = {}
 
@@ -122,19 +118,6 @@ class _Audit:
         return report
 
     # --- nothing lost, nothing doubled ---------------------------------------------------------
-
-    def _asks(self) -> tuple[dict[AskKey, Ask], Counter[AskKey]]:
-        accepted = _accepted_ms(self.evidence.topics[CANDIDATES])
-        asks: dict[AskKey, Ask] = {}
-        asked: Counter[AskKey] = Counter()
-        for standing in self.intents.standing:
-            for key in _keys(standing):
-                asked[key] += 1
-                if key not in asks:
-                    asks[key] = _ask(standing, accepted.get(key, 0))
-        for key in asked.keys() - accepted.keys():
-            self.report.add("lost", [f"{key} never left the account stage"])
-        return asks, asked
 
     def _decided(self) -> dict[AskKey, list[tuple[Seen, dict[str, Any]]]]:
         decided: dict[AskKey, list[tuple[Seen, dict[str, Any]]]] = defaultdict(list)
@@ -245,37 +228,6 @@ class _Audit:
         counts["aborted"] = self.evidence.aborted
         for said in self.decided.values():
             counts.update(f"{data['outcome']} {data['reason']}" for _, data in said)
-
-
-def _keys(standing: Standing) -> Iterator[AskKey]:
-    event = standing.event
-    for customer in event.data["customer_ids"]:
-        yield event.data["enterprise_id"], event.source, event.id, customer
-
-
-def _ask(standing: Standing, accepted_ms: int) -> Ask:
-    event, data = standing.event, standing.event.data
-    return Ask(
-        name=f"{event.source}/{event.id}",
-        account=data["account_id"],
-        kind=data["kind"],
-        campaign=data.get("campaign_id"),
-        priority=data.get("priority", 50),
-        deny=data.get("if_not_now") == "deny",
-        accepted_ms=accepted_ms,
-        not_before_ms=data.get("not_before_ms", 0),
-        deadline_ms=data.get("deadline_ms"),
-    )
-
-
-def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
-    """The clock of acceptance of each ask, from the internal topic between the stages."""
-    found: dict[AskKey, int] = {}
-    for record in candidates:
-        fields = msgspec.msgpack.decode(record.value or b"")
-        enterprise, customer = (record.key or b"").decode().split("/")
-        found.setdefault((enterprise, fields[1], fields[0], customer), fields[ACCEPTED_MS])
-    return found
 
 
 def _promise(data: dict[str, Any]) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ class Result:
     crew: Crew
     sent: int
     unacknowledged: int
-    recoveries_s: list[float]
+    recoveries_s: list[tuple[float, str]]
     longest_gap_s: float
     drained_s: float
     took_s: dict[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Result:
 
     def recovery_s(self, share: float) -> float:
         """A percentile of the recoveries; 0 when no partition was ever alone."""
-        times = self.recoveries_s
+        times = [time_s for time_s, _ in self.recoveries_s]
         if len(times) < 2:
             return times[0] if times else 0.0
         return quantiles(times, n=100, method="inclusive")[round(share * 100) - 1]

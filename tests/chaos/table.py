@@ -49,6 +49,9 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "strays forwarded", str(counts["strays"])
     yield "aborted records", f"{counts['aborted']} written, none of them committed"
     yield "recovery p50 / p95", f"{result.recovery_s(0.5):.1f} s / {result.recovery_s(0.95):.1f} s"
+    if result.recoveries_s:
+        longest_s, kind = max(result.recoveries_s)
+        yield "longest recovery", f"{longest_s:.1f} s, after: {FAULTS[kind]}"
     yield "longest gap", f"{result.longest_gap_s:.1f} s without a decision in some partition"
     yield "drained in", f"{result.drained_s:.1f} s"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))

@@ -13,7 +13,7 @@ approval.
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -57,6 +57,7 @@ class Approval:
     send_by_ms: int
     delivered_ms: int | None = None
     failed: bool = False
+    moved: bool = False
 
     @property
     def counts_ms(self) -> int | None:
@@ -88,6 +89,7 @@ class Waiting:
     deadline_ms: int
     reason: str
     rule: str | None
+    eligible_at_ms: int | None
     due_ms: int
 
 
@@ -131,7 +133,7 @@ class Model:
         due_ms = deadline_ms + 1
         if answer.eligible_at_ms is not None and answer.eligible_at_ms < due_ms:
             due_ms = answer.eligible_at_ms
-        held = Waiting(want, deadline_ms, answer.reason, answer.rule, due_ms)
+        held = Waiting(want, deadline_ms, answer.reason, answer.rule, answer.eligible_at_ms, due_ms)
         self.waiting.append(held)
         return held
 
@@ -162,11 +164,15 @@ class Model:
         return said
 
     def delivered(self, name: str, occurred_ms: int) -> None:
-        """1: bounded to [decided, clock]; the first stays."""
+        """1: the first stays. What ends a transfer is `transferred` or `transfer_failed`."""
         for approval in self.approvals:
-            if approval.want.name == name and approval.delivered_ms is None:
-                sent_ms = min(occurred_ms, self.now_ms)
-                approval.delivered_ms = max(sent_ms, approval.decided_ms)
+            if approval.want.name == name and approval.want.kind != Kind.TRANSFER:
+                self._sent(approval, occurred_ms)
+
+    def _sent(self, approval: Approval, occurred_ms: int) -> None:
+        """1: bounded to [decided, clock]."""
+        if approval.delivered_ms is None:
+            approval.delivered_ms = max(min(occurred_ms, self.now_ms), approval.decided_ms)
 
     def failed(self, name: str) -> None:
         for approval in self.approvals:
@@ -189,13 +195,13 @@ class Model:
     def told(self, occurred_ms: int, hours: tuple[int, int] | None, zone: str | None) -> None:
         self.hours.append((min(occurred_ms, self.now_ms), hours, zone))
 
-    def transferred(self, giver: str, taker: str) -> None:
+    def transferred(self, giver: str, taker: str, occurred_ms: int) -> None:
         """rules.md 8: contacts in account scope, silence and suppression go to the taker."""
         for approval in self.approvals:
             if approval.account == giver:
                 if approval.want.kind == Kind.TRANSFER and not approval.failed:
-                    approval.delivered_ms = approval.delivered_ms or self.now_ms
-                approval.account = taker
+                    self._sent(approval, occurred_ms)
+                approval.account, approval.moved = taker, True
         self.interest = [(taker if a == giver else a, t) for a, t in self.interest]
         self.hurts = [(taker if a == giver else a, t) for a, t in self.hurts]
         self.written = [(a, t) for a, t in self.written if a != giver]
@@ -204,8 +210,13 @@ class Model:
 
     def decide(self, want: Want) -> Answer:
         answer = self._refused(want) or self._timed(want)
-        if answer.outcome == "approved":
-            assert answer.send_by_ms is not None
+        says = {
+            w.id: self._window_says(w, want, self.now_ms) or "ok"
+            for w in self._windows(want, shadow=True)
+        }
+        answer.shadow = says or None
+        answer.remaining = self.remaining(want, taken=answer.outcome == "approved")
+        if answer.send_by_ms is not None:
             approval = Approval(want, want.account, self.now_ms, answer.send_by_ms)
             self.approvals.append(approval)
         return answer
@@ -251,7 +262,8 @@ class Model:
             a
             for a in self.approvals
             if a.want.kind == Kind.REPLY
-            and a.want.account == want.account
+            and a.account == want.account
+            and not a.moved
             and a.counts_ms is not None
             and a.decided_ms >= message_ms
         ]
@@ -276,7 +288,8 @@ class Model:
         return None
 
     def _zone(self, want: Want) -> Answer | None:
-        if self._quiet_rule(want) is None or not self.policy.unknown_zone_denies:
+        hours = self._quiet_rule(want)
+        if hours is None or hours[0] == hours[1] or not self.policy.unknown_zone_denies:
             return None
         if self._own_zone() is not None:
             return None
@@ -284,22 +297,11 @@ class Model:
 
     def _timed(self, want: Want) -> Answer:
         early = self.too_early(want, self.now_ms)
-        shadow = {
-            w.id: self._window_says(w, want, self.now_ms) or "ok"
-            for w in self._windows(want, shadow=True)
-        }
-        answer = Answer("approved", "ok", shadow=shadow or None)
-        answer.remaining = self.remaining(want, taken=early is None)
         if early is None:
-            return replace(answer, send_by_ms=self.send_by(want))
+            return Answer("approved", "ok", send_by_ms=self.send_by(want))
         never_held = want.deny or want.kind == Kind.TRANSFER  # 9
-        return replace(
-            answer,
-            outcome="denied" if never_held else "deferred",
-            reason=early[0],
-            rule=early[1],
-            eligible_at_ms=self.eligible(want, self.now_ms),
-        )
+        outcome = "denied" if never_held else "deferred"
+        return Answer(outcome, *early, eligible_at_ms=self.eligible(want, self.now_ms))
 
     # --- too early ------------------------------------------------------------------------------
 
@@ -322,13 +324,14 @@ class Model:
         return [w for w in self.policy.windows if w.kinds >> want.kind & 1 and w.shadow == shadow]
 
     def _times(self, window: Window, want: Want) -> list[int]:
+        """What counts together; messages of no campaign are no campaign."""
         return [
             a.counts_ms
             for a in self.approvals
             if a.counts_ms is not None
             and window.kinds >> a.want.kind & 1
             and (window.scope != Scope.ACCOUNT or a.account == want.account)
-            and (window.scope != Scope.CAMPAIGN or a.want.campaign == want.campaign)
+            and (window.scope != Scope.CAMPAIGN or want.campaign in {a.want.campaign} - {None})
         ]
 
     def _count(self, window: Window, want: Want, at_ms: int) -> int:

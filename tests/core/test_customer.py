@@ -84,6 +84,15 @@ def test_a_repeat_of_what_waited_long_is_a_duplicate_after_its_approval_too() ->
     assert person.after(1).arrives(ask)[0].verdict.outcome == "duplicate"
 
 
+def test_a_repeat_soon_after_the_approval_of_what_waited_is_a_duplicate() -> None:
+    """Held for 47 of 48 hours: the memory of its arrival ends an hour after its approval."""
+    person = full(policy(rolling(2, 3 * DAY, min_gap_ms=47 * HOUR), **deadline(7 * DAY)))
+    ask = person.new_ask(Kind.DIRECT)
+    person.arrives(ask)
+    assert outcomes(person.at(NOON + 47 * HOUR).wake()) == [("i3", "approved", Reason.OK)]
+    assert person.after(2 * HOUR).arrives(ask)[0].verdict.outcome == "duplicate"
+
+
 # --- holding --------------------------------------------------------------------------------------
 
 

@@ -287,13 +287,14 @@ class Customer(RuleBasedStateMachine):
         self._noted(self.person.consents(at_ms, **wish))
 
     @precondition(lambda self: not self.honest)
-    @rule(giver=accounts, really=RARELY)
-    def is_handed_over(self, giver: str, *, really: bool) -> None:
+    @rule(giver=accounts, late=st.sampled_from(LATENESS), really=RARELY)
+    def is_handed_over(self, giver: str, late: int, *, really: bool) -> None:
         if not really:
             return
         taker = "b" if giver == "a" else "a"
-        self.model.transferred(giver, taker)
-        self._noted(self.person.transferred(giver, taker))
+        at_ms = self.model.now_ms - late
+        self.model.transferred(giver, taker, at_ms)
+        self._noted(self.person.transferred(giver, taker, at_ms))
 
     def _noted(self, settled: list[Settled]) -> None:
         self._same(settled, self.model.look_again(only_due=False))

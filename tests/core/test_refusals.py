@@ -180,6 +180,23 @@ def test_friends_bind_no_other_kind(kind: Kind) -> None:
     assert person.ask(kind).outcome == "approved"
 
 
+def test_friends_newest_word_holds_in_whatever_order_it_is_told() -> None:
+    person = Person(policy(friends_required=False))
+    person.unfriended(NOON)
+    person.befriended(NOON - 1)
+    assert person.ask(Kind.DIRECT).reason == "not_friend"
+    person.befriended(NOON)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_friends_handed_over_are_the_takers_and_no_longer_the_givers() -> None:
+    person = Person(policy(friends_required=False))
+    person.unfriended(NOON - 1, account="b")
+    person.transferred("a", "b")
+    assert person.ask(Kind.DIRECT, "a").reason == "not_friend"
+    assert person.ask(Kind.DIRECT, "b").outcome == "approved"
+
+
 def test_friends_unwritten_are_not_governed() -> None:
     person = Person(policy())
     person.blocked()
@@ -310,6 +327,21 @@ def test_transfer_that_was_never_heard_of_is_over_after_its_last_moment() -> Non
     assert person.after(1).ask(Kind.TRANSFER).outcome == "approved"
 
 
+def test_transfer_that_was_sent_is_under_way_until_it_is_done_or_failed() -> None:
+    person = Person(HANDOVER)
+    person.delivered(person.approved(Kind.TRANSFER))
+    assert person.ask(Kind.TRANSFER).wecom_errcode == 40100
+    person.transfer_failed("a", "b")
+    assert person.ask(Kind.TRANSFER).outcome == "approved"
+
+
+def test_transfer_counts_when_it_happened_not_when_it_was_told() -> None:  # 1
+    person = Person(policy(rolling(1, 9 * DAY)))
+    person.approved(Kind.TRANSFER, "a")
+    person.after(HOUR).transferred("a", "b", NOON + 1)
+    assert person.ask(Kind.TRANSFER, "b").eligible_at_ms == NOON + 1 + 9 * DAY
+
+
 def test_transfer_limit_reached_is_40128() -> None:
     person = Person(HANDOVER)
     person.approved(Kind.TRANSFER, "a")
@@ -335,8 +367,9 @@ def test_transfer_earliest_time_heeds_every_window() -> None:
     """7: all windows would have to allow it, not the first that fails alone."""
     law = policy(rolling(1, DAY, id="day"), rolling(1, 9 * DAY, id="nine"))
     person = Person(law)
-    person.delivered(person.approved(Kind.TRANSFER))
-    verdict = person.ask(Kind.TRANSFER)
+    person.approved(Kind.TRANSFER, "a")
+    person.transferred("a", "b")
+    verdict = person.ask(Kind.TRANSFER, "b")
     assert (verdict.rule, verdict.eligible_at_ms) == ("day", NOON + 9 * DAY)
 
 

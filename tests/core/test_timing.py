@@ -145,6 +145,12 @@ def test_unknown_zone_deny_never_fails_open() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+def test_unknown_zone_matters_to_nobody_without_quiet_hours() -> None:
+    person = Person(policy(quiet_hours=NIGHT, unknown_zone_denies=True))
+    person.consents(kinds=[], quiet_hours="off")
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
 def test_unknown_zone_default_is_the_policys() -> None:
     person = Person(policy(quiet_hours=NIGHT, time_zone="Asia/Tokyo"), ms("2026-11-18 13:00"))
     person.consents(kinds=[], time_zone="Mars/Olympus")

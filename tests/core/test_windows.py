@@ -188,6 +188,12 @@ def test_campaign_scope_counts_this_campaign_of_all_accounts() -> None:
     assert (verdict.reason, verdict.remaining) == ("window_full", {"w": 0})
 
 
+def test_campaign_scope_counts_nothing_together_that_is_of_no_campaign() -> None:
+    person = Person(policy(rolling(1, DAY, scope=Scope.CAMPAIGN)))
+    person.approved(Kind.DIRECT)
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
 def test_all_rules_are_checked_and_the_first_in_the_files_order_names_the_reason() -> None:
     day = calendar(1, Calendar.DAY, id="day", scope=Scope.ACCOUNT)
     person = Person(policy(day, rolling(1, 7 * DAY, id="week")))

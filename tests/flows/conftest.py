@@ -4,4 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.flows.scene", "tests.flows.flows", "tests.flows.strays")
+pytest.register_assert_rewrite(
+    "tests.flows.scene",
+    *(f"tests.flows.{name}" for name in ("holding", "noes", "rules", "strays", "windows")),
+)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from streams.lane.partitioner import partition_for
 from streams.topics import CONTROLS, INTENTS, INTERACTIONS, POLICIES
 from tests.flows import events
-from tests.flows.flows import TWO_A_DAY, flow
 from tests.flows.scene import content_of
+from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
     from tests.flows.scene import Scene

@@ -122,7 +122,7 @@ def play(plot: list[Step], world: DriverWorld, crashes: Collection[int] = ()) ->
     scene.check()
 
 
-def _ask(
+def _ask(  # noqa: PLR0917 - a step
     scene: Scene, _: int, name: str, who: list[str], kind: str, account: str, more: dict[str, Any]
 ) -> None:
     scene.ask(name, *who, kind=kind, account=account, **more)
@@ -177,9 +177,7 @@ def said(world: DriverWorld) -> dict[tuple[str, int], list[tuple[bytes | None, b
 
 @settings(max_examples=60, deadline=None)
 @given(steps, st.sets(st.integers(0, 25)))
-def test_a_crash_between_any_two_steps_changes_nothing(
-    plot: list[Step], crashes: set[int]
-) -> None:
+def test_a_crash_between_any_two_steps_changes_nothing(plot: list[Step], crashes: set[int]) -> None:
     steady, shaken = DriverWorld(2), DriverWorld(2)
     play(plot, steady)
     play(plot, shaken, crashes)

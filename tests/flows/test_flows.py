@@ -8,7 +8,6 @@ import pytest
 
 from streams.stages.balance import balance_of
 from streams.topics import TOPICS
-from tests.flows import strays
 from tests.flows.flows import FLOWS
 from tests.flows.scene import Scene
 from tests.flows.world import DriverWorld
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.flows.flows import Flow
-
-assert strays  # its flows stand in the same table
 
 VISIBLE = [topic.name for topic in TOPICS if topic.direction != "internal"]
 

@@ -75,7 +75,7 @@ class DriverWorld:
         self._rules_read = 0
         self._rules = Rules(policies.packaged()[1])
         self.stages = (
-            RulesStage(self._topics),
+            RulesStage(self._topics, partitions),
             AccountStage(self._topics, router),
             CustomerStage(self._topics, router, self._rules, Erasure(SECRET)),
         )

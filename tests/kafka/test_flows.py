@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.flows import strays
 from tests.flows.flows import FLOWS
 from tests.flows.scene import Scene
 from tests.kafka.flow_world import KafkaWorld
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.flows.flows import Flow
-
-assert strays  # its flows stand in the same table
 
 
 @pytest.fixture(scope="module")

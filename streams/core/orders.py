@@ -1,0 +1,45 @@
+"""What stands above a customer's ledger: operators' pauses, and what an account may still do.
+
+Rules of this file: values and the question for them; who keeps them is no matter of the core.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from streams.core.controls import Control  # noqa: TC001 (msgspec may be asked for the field's type)
+
+if TYPE_CHECKING:
+    from streams.core.ask import Ask
+
+RESIGNED: Final = "resigned"
+SUSPENDED: Final = "suspended"
+"""Of the contract's account states, the two in which an account may not send."""
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """What bears on one ask: a pause it is under, its account's status, and its taker's."""
+
+    pause: Control | None = None
+    status: str | None = None
+    taker_status: str | None = None
+
+
+NO_ORDER: Final = Order()
+
+
+class Orders(Protocol):
+    """Whoever knows the orders at this moment."""
+
+    def on(self, ask: Ask, now_ms: int) -> Order:
+        """What bears on this ask; `NO_ORDER` for nothing."""
+
+
+class NoOrders:
+    """Nobody has ordered anything."""
+
+    def on(self, ask: Ask, now_ms: int) -> Order:  # noqa: ARG002 (the protocol's)
+        """Nothing."""
+        return NO_ORDER

@@ -1,0 +1,68 @@
+"""Everything that was asked: each accepted intent for each of its customers, and how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tests.chaos.referee import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.chaos.evidence import Seen
+    from tests.chaos.inputs import Inputs, Standing
+
+ACCEPTED_MS: Final = 6
+"""The place of the clock of acceptance in a candidate; no other fields but its names are read."""
+
+AskKey = tuple[str, str, str, str]
+"""Enterprise, source, intent id, customer."""
+
+
+def read_asks(
+    intents: Inputs, candidates: Iterable[Seen]
+) -> tuple[dict[AskKey, Ask], Counter[AskKey], set[AskKey]]:
+    """The asks, how often each was made, and those that never became a candidate."""
+    accepted = _accepted_ms(candidates)
+    asks: dict[AskKey, Ask] = {}
+    asked: Counter[AskKey] = Counter()
+    for standing in intents.standing:
+        for key in _keys(standing):
+            asked[key] += 1
+            if key not in asks:
+                asks[key] = _ask(standing, accepted.get(key, 0))
+    return asks, asked, asked.keys() - accepted.keys()
+
+
+def _keys(standing: Standing) -> Iterator[AskKey]:
+    event = standing.event
+    for customer in event.data["customer_ids"]:
+        yield event.data["enterprise_id"], event.source, event.id, customer
+
+
+def _ask(standing: Standing, accepted_ms: int) -> Ask:
+    event, data = standing.event, standing.event.data
+    return Ask(
+        name=f"{event.source}/{event.id}",
+        account=data["account_id"],
+        kind=data["kind"],
+        campaign=data.get("campaign_id"),
+        priority=data.get("priority", 50),
+        deny=data.get("if_not_now") == "deny",
+        accepted_ms=accepted_ms,
+        not_before_ms=data.get("not_before_ms", 0),
+        deadline_ms=data.get("deadline_ms"),
+    )
+
+
+def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
+    """The clock of acceptance of each ask, from the internal topic between the stages."""
+    found: dict[AskKey, int] = {}
+    for record in candidates:
+        fields = msgspec.msgpack.decode(record.value or b"")
+        enterprise, customer = (record.key or b"").decode().split("/")
+        found.setdefault((enterprise, fields[1], fields[0], customer), fields[ACCEPTED_MS])
+    return found

@@ -1,0 +1,76 @@
+"""The audit finds a broken engine out, not only doctored evidence: one fault at a time is built in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.core import customer, decide, facts, windows
+from streams.stages import account
+from tests.chaos.auditor import audit
+from tests.chaos.rehearsal import evidence_of, rehearse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Breaking = Callable[[pytest.MonkeyPatch], None]
+
+
+def forgets_repeats(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(customer, "seen_before", lambda ledger, mark: False)
+
+
+def allows_one_more(patch: pytest.MonkeyPatch) -> None:
+    limit = windows._limit
+    patch.setattr(windows, "_limit", lambda *asked: limit(*asked) + 1)
+
+
+def forgets_gaps(patch: pytest.MonkeyPatch) -> None:
+    fails = decide.too_early
+    patch.setattr(
+        decide,
+        "too_early",
+        lambda *case: found if (found := fails(*case)) and found[0] != "min_gap" else None,
+    )
+
+
+def overhears_failures(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(facts, "failed", lambda ledger, mark: False)
+
+
+def says_a_millisecond_too_late(patch: pytest.MonkeyPatch) -> None:
+    legal = decide.eligible_ms
+    patch.setattr(decide, "eligible_ms", lambda *case: (legal(*case) or 0) + 1)
+
+
+def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
+    read = account.decode_intent
+
+    def short(value: bytes | None) -> object:
+        intent = read(value)
+        if len(getattr(intent, "customer_ids", ())) > 1:
+            intent.customer_ids.pop()  # type: ignore[union-attr]
+        return intent
+
+    patch.setattr(account, "decode_intent", short)
+
+
+@pytest.mark.parametrize(
+    ("breaking", "kinds"),
+    [
+        (forgets_repeats, {"doubled", "lost"}),
+        (allows_one_more, {"over cap", "unjustified"}),
+        (forgets_gaps, {"over cap", "unjustified"}),
+        (overhears_failures, {"unjustified", "state"}),
+        (says_a_millisecond_too_late, {"unjustified"}),
+        (loses_the_last_customer, {"lost"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_engine_is_found_out(
+    breaking: Breaking, kinds: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch)
+    report = audit(evidence_of(rehearse(seed=5, steps=40)))
+    assert {kind for kind, sentences in report.findings.items() if sentences} & kinds

@@ -1,0 +1,78 @@
+"""Flows of what is held, repeated, released and given up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.flows.table import TWO_A_DAY, flow
+
+if TYPE_CHECKING:
+    from tests.flows.scene import Scene
+
+
+@flow(windows=[TWO_A_DAY], deadline={"default": "6h"})
+def what_is_held_expires_a_millisecond_after_its_deadline(scene: Scene) -> None:
+    scene.ask("1")
+    scene.ask("2")
+    scene.ask("own", deadline_ms=scene.start_ms + 3_600_000)
+    scene.ask("default")
+    scene.at("1h")
+    scene.expect("own", "deferred window_full two-a-day +1d1h")
+    scene.at("1h1ms")
+    scene.expect("own", "deferred window_full two-a-day +1d1h", "expired deadline_passed two-a-day")
+    assert scene.decided_at("own") == "1h1ms"
+    scene.at("7h")
+    assert scene.decided_at("default") == "6h1ms"
+    scene.ask("late", deadline_ms=scene.start_ms)
+    scene.expect("late", "expired deadline_passed")
+
+
+@flow(windows=[TWO_A_DAY], max_held=2)
+def the_least_urgent_yields_when_too_many_wait(scene: Scene) -> None:
+    scene.ask("1")
+    scene.ask("2")
+    for name, priority in (("high", 70), ("low", 20), ("middle", 50)):
+        scene.ask(name, priority=priority)
+    scene.expect("low", "deferred window_full two-a-day +1d1h", "denied too_many_held max_held")
+    scene.ask("lowest", priority=1)
+    scene.expect("lowest", "denied too_many_held max_held")
+    scene.expect("high", "deferred window_full two-a-day +1d1h")
+
+
+@flow(windows=[TWO_A_DAY], deadline={"default": "3d"})
+def the_most_urgent_is_released_first_then_the_oldest(scene: Scene) -> None:
+    for number in ("1", "2"):
+        scene.ask(number)
+        scene.receipt("delivered", number, at="0s")
+    for name, priority in (("old", 50), ("young", 50), ("urgent", 60)):
+        scene.at(f"{len(scene.world.read('decisions')) + 1}m")
+        scene.ask(name, priority=priority)
+    scene.at("1d")
+    assert [m["intent_id"] for m in scene.sent("direct")][2:] == ["urgent", "old"]
+    assert scene.story("young")[-1].startswith("deferred window_full")
+
+
+@flow(windows=[TWO_A_DAY])
+def a_repeat_is_decided_once_even_while_it_is_held(scene: Scene) -> None:
+    scene.ask("1")
+    scene.ask("2")
+    scene.ask("3")
+    scene.ask("1")
+    scene.ask("3")
+    scene.expect("1", "approved ok", "duplicate duplicate")
+    scene.expect("3", "deferred window_full two-a-day +1d1h", "duplicate duplicate")
+    names = {d["decision_id"] for d in scene.decisions("1")}
+    assert len(names) == 1
+    scene.ask("twice", "bob", "bob", kind="moment")
+    scene.expect("twice", "approved ok", "duplicate duplicate", customer="bob")
+
+
+@flow(remember="1h")
+def after_the_policy_s_memory_a_repeat_is_new(scene: Scene) -> None:
+    scene.ask("1")
+    scene.at("59m59s999ms")
+    scene.ask("1")
+    scene.expect("1", "approved ok", "duplicate duplicate")
+    scene.at("1h")
+    scene.ask("1")
+    scene.expect("1", "approved ok", "duplicate duplicate", "approved ok")
