@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.local.jars import LocalKafkaError, find_java, jars_directory
 from streams.local.kafka import LocalKafka
@@ -21,6 +22,13 @@ CLUSTER = os.environ.get("DECORUM_KAFKA")
 MUST_RUN = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 _not_run: list[str] = []
+
+# The machines are shared: how long an example takes says nothing about the code. And a run must
+# not fail for an example that the run before did not try.
+settings.register_profile(
+    "decorum", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("decorum")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
@@ -41,6 +42,9 @@ def main() -> int:
         )
     finally:
         broker.stop()
+        shutil.rmtree(broker.directory)
+    if result.clean:
+        shutil.rmtree(directory)
     sys.stdout.write(f"{table(result)}\n")
     return 0 if result.clean else 1
 

@@ -1,4 +1,4 @@
-"""The audit finds a broken engine out, not only doctored evidence: one fault at a time is built in."""
+"""The audit finds out a broken engine, not only doctored evidence: one fault built in at a time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import customer, decide, facts, windows
-from streams.stages import account
+from streams.core import facts, timing, windows
+from streams.events import decode
 from tests.chaos.auditor import audit
 from tests.chaos.rehearsal import evidence_of, rehearse
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def forgets_repeats(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(customer, "seen_before", lambda ledger, mark: False)
+    patch.setattr("streams.core.customer.seen_before", lambda ledger, mark: False)
 
 
 def allows_one_more(patch: pytest.MonkeyPatch) -> None:
@@ -27,10 +27,9 @@ def allows_one_more(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_gaps(patch: pytest.MonkeyPatch) -> None:
-    fails = decide.too_early
+    fails = timing.too_early
     patch.setattr(
-        decide,
-        "too_early",
+        "streams.core.decide.too_early",
         lambda *case: found if (found := fails(*case)) and found[0] != "min_gap" else None,
     )
 
@@ -40,12 +39,12 @@ def overhears_failures(patch: pytest.MonkeyPatch) -> None:
 
 
 def says_a_millisecond_too_late(patch: pytest.MonkeyPatch) -> None:
-    legal = decide.eligible_ms
-    patch.setattr(decide, "eligible_ms", lambda *case: (legal(*case) or 0) + 1)
+    legal = timing.eligible_ms
+    patch.setattr("streams.core.decide.eligible_ms", lambda *case: (legal(*case) or 0) + 1)
 
 
 def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
-    read = account.decode_intent
+    read = decode.decode_intent
 
     def short(value: bytes | None) -> object:
         intent = read(value)
@@ -53,7 +52,7 @@ def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
             intent.customer_ids.pop()  # type: ignore[union-attr]
         return intent
 
-    patch.setattr(account, "decode_intent", short)
+    patch.setattr("streams.stages.account.decode_intent", short)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,17 @@ class Scene:
         name = f"{what}-{customer}-{self.world.now_ms}" if event_id is None else event_id
         return events.event(name, what, data)
 
+    def tell_status(self, account: str, status: str) -> Placed:
+        """An account resigned, was suspended, or came back."""
+        data = {
+            "enterprise_id": self.enterprise,
+            "account_id": account,
+            "occurred_at_ms": self.world.now_ms,
+            "status": status,
+        }
+        value = events.event(f"{account}-{self.world.now_ms}", "account_status", data)
+        return self.put(INTERACTIONS, events.key(self.enterprise, account), value)
+
     def receipt(
         self, what: str, intent_id: str, customer: str = "ann", at: str | None = None, **more: Any
     ) -> Placed:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from tests.bench.history import ledgers
+from tests.bench.load import ACCOUNTS, MIX, accepted, campaign, mixed
+from tests.bench.report import BenchError, Row, latencies, quantile, table
+from tests.bench.steady import _longest
+from tests.bench.toy import DAY_MS, MONTH_MS, decide
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0.001, 1), (0.5, 50), (0.501, 51), (0.99, 99), (1, 100)]
+)
+def test_a_quantile_is_the_smallest_value_not_below_its_share(share: float, value: int) -> None:
+    assert quantile(range(1, 101), share) == value
+
+
+def test_nothing_measured_is_an_error_and_not_a_zero() -> None:
+    with pytest.raises(BenchError):
+        latencies([])
+
+
+def test_the_longest_gap_counts_from_the_kill_and_ends_with_the_last_result() -> None:
+    assert _longest(10.0, [1.0, 9.9, 12.5, 13.0, 16.0]) == 3.0
+    assert _longest(10.0, [1.0, 9.9, 14.5, 15.0]) == 4.5
+    assert _longest(10.0, [1.0]) == 0.0
+
+
+def test_the_table_names_a_bench_once() -> None:
+    text = table([Row("a", "x", "1"), Row("a", "y", "2"), Row("b", "z", "3", "how")])
+    assert [line.split() for line in text.splitlines()[2:]] == [
+        ["a", "x", "1"],
+        ["y", "2"],
+        ["b", "z", "3", "how"],
+    ]
+
+
+def test_the_load_is_the_same_every_time_and_names_each_intent_once() -> None:
+    items = list(mixed(2_000, 500))
+    assert items == list(mixed(2_000, 500))
+    intents = [accepted(value) for _, value in items]
+    assert len({intent.id for intent in intents}) == 2_000
+    assert {intent.kind for intent in intents} == set(MIX)
+    assert len({intent.account_id for intent in intents}) == ACCOUNTS
+    assert len({who for intent in intents for who in intent.customer_ids}) == 500
+
+
+def test_a_campaign_names_every_customer_once() -> None:
+    named = [who for _, value in campaign(250, 100) for who in accepted(value).customer_ids]
+    assert len(named) == len(set(named)) == 250
+
+
+def test_the_toy_rule_frees_a_contact_exactly_when_it_leaves_the_window() -> None:
+    log = array("q", [0, 10, 20])
+    assert decide(log, DAY_MS - 1) == (False, "day_full", 0, DAY_MS)
+    assert decide(log, DAY_MS) == (True, "ok", 0, DAY_MS)
+    month = array("q", [n * DAY_MS for n in range(20)])
+    assert decide(month, 25 * DAY_MS) == (False, "month_full", 0, MONTH_MS)
+    assert decide(month, MONTH_MS).allowed
+
+
+def test_history_leaves_ledgers_that_the_stage_itself_has_written() -> None:
+    values = ledgers(50)
+    assert 0 < len(values) <= 50
+    assert all(values)
