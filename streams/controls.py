@@ -1,6 +1,6 @@
 """An operator's control on its way to the topic `controls`.
 
-What a control means is decided elsewhere (`events.controls`, `core.controls`); here one is written,
+What a control means is decided elsewhere (`core.controls`); here one is written,
 and never sent unless a worker would accept it.
 """
 

@@ -6,22 +6,17 @@ control does to a message; it says which one applies.
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from streams.core.kinds import KIND_NAMES
-from streams.core.policy_faults import Refused
-from streams.core.policy_reader import Field, record
-from streams.core.policy_units import IDENTIFIER, choice, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.core.kinds import Kind
-    from streams.core.policy_faults import Fault
 
 
 class Action(IntEnum):
@@ -40,38 +35,6 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     why: str
     until_ms: int | None = None
-
-
-_SCOPE: Final = re.compile(
-    rf"\*|{IDENTIFIER}"
-    rf"|{IDENTIFIER}/(?:account|campaign)/{IDENTIFIER}"
-    rf"|{IDENTIFIER}/kind/(?:{'|'.join(KIND_NAMES)})",
-)
-_SAYS: Final = "*, ENTERPRISE, or ENTERPRISE/account/NAME, /campaign/NAME or /kind/KIND"
-# Any characters but controls: they stand in logs and on an operator's screen.
-_PROSE: Final = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,1024}")
-_LATEST_MS: Final = 2**53 - 1
-
-_parse: Final = record(
-    Control,
-    {
-        "action": Field("action", choice({action.name.lower(): action for action in Action})),
-        "scope": Field("scope", text(_SCOPE, _SAYS)),
-        "by": Field("by", text(_PROSE, "1 to 1024 printable characters")),
-        "why": Field("why", text(_PROSE, "1 to 1024 printable characters")),
-        "until_ms": Field("until_ms", whole(1, _LATEST_MS), None),
-    },
-    # Later versions may add fields; what an older worker does not know it need not obey.
-    closed=False,
-)
-
-
-def parse_control(data: object) -> Control | list[Fault]:
-    """The order in the `data` of a `decorum.control.v1`, or all faults in it."""
-    try:
-        return _parse(data)
-    except Refused as refused:
-        return list(refused.faults)
 
 
 class ControlBook:

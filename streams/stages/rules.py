@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from streams.core.controls import Action, Control, ControlBook, parse_control
+from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
 from streams.core.policy_book import EVERYONE, PolicyBook
 from streams.core.policy_file import parse_policy
-from streams.events.envelope import Envelope
+from streams.events.decode import decode_control
+from streams.events.envelope import Envelope, Refused
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.letters import dead_letter
 
@@ -31,19 +32,19 @@ if TYPE_CHECKING:
     from streams.topics import Topics
 
 POLICY_TYPE: Final = "decorum.policy.v1"
-CONTROL_TYPE: Final = "decorum.control.v1"
 _POLICY: Final = b"policy/"
 _CONTROL: Final = b"control/"
 _GENERATION: Final = b"generation"
 """Counts the changes accepted; written behind the change it counts."""
 
 
-class _RuleEvent(Envelope, frozen=True, kw_only=True):
+class _PolicyEvent(Envelope, frozen=True, kw_only=True):
     type: str
     data: Any = None
 
 
-_decode = msgspec.json.Decoder(_RuleEvent).decode
+_decode = msgspec.json.Decoder(_PolicyEvent).decode
+_decode_control = msgspec.msgpack.Decoder(Control).decode
 
 
 class _Broken(Exception):  # noqa: N818 - what a record is, not what went wrong in this program
@@ -95,7 +96,7 @@ class RulesStage:
 
 
 def _accept_policy(record: Record, state: State) -> Sweep | None:
-    document = _data_of(record, POLICY_TYPE)
+    document = _document_of(record)
     policy, faults = parse_policy(document)
     if policy is None:
         raise _broken(faults)
@@ -119,26 +120,30 @@ def _versions(state: State, enterprise: str) -> Iterable[int]:
 
 
 def _accept_control(record: Record, state: State) -> Sweep:
-    data = _data_of(record, CONTROL_TYPE)
-    control = parse_control(data)
-    if isinstance(control, list):
-        raise _broken(control)
-    key = _CONTROL + control.scope.encode()
-    if control.action is Action.RESUME:
+    event = decode_control(record.value)
+    if isinstance(event, Refused):
+        raise _Broken(event.error)
+    data = event.data
+    action = Action[data.action.upper()]
+    key = _CONTROL + data.scope.encode()
+    if action is Action.RESUME:
         state.delete(key)
     else:
-        state.put(key, orjson.dumps(data))
-    head = control.scope.partition("/")[0]
+        control = Control(
+            action=action, scope=data.scope, by=data.by, why=data.why, until_ms=data.until_ms
+        )
+        state.put(key, msgspec.msgpack.encode(control))
+    head = data.scope.partition("/")[0]
     return Sweep(enterprise=None if head == EVERYONE else head)
 
 
-def _data_of(record: Record, wanted: str) -> object:
+def _document_of(record: Record) -> object:
     try:
         event = _decode(record.value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise _Broken(str(fault)) from fault
-    if event.type != wanted:
-        message = f"$.type: must be {wanted}"
+    if event.type != POLICY_TYPE:
+        message = f"$.type: must be {POLICY_TYPE}"
         raise _Broken(message)
     return event.data
 
@@ -183,8 +188,4 @@ def _control_of(key: bytes, value: bytes | None) -> Control:
     if value is None:
         scope = key.removeprefix(_CONTROL).decode()
         return Control(action=Action.RESUME, scope=scope, by="", why="")
-    control = parse_control(orjson.loads(value))
-    if isinstance(control, list):
-        message = f"a control in the rules' state cannot be read: {control[0]}"
-        raise TypeError(message)
-    return control
+    return _decode_control(value)

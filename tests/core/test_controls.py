@@ -3,10 +3,8 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from streams.core.controls import Action, Control, ControlBook, parse_control
+from streams.core.controls import Action, Control, ControlBook
 from streams.core.kinds import Kind
 
 NOON: Final = 1_795_312_800_000
@@ -27,98 +25,6 @@ def book(*orders: Control) -> ControlBook:
 
 def applies(found: ControlBook, now_ms: int = NOON) -> Control | None:
     return found.applies("acme", "li-1", "spring", Kind.MOMENT, now_ms)
-
-
-def test_an_order_is_read_whole() -> None:
-    assert parse_control(ORDER | {"until_ms": NOON}) == Control(
-        action=Action.PAUSE, scope="acme", by="li.wei", why="complaints", until_ms=NOON
-    )
-    assert parse_control(ORDER) == order(Action.PAUSE, "acme")
-
-
-@pytest.mark.parametrize("action", ["pause", "resume", "brake"])
-def test_there_are_three_actions(action: str) -> None:
-    control = parse_control(ORDER | {"action": action})
-    assert isinstance(control, Control)
-    assert control.action.name.lower() == action
-
-
-def test_fields_of_later_versions_are_ignored() -> None:
-    assert parse_control(ORDER | {"ticket": 17}) == order(Action.PAUSE, "acme")
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        *WIDEST_FIRST,
-        "acme/kind/friend_request",
-        "a" * 128,
-        "acme/account/" + "x" * 128,
-        "a.b:c@d=e",
-    ],
-)
-def test_scopes(scope: str) -> None:
-    assert parse_control(ORDER | {"scope": scope}) == order(Action.PAUSE, scope)
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        "",
-        "**",
-        "*/account/a",
-        "acme/",
-        "acme/account",
-        "acme/account/",
-        "acme/account/a/b",
-        "a" * 129,
-        "acme/kind/friend-request",
-        "acme/kind/Moment",
-        "acme/member/a",
-        "acme/account/*",
-        "acme\n",
-        "/account/a",
-        17,
-        None,
-        ["acme"],
-    ],
-)
-def test_what_is_no_scope(scope: object) -> None:
-    faults = parse_control(ORDER | {"scope": scope})
-    assert isinstance(faults, list)
-    assert [fault.path for fault in faults] == ["scope"]
-
-
-@pytest.mark.parametrize("field", ["action", "scope", "by", "why"])
-def test_only_the_end_may_be_left_out(field: str) -> None:
-    faults = parse_control({key: value for key, value in ORDER.items() if key != field})
-    assert isinstance(faults, list)
-    assert [str(fault) for fault in faults] == [f"{field}: is missing"]
-
-
-def test_all_faults_are_told_at_once() -> None:
-    wrong = {"action": "stop", "scope": "a/b", "by": "", "why": " ", "until_ms": "soon"}
-    faults = parse_control(wrong)
-    assert isinstance(faults, list)
-    assert [fault.path for fault in faults] == ["action", "scope", "by", "why", "until_ms"]
-
-
-@pytest.mark.parametrize("until_ms", [0, -1, 1.5, True, 2**53])
-def test_an_end_is_a_time_in_milliseconds(until_ms: object) -> None:
-    faults = parse_control(ORDER | {"until_ms": until_ms})
-    assert isinstance(faults, list)
-    assert [fault.path for fault in faults] == ["until_ms"]
-
-
-@given(
-    st.recursive(st.none() | st.integers() | st.text(), st.lists)
-    | st.dictionaries(
-        st.sampled_from(["action", "scope", "by", "why", "until_ms"]),
-        st.none() | st.text() | st.integers(),
-    )
-)
-def test_no_data_raises(data: object) -> None:
-    parse_control(data)
 
 
 def test_an_empty_book_applies_nothing() -> None:
