@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 CODE := streams tests
 TEST ?=
 
-.PHONY: help demo test lint format format-check types bench constraints clean
+.PHONY: help demo test lint format format-check types chaos bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ format-check: $(READY) ## whether all code is in form
 
 types: $(READY) ## what mypy finds, strict
 	$(BIN)/mypy
+
+chaos: $(READY) ## kills, zombies and broker restarts under load, audited (some minutes)
+	$(BIN)/python -m tests.chaos
 
 bench: $(READY) ## measure on this machine
 	$(BIN)/python -m tests.bench
