@@ -6,14 +6,11 @@ is left out, never null. Callers pass checked values: nothing is validated here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from orjson import dumps
+import msgspec
 
 from streams.events.timestamps import rfc3339
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DECISION_TYPE: Final = "decorum.decision.v1"
 APPROVED_TYPE: Final = "decorum.approved.v1"
@@ -21,119 +18,77 @@ SOURCE: Final = "decorum"
 """The `source` of every event that the engine makes."""
 
 
-def encode_decision(  # noqa: PLR0913 - one argument for each field of the contract
-    *,
-    decision_id: str,
-    intent_id: str,
-    intent_source: str,
-    enterprise_id: str,
-    account_id: str,
-    customer_id: str,
-    kind: str,
-    priority: int,
-    outcome: str,
-    reason: str,
-    policy: str,
-    policy_version: int,
-    stage: str,
-    decided_at_ms: int,
-    campaign_id: str | None = None,
-    rule: str | None = None,
-    eligible_at_ms: int | None = None,
-    send_by_ms: int | None = None,
-    remaining: Mapping[str, int] | None = None,
-    wecom_errcode: int | None = None,
-    shadow: Mapping[str, str] | None = None,
-) -> bytes:
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The `data` of a decision. `shadow` maps a shadow rule to what it would have said."""
+
+    decision_id: str
+    intent_id: str
+    intent_source: str
+    enterprise_id: str
+    account_id: str
+    customer_id: str
+    campaign_id: str | None = None
+    kind: str
+    priority: int
+    outcome: str
+    reason: str
+    rule: str | None = None
+    policy: str
+    policy_version: int
+    stage: str
+    decided_at_ms: int
+    eligible_at_ms: int | None = None
+    send_by_ms: int | None = None
+    remaining: dict[str, int] | None = None
+    wecom_errcode: int | None = None
+    shadow: dict[str, str] | None = None
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The `data` of a message that may be sent until `send_by_ms`."""
+
+    decision_id: str
+    intent_id: str
+    enterprise_id: str
+    account_id: str
+    customer_id: str
+    campaign_id: str | None = None
+    kind: str
+    priority: int
+    content_ref: str | None = None
+    attributes: dict[str, str] | None = None
+    to_account_id: str | None = None
+    decided_at_ms: int
+    send_by_ms: int
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    data: Decision | Approved
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_decision(data: Decision) -> bytes:
     """A decision, or a later change of it.
 
     The event's `id` is `<decision_id>.<outcome>.<decided_at_ms>`: each change has its own, and a
-    reader that sees one twice can drop it. `shadow` maps a shadow rule to its reason to refuse.
+    reader that sees one twice can drop it.
     """
-    data: dict[str, Any] = {
-        "decision_id": decision_id,
-        "intent_id": intent_id,
-        "intent_source": intent_source,
-        "enterprise_id": enterprise_id,
-        "account_id": account_id,
-        "customer_id": customer_id,
-    }
-    if campaign_id is not None:
-        data["campaign_id"] = campaign_id
-    data["kind"] = kind
-    data["priority"] = priority
-    data["outcome"] = outcome
-    data["reason"] = reason
-    if rule is not None:
-        data["rule"] = rule
-    data["policy"] = policy
-    data["policy_version"] = policy_version
-    data["stage"] = stage
-    data["decided_at_ms"] = decided_at_ms
-    if eligible_at_ms is not None:
-        data["eligible_at_ms"] = eligible_at_ms
-    if send_by_ms is not None:
-        data["send_by_ms"] = send_by_ms
-    if remaining is not None:
-        data["remaining"] = remaining
-    if wecom_errcode is not None:
-        data["wecom_errcode"] = wecom_errcode
-    if shadow is not None:
-        data["shadow"] = shadow
-    event_id = f"{decision_id}.{outcome}.{decided_at_ms}"
-    return _event(event_id, DECISION_TYPE, decided_at_ms, customer_id, data)
+    at_ms = data.decided_at_ms
+    event_id = f"{data.decision_id}.{data.outcome}.{at_ms}"
+    time = rfc3339(at_ms)
+    return _encode(_Event("1.0", event_id, SOURCE, DECISION_TYPE, time, data.customer_id, data))
 
 
-def encode_approved(  # noqa: PLR0913 - one argument for each field of the contract
-    *,
-    decision_id: str,
-    intent_id: str,
-    enterprise_id: str,
-    account_id: str,
-    customer_id: str,
-    kind: str,
-    priority: int,
-    decided_at_ms: int,
-    send_by_ms: int,
-    campaign_id: str | None = None,
-    content_ref: str | None = None,
-    attributes: Mapping[str, str] | None = None,
-    to_account_id: str | None = None,
-) -> bytes:
-    """A message that may be sent until `send_by_ms`; the event's `id` is the `decision_id`."""
-    data: dict[str, Any] = {
-        "decision_id": decision_id,
-        "intent_id": intent_id,
-        "enterprise_id": enterprise_id,
-        "account_id": account_id,
-        "customer_id": customer_id,
-    }
-    if campaign_id is not None:
-        data["campaign_id"] = campaign_id
-    data["kind"] = kind
-    data["priority"] = priority
-    if content_ref is not None:
-        data["content_ref"] = content_ref
-    if attributes is not None:
-        data["attributes"] = attributes
-    if to_account_id is not None:
-        data["to_account_id"] = to_account_id
-    data["decided_at_ms"] = decided_at_ms
-    data["send_by_ms"] = send_by_ms
-    return _event(decision_id, APPROVED_TYPE, decided_at_ms, customer_id, data)
-
-
-def _event(
-    event_id: str, event_type: str, at_ms: int, subject: str, data: Mapping[str, Any]
-) -> bytes:
-    return dumps(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": SOURCE,
-            "type": event_type,
-            "time": rfc3339(at_ms),
-            "subject": subject,
-            "data": data,
-        }
-    )
+def encode_approved(data: Approved) -> bytes:
+    """An approved message; the event's `id` is the `decision_id`."""
+    time = rfc3339(data.decided_at_ms)
+    name = data.decision_id
+    return _encode(_Event("1.0", name, SOURCE, APPROVED_TYPE, time, data.customer_id, data))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.customer import Desk, next_wake
+from streams.core.kinds import KIND_NAMES
 from streams.core.ledger import dump, load
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_ask
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streams.core.customer import Settled, Wake
+    from streams.core.law import Law
     from streams.core.ledger import Ledger
+    from streams.core.orders import Orders
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
@@ -60,6 +63,7 @@ class CustomerStage:
         self.erasure = erasure
         self.router = router
         self.rules = rules
+        self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
         self.sweeping = Sweeping()
         self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
@@ -108,6 +112,7 @@ class _Batch:
         self.state = state
         self.now_ms = now_ms
         self.opened: dict[bytes, _Opened] = {}
+        self.ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
         self.outputs: list[Output] = []
         self.settled = 0
         self.held = 0
@@ -214,10 +219,19 @@ class _Batch:
         if value is None and self.stage.erasure.is_marked(key, self.state):
             ledger.erased = True
         enterprise, customer = parts_of(key)
-        laws = self.stage.rules.laws(enterprise, self.now_ms)
-        orders = PartitionOrders(self.stage.rules.controls, self.state, enterprise)
+        laws, orders = self.ruled.get(enterprise) or self._rule(enterprise)
         desk = Desk(ledger, enterprise, customer, laws, self.now_ms, orders)
         return _Opened(desk, value, next_wake(ledger), len(ledger.held))
+
+    def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
+        """What the enterprise is under in this batch; it stays so to the batch's end."""
+        rules = self.stage.rules
+        ruled = (
+            rules.laws(enterprise, self.now_ms),
+            PartitionOrders(rules.controls, self.state, enterprise),
+        )
+        self.ruled[enterprise] = ruled
+        return ruled
 
     def _close(self, key: bytes, opened: _Opened) -> None:
         ledger: Ledger = opened.desk.ledger
@@ -245,7 +259,7 @@ class _Batch:
             if outcome is Outcome.APPROVED:
                 account = account_key(opened.desk.enterprise, case.ask.account_id)
                 self.outputs.append(
-                    (topics.approved(kind), place(account), account, said.approved())
+                    (self.stage.approved[kind], place(account), account, said.approved())
                 )
 
 

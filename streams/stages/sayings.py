@@ -11,7 +11,7 @@ import msgspec
 
 from streams.core.kinds import KIND_NAMES
 from streams.events.identity import decision_id
-from streams.events.outcomes import encode_approved, encode_decision
+from streams.events.outcomes import Approved, Decision, encode_approved, encode_decision
 
 if TYPE_CHECKING:
     from streams.core.ask import Ask
@@ -35,14 +35,15 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
 
     def decision(self) -> bytes:
         """`decorum.decision.v1`."""
-        ask, verdict, law = self.ask, self.verdict, self.desk.laws[self.ask.kind]
-        return encode_decision(
+        ask, verdict, desk = self.ask, self.verdict, self.desk
+        law = desk.laws[ask.kind]
+        decision = Decision(
             decision_id=self.id,
             intent_id=ask.intent_id,
             intent_source=ask.source,
-            enterprise_id=self.desk.enterprise,
+            enterprise_id=desk.enterprise,
             account_id=ask.account_id,
-            customer_id=self.desk.customer,
+            customer_id=desk.customer,
             campaign_id=ask.campaign_id,
             kind=self.kind,
             priority=ask.priority,
@@ -52,32 +53,34 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
             policy=law.policy,
             policy_version=law.version,
             stage="customer",
-            decided_at_ms=self.desk.now_ms,
+            decided_at_ms=desk.now_ms,
             eligible_at_ms=verdict.eligible_at_ms,
             send_by_ms=verdict.send_by_ms,
             remaining=verdict.remaining,
             wecom_errcode=verdict.wecom_errcode,
             shadow=verdict.shadow,
         )
+        return encode_decision(decision)
 
     def approved(self) -> bytes:
         """`decorum.approved.v1`, for a verdict that approves."""
-        ask = self.ask
-        return encode_approved(
+        ask, desk = self.ask, self.desk
+        message = Approved(
             decision_id=self.id,
             intent_id=ask.intent_id,
-            enterprise_id=self.desk.enterprise,
+            enterprise_id=desk.enterprise,
             account_id=ask.account_id,
-            customer_id=self.desk.customer,
+            customer_id=desk.customer,
             campaign_id=ask.campaign_id,
             kind=self.kind,
             priority=ask.priority,
             content_ref=ask.content_ref,
             attributes=ask.attributes,
             to_account_id=ask.to_account_id,
-            decided_at_ms=self.desk.now_ms,
+            decided_at_ms=desk.now_ms,
             send_by_ms=self.verdict.send_by_ms or 0,
         )
+        return encode_approved(message)
 
 
 def saying(settled: Settled, desk: Desk) -> Saying:

@@ -58,7 +58,7 @@ async def run(run: Run) -> list[Row]:
         "our customer stage, policy wecom": stage.rate,
         "our two stages, policy wecom": both.rate,
     }
-    best = max(disk.rate.per_s, memory.rate.per_s)
+    best = max(disk.rate, memory.rate, key=lambda rate: rate.per_s or 0.0)
     how = f"{counted(count)} records, {counted(customers)} customers"
     rows = [
         Row("peers", f"{name}: decisions", rate.result(), _against(rate, best, how))
@@ -68,8 +68,8 @@ async def run(run: Run) -> list[Row]:
     return rows + [row for name, engine in engines.items() for row in _live(name, engine)]
 
 
-def _against(rate: Throughput, best: float, how: str) -> str:
-    return f"{rate.per_s / best:.2f} times {STREAMS} at its best; {rate.cost()}; {how}"
+def _against(rate: Throughput, best: Throughput, how: str) -> str:
+    return f"{rate.times(best)}, against {STREAMS} at its best; {rate.cost()}; {how}"
 
 
 def _live(name: str, engine: Measured) -> list[Row]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -8,7 +9,11 @@ from tests.bench.history import ledgers
 from tests.bench.load import ACCOUNTS, MIX, accepted, campaign, mixed
 from tests.bench.report import BenchError, Row, latencies, quantile, table
 from tests.bench.steady import _longest
+from tests.bench.throughput import throughput
 from tests.bench.toy import DAY_MS, MONTH_MS, decide
+
+if TYPE_CHECKING:
+    from tests.bench.program import Program
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,26 @@ def test_the_longest_gap_counts_from_the_kill_and_ends_with_the_last_result() ->
     assert _longest(10.0, [1.0, 9.9, 12.5, 13.0, 16.0]) == 3.0
     assert _longest(10.0, [1.0, 9.9, 14.5, 15.0]) == 4.5
     assert _longest(10.0, [1.0]) == 0.0
+
+
+class _Program:
+    def cpu_s(self, since: float, until: float) -> float:
+        return (until - since) / 2
+
+
+def test_a_rate_counts_what_arrived_between_15_and_85_percent() -> None:
+    # Slow at both ends, 1,000 a second between.
+    arrived = [*range(0, 3_000, 20), *range(3_000, 3_700), *range(3_700, 6_700, 20)]
+    found = throughput([ms * 10 for ms in arrived], cast("Program", _Program()))
+    assert found.per_s == pytest.approx(100)
+    assert found.cpu_us == pytest.approx(5_000)
+    assert found.busy == pytest.approx(0.5)
+
+
+def test_no_rate_is_given_over_few_arrivals_or_a_moment() -> None:
+    program = cast("Program", _Program())
+    assert throughput([ms // 1_000 * 1_000 for ms in range(10_000)], program).per_s is None
+    assert throughput(list(range(1_000)), program).per_s is None
 
 
 def test_the_table_names_a_bench_once() -> None:

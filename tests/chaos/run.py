@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
 from statistics import quantiles
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
@@ -53,6 +53,14 @@ class Options:
     seed: int = 1
 
 
+class Gap(NamedTuple):
+    """A time in which a partition took no decision; `from_s` counts from the load's start."""
+
+    seconds: float
+    partition: int
+    from_s: float
+
+
 @dataclass
 class Result:
     """What came of it."""
@@ -63,7 +71,7 @@ class Result:
     sent: int
     unacknowledged: int
     recoveries_s: list[tuple[float, str]]
-    longest_gap_s: float
+    longest_gap: Gap
     drained_s: float
     took_s: dict[str, float] = field(default_factory=dict)
 
@@ -130,7 +138,7 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
         sent=traffic.sent,
         unacknowledged=traffic.unacknowledged,
         recoveries_s=crew.recoveries_s(struck),
-        longest_gap_s=longest_gap_s(evidence, began_s=time.time() - (time.monotonic() - began)),
+        longest_gap=longest_gap(evidence, began_s=time.time() - (time.monotonic() - began)),
         drained_s=drained - ended,
         took_s={
             "load": ended - began,
@@ -141,11 +149,15 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
     )
 
 
-def longest_gap_s(evidence: Evidence, began_s: float) -> float:
+def longest_gap(evidence: Evidence, began_s: float) -> Gap:
     """The longest time in which some partition took no decision, from the load's start on."""
-    times: dict[int, list[int]] = defaultdict(lambda: [int(began_s * 1000)])
+    times: dict[int, list[float]] = defaultdict(lambda: [0.0])
     for record in evidence.topics[DECISIONS]:
         data = orjson.loads(record.value or b"{}")["data"]
-        times[record.partition].append(data["decided_at_ms"])
-    gaps = [b - a for at in times.values() for a, b in pairwise(at)]
-    return max(gaps, default=0) / 1000
+        times[record.partition].append(data["decided_at_ms"] / 1000 - began_s)
+    gaps = [
+        Gap(after_s - before_s, partition, before_s)
+        for partition, moments in times.items()
+        for before_s, after_s in pairwise(moments)
+    ]
+    return max(gaps, default=Gap(0.0, 0, 0.0))

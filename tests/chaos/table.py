@@ -52,7 +52,14 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.recoveries_s:
         longest_s, kind = max(result.recoveries_s)
         yield "longest recovery", f"{longest_s:.1f} s, after: {FAULTS[kind]}"
-    yield "longest gap", f"{result.longest_gap_s:.1f} s without a decision in some partition"
+    gap = result.longest_gap
+    yield (
+        "longest gap",
+        (
+            f"{gap.seconds:.1f} s without a decision in partition {gap.partition},"
+            f" {gap.from_s:.0f} s after the start"
+        ),
+    )
     yield "drained in", f"{result.drained_s:.1f} s"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
     yield "all clean", "yes" if result.clean else "NO"

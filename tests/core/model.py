@@ -105,6 +105,7 @@ class Model:
     hurts: list[tuple[str, int]] = field(default_factory=list)
     words: list[tuple[int, Kind, bool]] = field(default_factory=list)
     hours: list[tuple[int, tuple[int, int] | None, str | None]] = field(default_factory=list)
+    ties: list[tuple[str, int, bool]] = field(default_factory=list)
     arrived: dict[str, int] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
 
@@ -205,6 +206,8 @@ class Model:
         self.interest = [(taker if a == giver else a, t) for a, t in self.interest]
         self.hurts = [(taker if a == giver else a, t) for a, t in self.hurts]
         self.written = [(a, t) for a, t in self.written if a != giver]
+        at_ms = min(occurred_ms, self.now_ms)
+        self.ties += [(taker, at_ms, True), (giver, at_ms, False)]
 
     # --- the decision ---------------------------------------------------------------------------
 
@@ -224,7 +227,14 @@ class Model:
     def _refused(self, want: Want) -> Answer | None:
         if want.deadline_ms is not None and self.now_ms > want.deadline_ms:
             return Answer("expired", "deadline_passed")
-        checks = (self._consent, self._suppressed, self._credit, self._transfer, self._zone)
+        checks = (
+            self._consent,
+            self._suppressed,
+            self._friend,
+            self._credit,
+            self._transfer,
+            self._zone,
+        )
         return next((answer for check in checks if (answer := check(want)) is not None), None)
 
     def _consent(self, want: Want) -> Answer | None:
@@ -249,6 +259,14 @@ class Model:
         if not known or max(known) <= self.now_ms:
             return None
         return Answer("denied", "suppressed", "suppression", self.eligible(want, max(known)))
+
+    def _friend(self, want: Want) -> Answer | None:
+        required = self.policy.friends_required
+        if required is None or want.kind not in DISTURBS or want.kind == Kind.FRIEND_REQUEST:
+            return None
+        ties = [(at, n, yes) for n, (a, at, yes) in enumerate(self.ties) if a == want.account]
+        friend = max(ties)[2] if ties else not required
+        return None if friend else Answer("denied", "not_friend", "friends")
 
     def _credit(self, want: Want) -> Answer | None:
         """10: [message, message + within); a failed reply gives its credit back."""

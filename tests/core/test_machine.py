@@ -287,14 +287,13 @@ class Customer(RuleBasedStateMachine):
         self._noted(self.person.consents(at_ms, **wish))
 
     @precondition(lambda self: not self.honest)
-    @rule(giver=accounts, late=st.sampled_from(LATENESS), really=RARELY)
-    def is_handed_over(self, giver: str, late: int, *, really: bool) -> None:
+    @rule(giver=accounts, really=RARELY)
+    def is_handed_over(self, giver: str, *, really: bool) -> None:
         if not really:
             return
         taker = "b" if giver == "a" else "a"
-        at_ms = self.model.now_ms - late
-        self.model.transferred(giver, taker, at_ms)
-        self._noted(self.person.transferred(giver, taker, at_ms))
+        self.model.transferred(giver, taker, self.model.now_ms)
+        self._noted(self.person.transferred(giver, taker))
 
     def _noted(self, settled: list[Settled]) -> None:
         self._same(settled, self.model.look_again(only_due=False))
@@ -364,7 +363,8 @@ class Customer(RuleBasedStateMachine):
             if at_ms is None or not window.kinds >> want.kind & 1:
                 continue
             scopes = {Scope.ACCOUNT: want.account, Scope.CAMPAIGN: want.campaign}
-            times[scopes.get(window.scope)].append(at_ms)
+            if window.scope != Scope.CAMPAIGN or want.campaign is not None:
+                times[scopes.get(window.scope)].append(at_ms)
         return times
 
 

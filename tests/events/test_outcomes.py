@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.events.letters import encode_dead_letter
-from streams.events.outcomes import encode_approved, encode_decision
+from streams.events.outcomes import Approved, Decision, encode_approved, encode_decision
 from streams.events.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -67,8 +67,16 @@ APPROVED: dict[str, Any] = {
 OPTIONAL_OF_APPROVED = {"campaign_id", "content_ref", "attributes", "to_account_id"}
 
 
+def decision(**fields: Any) -> bytes:
+    return encode_decision(Decision(**fields))
+
+
+def approved(**fields: Any) -> bytes:
+    return encode_approved(Approved(**fields))
+
+
 def test_a_decision_in_the_contracts_order() -> None:
-    event = json.loads(encode_decision(**DECISION))
+    event = json.loads(decision(**DECISION))
     assert list(event.items()) == [
         ("specversion", "1.0"),
         ("id", f"{NAME}.deferred.{NOW_MS}"),
@@ -82,7 +90,7 @@ def test_a_decision_in_the_contracts_order() -> None:
 
 
 def test_an_approved_message_in_the_contracts_order() -> None:
-    event = json.loads(encode_approved(**APPROVED))
+    event = json.loads(approved(**APPROVED))
     assert event["id"] == NAME
     assert event["type"] == "decorum.approved.v1"
     assert list(event["data"].items()) == list(APPROVED.items())
@@ -93,7 +101,7 @@ def test_what_is_absent_from_a_decision_is_left_out(
     name: str, is_valid: Callable[[str, Any], bool]
 ) -> None:
     rest = {key: value for key, value in DECISION.items() if key != name}
-    event = json.loads(encode_decision(**rest))
+    event = json.loads(decision(**rest))
     assert list(event["data"].items()) == list(rest.items())
     assert is_valid("decision", event)
 
@@ -103,13 +111,13 @@ def test_what_is_absent_from_an_approved_message_is_left_out(
     name: str, is_valid: Callable[[str, Any], bool]
 ) -> None:
     rest = {key: value for key, value in APPROVED.items() if key != name}
-    event = json.loads(encode_approved(**rest))
+    event = json.loads(approved(**rest))
     assert list(event["data"].items()) == list(rest.items())
     assert is_valid("approved", event)
 
 
 def test_zero_and_empty_are_not_absent() -> None:
-    event = json.loads(encode_decision(**{**DECISION, "eligible_at_ms": 0, "remaining": {}}))
+    event = json.loads(decision(**DECISION | {"eligible_at_ms": 0, "remaining": {}}))
     assert event["data"]["eligible_at_ms"] == 0
     assert event["data"]["remaining"] == {}
 
@@ -118,8 +126,8 @@ def test_schemas_list_the_fields_that_are_written(
     schemas: dict[str, Any], is_valid: Callable[[str, Any], bool]
 ) -> None:
     for name, data, optional, encode in (
-        ("decision", DECISION, OPTIONAL_OF_DECISION, encode_decision),
-        ("approved", APPROVED, OPTIONAL_OF_APPROVED, encode_approved),
+        ("decision", DECISION, OPTIONAL_OF_DECISION, decision),
+        ("approved", APPROVED, OPTIONAL_OF_APPROVED, approved),
     ):
         schema = schemas[name]["properties"]["data"]
         assert list(schema["properties"]) == list(data)
