@@ -9,33 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from streams.core.customer import Desk, next_wake
 from streams.core.kinds import KIND_NAMES
-from streams.core.ledger import dump, load
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_ask
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.identity import mark_of
 from streams.events.interactions import AccountStatus, Erase
-from streams.events.keys import account_key, key_of, parts_of
+from streams.events.keys import account_key, key_of
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages import balance
+from streams.stages.books import Books
 from streams.stages.letters import dead_letter
 from streams.stages.noting import note
-from streams.stages.orders import PartitionOrders
 from streams.stages.sayings import id_of_ask, saying
 from streams.stages.sweeping import TIMER_HEAD, Sweeping, begin, is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streams.core.customer import Settled, Wake
-    from streams.core.law import Law
-    from streams.core.ledger import Ledger
-    from streams.core.orders import Orders
+    from streams.core.customer import Desk, Settled
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
@@ -43,9 +36,6 @@ if TYPE_CHECKING:
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics
-
-MOST_URGENT: Final = 100
-"""The highest priority of the contract."""
 
 NO_SUPPRESSION_KEY: Final = (
     "$.type: erase is not accepted before DECORUM_SUPPRESSION_KEY is set: without it nothing could"
@@ -95,15 +85,6 @@ class CustomerStage:
         return batch.close()
 
 
-class _Opened(msgspec.Struct, frozen=True, gc=False):
-    """A ledger in work, and how it stood before."""
-
-    desk: Desk
-    value: bytes | None
-    wake: Wake | None
-    held: int
-
-
 class _Batch:
     """The ledgers, outputs and counts of one batch."""
 
@@ -111,11 +92,9 @@ class _Batch:
         self.stage = stage
         self.state = state
         self.now_ms = now_ms
-        self.opened: dict[bytes, _Opened] = {}
-        self.ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
+        self.books = Books(stage.rules, stage.erasure, state, now_ms)
         self.outputs: list[Output] = []
         self.settled = 0
-        self.held = 0
 
     def candidate(self, record: Record) -> None:
         key, value = record.key, record.value
@@ -123,11 +102,11 @@ class _Batch:
             msg = f"a candidate without key or value at {record.topic} {record.offset}"
             raise ValueError(msg)
         ask = decode_ask(value)
-        opened = self._open(key)
+        desk = self.books.open(key)
         # Two partitions' clocks may differ by what two machines' do.
         waited_ms = max(0, self.now_ms - ask.accepted_ms)
         self.state.tally["latency_ms", str(waited_ms)] += 1
-        self._say(key, opened, opened.desk.judge(ask, mark_of(id_of_ask(opened.desk, ask))))
+        self._say(key, desk, desk.judge(ask, mark_of(id_of_ask(desk, ask))))
 
     def interaction(self, record: Record) -> None:
         event = decode_interaction(record.value)
@@ -153,17 +132,16 @@ class _Batch:
         known = self.stage.rules.generation
         keys = self.stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known)
         for key in keys:
-            opened = self._open(key)
-            self._say(key, opened, opened.desk.reconsider())
+            desk = self.books.open(key)
+            self._say(key, desk, desk.reconsider())
 
     def wake(self, key: bytes) -> None:
-        opened = self._open(key)
-        self._say(key, opened, opened.desk.wake())
+        desk = self.books.open(key)
+        self._say(key, desk, desk.wake())
 
     def close(self) -> list[Output]:
-        for key, opened in self.opened.items():
-            self._close(key, opened)
-        balance.add(self.state, settled=self.settled, held=self.held)
+        held = self.books.close()
+        balance.add(self.state, settled=self.settled, held=held)
         return self.outputs
 
     def _tell_status(self, data: AccountStatusChange) -> None:
@@ -180,20 +158,17 @@ class _Batch:
             self.outputs.append((self.stage.topics.sweeps, partition, None, value))
 
     def _note(self, key: bytes, event: Interaction) -> None:
-        opened = self._open(key)
-        self._say(key, opened, note(opened.desk, event))
+        desk = self.books.open(key)
+        self._say(key, desk, note(desk, event))
 
     def _erase(self, record: Record, key: bytes) -> None:
         mark = self.stage.erasure.mark(key)
         if mark is None:
             self._refuse(record, Refused("invalid", NO_SUPPRESSION_KEY))
             return
-        opened = self._open(key)
-        self._say(key, opened, opened.desk.cancel(Reason.SUPPRESSED))
-        self._close(key, opened)
-        self.state.delete(key)
-        self.state.put(mark, b"1")
-        del self.opened[key]
+        desk = self.books.open(key)
+        self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
+        self.books.forget(key, mark)
 
     def _refuse(self, record: Record, refused: Refused) -> None:
         letter = dead_letter(
@@ -206,63 +181,16 @@ class _Batch:
         place = self.stage.router.partition(key)
         self.outputs.append((record.topic, place, key, record.value))
 
-    def _open(self, key: bytes) -> _Opened:
-        opened = self.opened.get(key)
-        if opened is None:
-            opened = self.opened[key] = self._load(key)
-            opened.desk.tidy()
-        return opened
-
-    def _load(self, key: bytes) -> _Opened:
-        value = self.state.get(key)
-        ledger = load(value)
-        if value is None and self.stage.erasure.is_marked(key, self.state):
-            ledger.erased = True
-        enterprise, customer = parts_of(key)
-        laws, orders = self.ruled.get(enterprise) or self._rule(enterprise)
-        desk = Desk(ledger, enterprise, customer, laws, self.now_ms, orders)
-        return _Opened(desk, value, next_wake(ledger), len(ledger.held))
-
-    def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
-        """What the enterprise is under in this batch; it stays so to the batch's end."""
-        rules = self.stage.rules
-        ruled = (
-            rules.laws(enterprise, self.now_ms),
-            PartitionOrders(rules.controls, self.state, enterprise),
-        )
-        self.ruled[enterprise] = ruled
-        return ruled
-
-    def _close(self, key: bytes, opened: _Opened) -> None:
-        ledger: Ledger = opened.desk.ledger
-        self.held += len(ledger.held) - opened.held
-        wake = next_wake(ledger) if ledger.held else None
-        if wake != opened.wake:
-            if opened.wake is not None:
-                self.state.cancel_timer(opened.wake.due_ms, _timer_name(opened.wake, key))
-            if wake is not None:
-                self.state.set_timer(wake.due_ms, _timer_name(wake, key))
-        value = dump(ledger)
-        if value is None:
-            self.state.delete(key)
-        elif value != opened.value:
-            self.state.put(key, value)
-
-    def _say(self, key: bytes, opened: _Opened, settled: Iterable[Settled]) -> None:
+    def _say(self, key: bytes, desk: Desk, settled: Iterable[Settled]) -> None:
         topics, place = self.stage.topics, self.stage.router.partition
         for case in settled:
-            said = saying(case, opened.desk)
+            said = saying(case, desk)
             outcome, kind = case.verdict.outcome, said.kind
             self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
             self.settled += outcome is not Outcome.DEFERRED
             self.outputs.append((topics.decisions, None, key, said.decision()))
             if outcome is Outcome.APPROVED:
-                account = account_key(opened.desk.enterprise, case.ask.account_id)
+                account = account_key(desk.enterprise, case.ask.account_id)
                 self.outputs.append(
                     (self.stage.approved[kind], place(account), account, said.approved())
                 )
-
-
-def _timer_name(wake: Wake, key: bytes) -> bytes:
-    """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
-    return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key

@@ -1,0 +1,108 @@
+"""The ledgers of one batch: each is opened once, and closed once with its timer.
+
+Rules of this file: bytes and timers in and out of the state; what stands in a ledger is the core's
+affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.customer import Desk, Wake, next_wake
+from streams.core.ledger import dump, load
+from streams.events.keys import parts_of
+from streams.stages.orders import PartitionOrders
+
+if TYPE_CHECKING:
+    from streams.core.law import Law
+    from streams.core.orders import Orders
+    from streams.lane.state import State
+    from streams.stages.erasure import Erasure
+    from streams.stages.rules import Rules
+
+MOST_URGENT: Final = 100
+"""The highest priority of the contract."""
+
+
+class _Opened(msgspec.Struct, frozen=True, gc=False):
+    """A ledger in work, and how it stood before."""
+
+    desk: Desk
+    value: bytes | None
+    wake: Wake | None
+    held: int
+
+
+class Books:
+    """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
+
+    def __init__(self, rules: Rules, erasure: Erasure, state: State, now_ms: int) -> None:
+        self._rules = rules
+        self._erasure = erasure
+        self._state = state
+        self._now_ms = now_ms
+        self._opened: dict[bytes, _Opened] = {}
+        self._ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
+        self._held = 0
+
+    def open(self, key: bytes) -> Desk:
+        """The desk with this customer's ledger, tidied."""
+        opened = self._opened.get(key)
+        if opened is None:
+            opened = self._opened[key] = self._load(key)
+            opened.desk.tidy()
+        return opened.desk
+
+    def close(self) -> int:
+        """Store what was opened; by how many the held intents have grown."""
+        for key, opened in self._opened.items():
+            self._store(key, opened)
+        return self._held
+
+    def forget(self, key: bytes, mark: bytes) -> None:
+        """Leave nothing of an opened ledger but this mark."""
+        self._store(key, self._opened.pop(key))
+        self._state.delete(key)
+        self._state.put(mark, b"1")
+
+    def _load(self, key: bytes) -> _Opened:
+        value = self._state.get(key)
+        ledger = load(value)
+        if value is None and self._erasure.is_marked(key, self._state):
+            ledger.erased = True
+        enterprise, customer = parts_of(key)
+        laws, orders = self._ruled.get(enterprise) or self._rule(enterprise)
+        desk = Desk(ledger, enterprise, customer, laws, self._now_ms, orders)
+        return _Opened(desk, value, next_wake(ledger), len(ledger.held))
+
+    def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
+        """What the enterprise is under in this batch; it stays so to the batch's end."""
+        laws = self._rules.laws(enterprise, self._now_ms)
+        orders = PartitionOrders(self._rules.controls, self._state, enterprise)
+        self._ruled[enterprise] = laws, orders
+        return laws, orders
+
+    def _store(self, key: bytes, opened: _Opened) -> None:
+        ledger = opened.desk.ledger
+        self._held += len(ledger.held) - opened.held
+        self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
+        value = dump(ledger)
+        if value is None:
+            self._state.delete(key)
+        elif value != opened.value:
+            self._state.put(key, value)
+
+    def _set_timer(self, key: bytes, before: Wake | None, after: Wake | None) -> None:
+        if before == after:
+            return
+        if before is not None:
+            self._state.cancel_timer(before.due_ms, _timer_name(before, key))
+        if after is not None:
+            self._state.set_timer(after.due_ms, _timer_name(after, key))
+
+
+def _timer_name(wake: Wake, key: bytes) -> bytes:
+    """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
+    return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key
