@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -43,6 +44,8 @@ def main() -> int:
     options = _options()
     names = options.only or [name for name in BENCHES if name != ON_REQUEST or options.peers]
     _forget_settings()
+    # Leave through the context managers, which end every process that was started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     # Clients that wait for a fresh topic's leader say so at every try.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     cores = divide_cores()
@@ -57,6 +60,7 @@ def main() -> int:
 
 
 FAILED: Final = "FAILED"
+TERMINATED: Final = 143
 
 
 def _options() -> argparse.Namespace:
@@ -100,10 +104,13 @@ async def _warm(run: Run) -> None:
 def _one(name: str, run: Run) -> list[Row]:
     print(f"{name} …", file=sys.stderr, flush=True)
     try:
-        return asyncio.run(_awaited(BENCHES[name](run)))
+        rows = asyncio.run(_awaited(BENCHES[name](run)))
     except BenchError as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)
         return [Row(name, "", FAILED, str(error).splitlines()[0])]
+    # Told at once as well: a run that is broken off has not been for nothing.
+    print(table(rows), file=sys.stderr, flush=True)
+    return rows
 
 
 async def _awaited(work: Awaitable[list[Row]]) -> list[Row]:

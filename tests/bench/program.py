@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from streams.local.kafka import HOST, free_port
+from streams.local.kafka import END_WITH_PARENT, HOST, free_port
 from tests.bench.machine import ROOT, placed
 from tests.bench.report import BenchError
 
@@ -46,7 +47,7 @@ class Program:
         self.began = time.time()
         with log.open("ab") as output, placed(cores):
             self._process = subprocess.Popen(
-                command,
+                self._line(command),
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.PIPE,
@@ -56,6 +57,10 @@ class Program:
             )
         self._samples: list[tuple[float, float]] = []
         self._sampler = asyncio.create_task(self._sample())
+
+    def _line(self, command: Sequence[str]) -> list[str]:
+        """It must not outlive us, even when we are killed."""
+        return ["/bin/sh", "-c", END_WITH_PARENT, "bench", *command]
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,7 +97,8 @@ class Program:
     def kill(self) -> None:
         """Like a power failure."""
         self._sampler.cancel()
-        self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # and what waits for our end with it
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
@@ -150,6 +156,10 @@ class Worker(Program):
                 "DECORUM_INSTANCE": settings.instance or "",
             },
         )
+
+    def _line(self, command: Sequence[str]) -> list[str]:
+        """Its input is the bench's to speak on; it watches for the end of it by itself."""
+        return list(command)
 
     def begin(self) -> int:
         """Let its clock run; the machine's UTC milliseconds at which it began."""

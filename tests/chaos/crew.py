@@ -102,18 +102,6 @@ class Crew:
         async with asyncio.timeout(FAREWELL_S):
             await asyncio.gather(*self._tasks[:-1])
 
-    def recoveries_s(self, faults: list[tuple[str, float]]) -> list[tuple[float, str]]:
-        """For each fault that left some partition alone: how long until none was, and its kind."""
-        found = []
-        for kind, fault in faults:
-            after = [(at, whole) for at, whole in self.covered if at > fault]
-            lost = next((n for n, (at, whole) in enumerate(after) if not whole), None)
-            if lost is None or after[lost][0] > fault + 2:
-                continue
-            back = next((at for at, whole in after[lost:] if whole), None)
-            found.append(((back or time.monotonic()) - fault, kind))
-        return found
-
     def _slot(self, number: int) -> Slot:
         lasting = {"none": False, "all": True, "some": number % 2 == 0}[self.static]
         return Slot(number, free_port(), f"w{number}" if lasting else None)

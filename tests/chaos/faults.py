@@ -66,14 +66,14 @@ class Saboteur:
     say: Callable[[str], None]
 
     async def run(self, faults: list[Fault]) -> list[tuple[str, float]]:
-        """All faults, then wait until everything is whole; when each one struck."""
+        """All faults, then wait until everything is whole; which struck when (UTC seconds)."""
         struck: list[tuple[str, float]] = []
         for fault in faults:
             if fault.calm:
                 await self.crew.whole(PATIENCE_S)
             await asyncio.sleep(fault.after_s)
             self.say(f"{fault.kind} (worker {fault.worker})")
-            struck.append((fault.kind, time.monotonic()))
+            struck.append((fault.kind, time.time()))
             await self._strike(fault)
         await self.crew.whole(PATIENCE_S)
         return struck

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from random import Random
 from statistics import quantiles
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import orjson
+from typing import TYPE_CHECKING, Final
 
 from streams import topics_admin
 from streams.settings import Settings
-from streams.topics import DECISIONS
 from tests.chaos.auditor import audit
 from tests.chaos.crew import Crew
 from tests.chaos.evidence import read_cluster
 from tests.chaos.faults import PATIENCE_S, Counts, Saboteur, plan
 from tests.chaos.load import LOOSER, POLICY, Load, policy_event
+from tests.chaos.silences import Silences
 from tests.chaos.traffic import Traffic
 from tests.kafka.tide import Tide
 
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.local.kafka import LocalKafka
     from tests.chaos.auditor import Report
-    from tests.chaos.evidence import Evidence
+    from tests.chaos.silences import Gap
 
 DRAIN_S: Final = 180.0
 LOOSER_AFTER_S: Final = 20.0
@@ -53,14 +49,6 @@ class Options:
     seed: int = 1
 
 
-class Gap(NamedTuple):
-    """A time in which a partition took no decision; `from_s` counts from the load's start."""
-
-    seconds: float
-    partition: int
-    from_s: float
-
-
 @dataclass
 class Result:
     """What came of it."""
@@ -71,7 +59,7 @@ class Result:
     sent: int
     unacknowledged: int
     recoveries_s: list[tuple[float, str]]
-    longest_gap: Gap
+    gap: Gap
     drained_s: float
     took_s: dict[str, float] = field(default_factory=dict)
 
@@ -131,14 +119,15 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
     evidence = await read_cluster(client, prefix, options.partitions)
     read = time.monotonic()
     report = audit(evidence)
+    silences = Silences(evidence, began_s=time.time() - (time.monotonic() - began))
     return Result(
         options=options,
         report=report,
         crew=crew,
         sent=traffic.sent,
         unacknowledged=traffic.unacknowledged,
-        recoveries_s=crew.recoveries_s(struck),
-        longest_gap=longest_gap(evidence, began_s=time.time() - (time.monotonic() - began)),
+        recoveries_s=silences.recoveries_s(struck),
+        gap=silences.longest,
         drained_s=drained - ended,
         took_s={
             "load": ended - began,
@@ -147,17 +136,3 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
             "audit": time.monotonic() - read,
         },
     )
-
-
-def longest_gap(evidence: Evidence, began_s: float) -> Gap:
-    """The longest time in which some partition took no decision, from the load's start on."""
-    times: dict[int, list[float]] = defaultdict(lambda: [0.0])
-    for record in evidence.topics[DECISIONS]:
-        data = orjson.loads(record.value or b"{}")["data"]
-        times[record.partition].append(data["decided_at_ms"] / 1000 - began_s)
-    gaps = [
-        Gap(after_s - before_s, partition, before_s)
-        for partition, moments in times.items()
-        for before_s, after_s in pairwise(moments)
-    ]
-    return max(gaps, default=Gap(0.0, 0, 0.0))

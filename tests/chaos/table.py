@@ -52,7 +52,7 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.recoveries_s:
         longest_s, kind = max(result.recoveries_s)
         yield "longest recovery", f"{longest_s:.1f} s, after: {FAULTS[kind]}"
-    gap = result.longest_gap
+    gap = result.gap
     yield (
         "longest gap",
         (

@@ -407,7 +407,7 @@ SEARCH = os.environ.get("MACHINE_EXAMPLES")
 
 TestCustomer = Customer.TestCase
 TestCustomer.settings = settings(
-    max_examples=int(SEARCH or 400),
+    max_examples=int(SEARCH or 300),
     stateful_step_count=40,
     derandomize=SEARCH is None,
     database=None,
