@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := streams tests
 TEST ?=
+BENCH ?=
 
 .PHONY: help demo test lint format format-check types chaos bench constraints clean
 
@@ -40,8 +41,8 @@ types: $(READY) ## what mypy finds, strict
 chaos: $(READY) ## kills, zombies and broker restarts under load, audited (some minutes)
 	$(BIN)/python -m tests.chaos
 
-bench: $(READY) ## measure on this machine
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## measure on this machine (BENCH=--quick, --peers, --only NAME …)
+	$(BIN)/python -m tests.bench $(BENCH)
 
 constraints: ## write constraints.txt anew from the newest versions that pyproject.toml allows
 	@$(FIND_PYTHON); \

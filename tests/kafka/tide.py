@@ -37,7 +37,11 @@ class Tide:
         self._sources = {
             self._names.rules_state: (self._names.policies, self._names.controls),
             self._names.account_state: (self._names.intents,),
-            self._names.customer_state: (self._names.candidates, self._names.interactions),
+            self._names.customer_state: (
+                self._names.candidates,
+                self._names.interactions,
+                self._names.sweeps,
+            ),
         }
         self._keep = {self._names.physical(topic) for topic in keep}
         self._parts = self._followed(partitions)
