@@ -150,7 +150,8 @@ class LocalKafka:
     def _format(self, java: str, jars: Path) -> None:
         """Make the data directory a cluster of its own, with a name nobody else has."""
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._server]
+        # As one word: an id that begins with a dash would be taken for an option.
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", self._server]
         command = [*self._java(java, jars), *tool]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
