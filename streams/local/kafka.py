@@ -29,7 +29,9 @@ DEFAULT_PORT: Final = 9092
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 # A broker that was given more would only fill it: half of this is used under load.
-HEAP: Final = "-Xmx768m"
+# On a small machine the second compiler and a parallel collector take more than they give: with
+# these, 1,000 transactional intents a second had a p99 of 0.24 s instead of 1.0 s in the first 20 s.
+JVM: Final = ("-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOG_LINES_SHOWN: Final = 15
 
 # The broker must not outlive us, even when we are killed: a child of the shell waits for the end
@@ -83,7 +85,7 @@ class LocalKafka:
         self._write_configuration()
         if not self._data.joinpath("meta.properties").exists():
             self._format(java, jars)
-        self._process = self._launch([*self._java(java, jars, HEAP), "kafka.Kafka", self._server])
+        self._process = self._launch([*self._java(java, jars, *JVM), "kafka.Kafka", self._server])
         self._wait_until_ready()
 
     def stop(self) -> None:
