@@ -30,7 +30,7 @@ START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 # A broker that was given more would only fill it: half of this is used under load.
 # On a small machine the second compiler and a parallel collector take more than they give: with
-# these, 1,000 transactional intents a second had a p99 of 0.24 s instead of 1.0 s in the first 20 s.
+# these, 1,000 intents a second had a p99 of 0.24 s instead of 1.0 s in their first 20 s.
 JVM: Final = ("-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOG_LINES_SHOWN: Final = 15
 
