@@ -52,11 +52,14 @@ def decide(case: Case) -> Verdict:
     )
 
 
-def _shadow(case: Case, contacts: Contacts) -> dict[str, str]:
-    """What each shadow rule would have said."""
+def _shadow(case: Case, contacts: Contacts) -> dict[str, str] | None:
+    """What each shadow rule that binds would have said; None without any."""
     ask, law = case.ask, case.law
     stands = standings(law.shadows, contacts, ask.campaign_id, law.zone, case.now_ms)
-    return {s.window.id: fails(s, ask.priority, case.now_ms) or Reason.OK for s in stands}
+    said: dict[str, str] = {
+        s.window.id: fails(s, ask.priority, case.now_ms) or Reason.OK for s in stands
+    }
+    return said or None
 
 
 def _remaining(stands: Sequence[Standing], taken: int) -> dict[str, int]:

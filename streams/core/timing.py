@@ -13,7 +13,7 @@ from streams.core.localtime import DAY_MS, Span, period, quiet_span, zone_named
 from streams.core.orders import NO_ORDER, SUSPENDED
 from streams.core.policy import Scope
 from streams.core.reasons import Reason
-from streams.core.windows import kept_back, live_contacts, opens_ms, standings
+from streams.core.windows import binds, kept_back, live_contacts, opens_ms, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ def send_by_ms(case: Case) -> int:
     if case.ask.deadline_ms is not None:
         ends.append(case.ask.deadline_ms)
     for window in law.windows:
-        if window.calendar is not None:
+        if window.calendar is not None and binds(window, case.ask.campaign_id):
             end_ms = period(window.calendar, law.zone, now_ms).end_ms
             ends.append(end_ms - 1)
     if law.reply is not None:

@@ -56,6 +56,11 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     return Contacts(everyone, own)
 
 
+def binds(window: Window, campaign: str | None) -> bool:
+    """Whether the window has a say: one that counts by campaign only in messages of a campaign."""
+    return campaign is not None or window.scope is not Scope.CAMPAIGN
+
+
 def standings(
     windows: Iterable[Window],
     contacts: Contacts,
@@ -63,10 +68,12 @@ def standings(
     zone: ZoneInfo,
     at_ms: int,
 ) -> list[Standing]:
-    """How each window stands at `at_ms` for a message of this campaign."""
+    """How each window that binds stands at `at_ms` for a message of this campaign."""
     stands = []
     views: dict[tuple[int, Scope], list[int]] = {}
     for window in windows:
+        if not binds(window, campaign):
+            continue
         # Windows often differ in their length alone; they share one list of times.
         view = window.kinds, window.scope
         times = views.get(view)
@@ -86,8 +93,6 @@ def standings(
 def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
     kinds, scope = window.kinds, window.scope
     if scope is Scope.CAMPAIGN:
-        if campaign is None:  # of no campaign: nothing counts with it
-            return []
         return [
             c.at_ms for c in contacts.everyone if kinds >> c.kind & 1 and c.campaign == campaign
         ]

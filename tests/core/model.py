@@ -336,10 +336,16 @@ class Model:
         return ("quiet_hours", "quiet_hours") if self.is_quiet(want, at_ms) else None
 
     def _windows(self, want: Want, *, shadow: bool = False) -> list[Window]:
-        """11: a reply is outside all windows."""
+        """11: a reply is outside all windows; a rule by campaign is for a campaign's messages."""
         if want.kind == Kind.REPLY:
             return []
-        return [w for w in self.policy.windows if w.kinds >> want.kind & 1 and w.shadow == shadow]
+        return [
+            w
+            for w in self.policy.windows
+            if w.kinds >> want.kind & 1
+            and w.shadow == shadow
+            and (w.scope != Scope.CAMPAIGN or want.campaign is not None)
+        ]
 
     def _times(self, window: Window, want: Want) -> list[int]:
         """What counts together; messages of no campaign are no campaign."""

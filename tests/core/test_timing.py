@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.core.kinds import Kind
-from streams.core.policy import Calendar, QuietHours, Reply, Silence
+from streams.core.policy import Calendar, QuietHours, Reply, Scope, Silence
 from streams.core.reasons import TOO_EARLY
 from streams.events.fields import MAX_MS
 from tests.core.person import (
@@ -371,3 +371,11 @@ def test_silence_with_the_largest_factor_stays_finite() -> None:
         ignore(person, 1)
         person.after(2)
     assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+def test_a_rule_by_campaign_is_silent_on_messages_of_none() -> None:
+    person = Person(policy(calendar(1, Calendar.DAY, scope=Scope.CAMPAIGN)))
+    alone = person.ask(Kind.DIRECT)
+    assert (alone.remaining, alone.send_by_ms) == ({}, NOON + DAY)
+    of_one = person.ask(Kind.DIRECT, campaign_id="spring")
+    assert (of_one.remaining, of_one.send_by_ms) == ({"w": 0}, NOON + DAY // 2 - 1)
