@@ -11,7 +11,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from aiokafka.errors import KafkaError
+
 from streams import policies, topics_admin
+from streams.lane.clients import CONNECT_PATIENCE_S, CONNECT_PAUSE_S
 from streams.lane.failure import EXIT_REFUSED
 from streams.lane.follower import Follower
 from streams.lane.lane import WALL_CLOCK, Extras, Lane
@@ -132,9 +135,21 @@ def _secret(settings: Settings) -> bytes | None:
     return None if key is None else key.get_secret_value().encode()
 
 
+async def _topic_faults(settings: Settings) -> list[str]:
+    """What is wrong with the topics. Waits for a broker that is starting; raises KafkaError."""
+    give_up_at = time.monotonic() + CONNECT_PATIENCE_S
+    while True:
+        try:
+            return await topics_admin.check(settings)
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > give_up_at:
+                raise
+        await asyncio.sleep(CONNECT_PAUSE_S)
+
+
 def run(settings: Settings, clock: Clock = WALL_CLOCK) -> int:
     """Run one worker until it is told to stop; 2 where the topics are not what it needs."""
-    faults = asyncio.run(topics_admin.check(settings))
+    faults = asyncio.run(_topic_faults(settings))
     for fault in faults:
         log.critical("%s: run `decorum topics`, or correct DECORUM_PARTITIONS", fault)
     if not faults:
