@@ -78,7 +78,6 @@ class Worker:
             ),
             clock=clock,
         )
-        self._recoveries: dict[str, float] = {}
 
     def run(self) -> NoReturn:
         """Work until SIGTERM (exit 0) or the first failure (exit 70, or 2 to be mended by hand)."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HOST: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 9092
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 # A broker that was given more would only fill it: half of this is used under load.

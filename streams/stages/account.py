@@ -15,6 +15,7 @@ from streams.events.envelope import Refused
 from streams.events.keys import account_key, customer_key
 from streams.stages import balance
 from streams.stages.letters import dead_letter
+from streams.stages.routing import forwarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,8 +54,7 @@ class AccountStage:
                 continue
             key = account_key(intent.enterprise_id, intent.account_id)
             if self.router.strays(record, key, state):
-                state.tally["rerouted_total", self.topics.logical(record.topic)] += 1
-                outputs.append((record.topic, self.router.partition(key), key, record.value))
+                outputs.append(forwarded(self.topics, self.router, record, key, state))
                 continue
             accepted += len(intent.customer_ids)
             outputs += self._admit(intent, now_ms)

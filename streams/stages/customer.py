@@ -17,13 +17,14 @@ from streams.events.envelope import Refused
 from streams.events.identity import mark_of
 from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of
-from streams.events.sweeps import Sweep, encode_sweep
+from streams.events.sweeps import Sweep
 from streams.stages import balance
 from streams.stages.books import Books
 from streams.stages.letters import dead_letter
 from streams.stages.noting import note
+from streams.stages.routing import forwarded
 from streams.stages.sayings import id_of_ask, saying
-from streams.stages.sweeping import TIMER_HEAD, Sweeping, begin, is_sweep
+from streams.stages.sweeping import TIMER_HEAD, Sweeping, begin, is_sweep, tell_everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,7 +116,9 @@ class _Batch:
             return
         key = key_of(event)
         if self.stage.router.strays(record, key, self.state):
-            self._forward(record, key)
+            self.outputs.append(
+                forwarded(self.stage.topics, self.stage.router, record, key, self.state)
+            )
             return
         self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
@@ -145,17 +148,14 @@ class _Batch:
         return self.outputs
 
     def _tell_status(self, data: AccountStatusChange) -> None:
-        """Every partition holds intents of every account, so every one is told."""
-        value = encode_sweep(
-            Sweep(
-                enterprise=data.enterprise_id,
-                account=data.account_id,
-                status=data.status,
-                status_ms=min(data.occurred_at_ms, self.now_ms),
-            )
+        sweep = Sweep(
+            enterprise=data.enterprise_id,
+            account=data.account_id,
+            status=data.status,
+            status_ms=min(data.occurred_at_ms, self.now_ms),
         )
-        for partition in range(self.stage.router.partitions):
-            self.outputs.append((self.stage.topics.sweeps, partition, None, value))
+        stage = self.stage
+        self.outputs += tell_everybody(stage.topics, stage.router.partitions, sweep)
 
     def _note(self, key: bytes, event: Interaction) -> None:
         desk = self.books.open(key)
@@ -175,11 +175,6 @@ class _Batch:
             self.stage.topics, record, refused.reason, refused.error, self.state, self.now_ms
         )
         self.outputs.append(letter)
-
-    def _forward(self, record: Record, key: bytes) -> None:
-        self.state.tally["rerouted_total", self.stage.topics.logical(record.topic)] += 1
-        place = self.stage.router.partition(key)
-        self.outputs.append((record.topic, place, key, record.value))
 
     def _say(self, key: bytes, desk: Desk, settled: Iterable[Settled]) -> None:
         topics, place = self.stage.topics, self.stage.router.partition

@@ -15,8 +15,9 @@ from streams.lane.partitioner import partition_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.lane.stage import Record
+    from streams.lane.stage import Output, Record
     from streams.lane.state import State
+    from streams.topics import Topics
 
 CACHED_KEYS: Final = 100_000
 """Keys whose partition is remembered: about 20 MB, and most records' keys in a busy hour."""
@@ -36,3 +37,9 @@ class Router:
         if record.key != key:
             return True
         return key not in state and self.partition(key) != record.partition
+
+
+def forwarded(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:
+    """The output that puts a stray where it belongs, under its own key."""
+    state.tally["rerouted_total", topics.logical(record.topic)] += 1
+    return record.topic, router.partition(key), key, record.value

@@ -19,8 +19,9 @@ from streams.core.policy_book import EVERYONE, PolicyBook
 from streams.core.policy_file import parse_policy
 from streams.events.decode import decode_control
 from streams.events.envelope import Envelope, Refused
-from streams.events.sweeps import Sweep, encode_sweep
+from streams.events.sweeps import Sweep
 from streams.stages.letters import dead_letter
+from streams.stages.sweeping import tell_everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,9 +91,8 @@ class RulesStage:
             return
         generation = int(state.get(_GENERATION) or b"0") + 1
         state.put(_GENERATION, b"%d" % generation)
-        value = encode_sweep(msgspec.structs.replace(change, generation=generation))
-        for partition in range(self.partitions):
-            yield self.topics.sweeps, partition, None, value
+        sweep = msgspec.structs.replace(change, generation=generation)
+        yield from tell_everybody(self.topics, self.partitions, sweep)
 
 
 def _accept_policy(record: Record, state: State) -> Sweep | None:

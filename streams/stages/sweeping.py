@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.events.sweeps import decode_sweep
+from streams.events.sweeps import decode_sweep, encode_sweep
 from streams.stages.orders import note_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from streams.events.sweeps import Sweep
-    from streams.lane.stage import Due
+    from streams.lane.stage import Due, Output
     from streams.lane.state import State
+    from streams.topics import Topics
 
 SLICE: Final = 500
 """Customers a batch: held intents of so many are decided in some tens of milliseconds."""
@@ -39,6 +40,13 @@ def begin(value: bytes, offset: int, state: State, now_ms: int) -> None:
     if sweep.status is not None:
         note_status(state, sweep)
     state.set_timer(max(now_ms, sweep.from_ms), SWEEP_HEAD + offset.to_bytes(8, "big"), value)
+
+
+def tell_everybody(topics: Topics, partitions: int, sweep: Sweep) -> Iterator[Output]:
+    """A sweep for every partition of the customer stage: each may hold anybody's intents."""
+    value = encode_sweep(sweep)
+    for partition in range(partitions):
+        yield topics.sweeps, partition, None, value
 
 
 def is_sweep(timer: Due) -> bool:
