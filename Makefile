@@ -10,11 +10,12 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := streams tests
+AUDIT := $(VENV)/audit
+CODE := streams tests deploy
 TEST ?=
 BENCH ?=
 
-.PHONY: help demo test lint format format-check types chaos bench constraints clean
+.PHONY: help demo test lint audit format format-check types chaos bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -25,8 +26,15 @@ demo: $(READY) ## the main job end to end on a Kafka of its own
 test: $(READY) ## all tests, real Kafka included (TEST=path for some)
 	$(BIN)/pytest $(TEST)
 
-lint: $(READY) ## what ruff finds
+lint: $(READY) audit ## what ruff finds, and pip-audit where its database can be asked
 	$(BIN)/ruff check $(CODE)
+
+# In an environment of its own: what it needs is nothing that we install or test with.
+audit: $(READY) ## known vulnerabilities in the versions of constraints.txt
+	@[ -x $(AUDIT)/bin/pip-audit ] || { $(BIN)/python -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'; } || \
+		echo "pip-audit cannot be installed" >&2
+	@$(BIN)/python -m deploy.audit $(AUDIT)/bin/pip-audit constraints.txt
 
 format: $(READY) ## bring all code into form
 	$(BIN)/ruff check --fix-only --quiet $(CODE)

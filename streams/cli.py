@@ -55,13 +55,26 @@ def topics() -> None:
     """
     from streams import topics_admin
 
-    settings = _settings()
+    settings = _cluster()
     created = _await(topics_admin.ensure(settings))
     _print(f"created {name}" for name in created)
     faults = _await(topics_admin.check(settings))
     if faults:
         _fail(faults)
     click.echo("all topics are as they should be")
+
+
+@main.command()
+def acls() -> None:
+    """Print the commands that give each role on the cluster what it needs, and nothing more.
+
+    They are lines of kafka-acls.sh, under DECORUM_PREFIX and for DECORUM_KAFKA; nothing is changed
+    before somebody runs them. admin.properties is the login of one who may alter ACLs.
+    """
+    from streams import access
+
+    settings = _settings()
+    _print(access.commands(settings.kafka, settings.prefix))
 
 
 @main.command()
@@ -73,7 +86,7 @@ def worker() -> None:
     """
     from streams.ops.logs import configure_logs
 
-    settings = _settings()
+    settings = _cluster()
     configure_logs()
     from aiokafka.errors import KafkaError
 
@@ -120,7 +133,7 @@ def policy_publish(file: Path) -> None:
     """Check a policy FILE and publish it; workers follow it within moments."""
     from streams import policies
 
-    settings = _settings()
+    settings = _cluster()
     try:
         done = _await(policies.publish(settings, file))
     except policies.PolicyError as error:
@@ -150,7 +163,7 @@ def control(action: str, scope: str, by: str, why: str, length: str | None) -> N
     """  # noqa: D301 (click reads the character, not two)
     from streams import controls
 
-    settings = _settings()
+    settings = _cluster()
     try:
         event = controls.control_event(
             action=action,
@@ -211,6 +224,17 @@ def _settings() -> Settings:
         return load_settings()
     except SettingsError as error:
         _fail(error.lines, WRONG_SETTINGS)
+
+
+def _cluster() -> Settings:
+    """The settings, of a cluster that lets us in if it answers; else the end: exit 1, one line."""
+    from streams.login import refusal
+
+    settings = _settings()
+    line = asyncio.run(refusal(settings))
+    if line:
+        _fail([f"Kafka: {line}"])
+    return settings
 
 
 def _await(work: Coroutine[Any, Any, Result]) -> Result:

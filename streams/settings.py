@@ -176,7 +176,7 @@ def load_settings() -> Settings:
     file = _settings_file()
     faults = _unknown(os.environ, "the environment")
     if file:
-        faults += _unknown(dotenv_values(file, encoding="utf-8"), str(file), everything=True)
+        faults += _in_file(file)
     if faults:
         raise SettingsError(faults)
     try:
@@ -199,6 +199,17 @@ def _settings_file() -> Path | None:
         line = f"{FILE_VARIABLE}: {named!r} cannot be read: {fault}"
         raise SettingsError([line]) from None
     return file
+
+
+def _in_file(file: Path) -> list[str]:
+    """A line for each fault of our own file. What stands without `=` is not shown: it may be the
+    second half of a secret.
+    """
+    values = dotenv_values(file, encoding="utf-8")
+    bare = sum(value is None for value in values.values())
+    faults = [f"{file}: {bare} line(s) are not DECORUM_NAME=value"] if bare else []
+    named = [name for name, value in values.items() if value is not None]
+    return faults + _unknown(named, str(file), everything=True)
 
 
 def _unknown(names: Iterable[str], where: str, *, everything: bool = False) -> list[str]:

@@ -32,6 +32,7 @@ ACCOUNT_STATE: Final = "decorum-account-state"
 CUSTOMER_STATE: Final = "decorum-customer-state"
 RULES_STATE: Final = "decorum-rules-state"
 SWEEPS: Final = "decorum-sweeps"
+ACCOUNT_NEWS: Final = "decorum-account-news"
 
 DAY_MS: Final = 24 * 3600 * 1000
 HOUR_MS: Final = 3600 * 1000
@@ -191,6 +192,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
         None,
         INPUT_RETENTION_MS,
     ),
+    Topic(
+        ACCOUNT_NEWS,
+        "internal",
+        f"{ACCOUNT_KEY}, enterprise/campaign/NAME, enterprise//, none: for every partition",
+        "what accounts, campaigns and enterprises learn from the customer stage and each other",
+        "delete",
+        None,
+        INPUT_RETENTION_MS,
+        RECORD_BYTES,
+    ),
     _changelog(ACCOUNT_STATE, "the account stage's state, timers and watermarks"),
     _changelog(CUSTOMER_STATE, "the customer stage's state, timers and watermarks"),
     _changelog(RULES_STATE, "policies and controls in force, and their watermarks", 1),
@@ -216,6 +227,7 @@ class Topics:
         self.account_state = self.physical(ACCOUNT_STATE)
         self.customer_state = self.physical(CUSTOMER_STATE)
         self.sweeps = self.physical(SWEEPS)
+        self.account_news = self.physical(ACCOUNT_NEWS)
         self.rules_state = self.physical(RULES_STATE)
 
     def physical(self, logical: str) -> str:

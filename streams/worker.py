@@ -9,7 +9,8 @@ import asyncio
 import gc
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from aiokafka.errors import KafkaError
 
@@ -18,19 +19,28 @@ from streams.lane.clients import CONNECT_PATIENCE_S, CONNECT_PAUSE_S
 from streams.lane.failure import EXIT_REFUSED
 from streams.lane.follower import Follower
 from streams.lane.lane import WALL_CLOCK, Extras, Lane
-from streams.ops.http import Health, HttpServer
+from streams.ops.health import live, ready
+from streams.ops.http import HttpServer
+from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
+from streams.ops.oldest import OldestHeld
+from streams.ops.subjects import accounts, campaigns, customers
 from streams.stages.account import AccountStage
 from streams.stages.balance import Balance, balance_of
 from streams.stages.customer import CustomerStage
 from streams.stages.erasure import Erasure
+from streams.stages.queue import index_of
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.core.policy import Policy
     from streams.lane.partition import Clock
+    from streams.lane.state import State
+    from streams.ops.http import Health
     from streams.settings import Settings
 
 log = logging.getLogger("decorum.worker")
@@ -38,10 +48,6 @@ log = logging.getLogger("decorum.worker")
 RARE_COLLECTIONS: Final = (50_000, 20, 100)
 """A batch makes thousands of small values that die with it and form no cycles: at Python's default
 of 700 the search for cycles took a quarter of the customer stage's time."""
-
-STALLED_S: Final = 60.0
-"""A partition with work waiting that commits nothing for so long is not alive: four times the
-longest a transaction may stay open."""
 
 
 class Worker:
@@ -52,9 +58,9 @@ class Worker:
         router = Router(settings.partitions)
         self.rules = Rules(_default_policy(settings))
         self.observer = Observer(settings.prefix)
-        self.http = HttpServer(
-            settings.http_address, metrics=self._metrics, live=self._live, ready=self._ready
-        )
+        self.oldest = OldestHeld(self._states)
+        self.clock = clock
+        erasure = Erasure(_secret(settings))
         follower = Follower(topics.rules_state, self.rules.apply)
 
         async def rules_known() -> None:
@@ -62,8 +68,8 @@ class Worker:
 
         stages = (
             RulesStage(topics, settings.partitions),
-            AccountStage(topics, router),
-            CustomerStage(topics, router, self.rules, Erasure(_secret(settings))),
+            AccountStage(topics, router, self.rules),
+            CustomerStage(topics, router, self.rules, erasure),
         )
         self.lane = Lane(
             settings,
@@ -72,11 +78,20 @@ class Worker:
             Extras(
                 gates={"account": rules_known, "customer": rules_known},
                 followers=[follower],
-                services=[self._serve],
+                services=[self._serve, self.oldest.watch],
                 topics=[topics.physical(topic.name) for topic in TOPICS],
                 address=settings.http,
             ),
             clock=clock,
+        )
+        lookups = Lookups(self.lane, settings.partitions, settings.http, clock)
+        subjects = (customers(self.rules, erasure), accounts(self.rules), campaigns(self.rules))
+        self.http = HttpServer(
+            settings.http_address,
+            metrics=self._metrics,
+            live=self._live,
+            ready=self._ready,
+            routes=lookups.routes(subjects),
         )
 
     def run(self) -> NoReturn:
@@ -92,35 +107,39 @@ class Worker:
 
     def _metrics(self) -> bytes:
         """The counters as committed, and the gauges as the partitions stand now."""
+        now_ms = self.clock()
         for name, stage in self.lane.snapshot().items():
-            balance = Balance()
-            for number in stage.assigned:
-                state = self.lane.state(name, number)
-                if state is not None:
-                    here = balance_of(state)
-                    balance.accepted += here.accepted
-                    balance.settled += here.settled
-                    balance.held += here.held
+            balance, due_ms = Balance(), now_ms
+            for state in self._states(name):
+                here = balance_of(state)
+                balance.accepted += here.accepted
+                balance.settled += here.settled
+                balance.held += here.held
+                due_ms = min(due_ms, state.next_due_ms() or now_ms)
             self.observer.stands(name, stage, balance)
+            oldest_seconds = self.oldest.age_seconds(name, now_ms)
+            self.observer.held(name, oldest_seconds, (now_ms - due_ms) / 1000)
+        grades: Counter[str] = Counter()
+        for state in self._states(AccountStage.name):
+            grades.update(index_of(state).grades)
+        self.observer.accounts(grades)
         return self.observer.exposition()
 
+    def _states(self, stage: str) -> Iterator[State]:
+        """The states of a stage's partitions that are here and restored."""
+        snapshot = self.lane.snapshot().get(stage)
+        for number in snapshot.assigned if snapshot else ():
+            state = self.lane.state(stage, number)
+            if state is not None:
+                yield state
+
     def _live(self) -> Health:
-        stalled = [
-            name
-            for name, stage in self.lane.snapshot().items()
-            if stage.waiting_records and stage.progress_age_seconds > STALLED_S
-        ]
-        return Health(not stalled, {"stalled_stages": stalled, "at": time.time()})
+        return live(self.lane.snapshot())
 
     def _ready(self) -> Health:
-        stages = self.lane.snapshot()
-        behind = [name for name, stage in stages.items() if stage.accepting != stage.assigned]
-        assigned = any(stage.assigned for stage in stages.values())
-        detail: dict[str, Any] = {
-            name: {"assigned": stage.assigned, "accepting": stage.accepting}
-            for name, stage in stages.items()
-        }
-        return Health(assigned and not behind, {"recovering": behind, "stages": detail})
+        # A partition that is always somebody's: once it has an owner, the group has spoken.
+        joined = self.lane.owner(RulesStage.name, 0) is not None
+        return ready(self.lane.snapshot(), joined=joined)
 
 
 def _default_policy(settings: Settings) -> Policy:

@@ -1,12 +1,14 @@
 """One intent for one customer, as the core sees it: what travels between the two stages.
 
-Rules of this file: fields only, and only appended ones. It stands in ledgers (held intents) and
-in the internal topic, and an older version's bytes must decode for ever.
+Rules of this file: fields only, and only appended ones. An ask stands in ledgers (held intents)
+and in internal topics, and an older version's bytes must decode for ever.
 """
 
 from __future__ import annotations
 
 import msgspec
+
+from streams.core.verdict import Verdict  # noqa: TC001 (msgspec reads what it decodes)
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True):
@@ -30,3 +32,17 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     content_ref: str | None = None
     attributes: dict[str, str] | None = None
     to_account_id: str | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True):
+    """An ask with its account's word on it.
+
+    `leave_ms`: when the account gave leave, by its clock; 0 where it was not asked for one.
+    `again`: the customer stage held the ask and had asked for this leave. `refusal`: the account's
+    no, for the customer stage to say, which alone knows whether the ask was decided before.
+    """
+
+    ask: Ask
+    leave_ms: int = 0
+    again: bool = False
+    refusal: Verdict | None = None

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from streams.core.ask import Ask, Candidate
 from streams.core.decide import decide
+from streams.core.kinds import Kind
+from streams.core.leave import is_good
 from streams.core.ledger import (
     NO_PAIR,
     Contact,
+    Giving,
     Held,
     forget_contacts,
     forget_repeats,
@@ -28,13 +32,15 @@ from streams.core.verdict import Case, Verdict, no
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.core.ask import Ask
     from streams.core.law import Law
     from streams.core.ledger import Ledger
     from streams.core.orders import Orders
 
 
 NO_ORDERS: Final[Orders] = NoOrders()
+
+LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
+"""Not to be said: everything allows the ask, and its account has to be asked for leave."""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +60,8 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     laws: Sequence[Law]
     now_ms: int
     orders: Orders = NO_ORDERS
+    wanted: list[Ask] = []
+    """Asks that lack nothing but their account's leave, to be asked for."""
 
     def tidy(self) -> None:
         """Drop what can no longer be asked for. Call before anything is judged or noted."""
@@ -62,16 +70,21 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             forget_repeats(self.ledger, self.now_ms - law.remember_ms)
         forget_contacts(self.ledger, law.retention, self.now_ms)
 
-    def judge(self, ask: Ask, mark: int) -> list[Settled]:
+    def judge(self, candidate: Candidate, mark: int) -> list[Settled]:
         """Decide an ask that has just arrived; where another must yield to it, that one as well."""
-        ledger = self.ledger
+        if candidate.again:
+            return self._answered(candidate, mark)
+        ask, ledger = candidate.ask, self.ledger
         if ledger.erased and self.laws[ask.kind].disturbs:
             # Said again at every repeat: remembering the repeats would be remembering the customer.
-            return [Settled(ask, mark, self._decide(ask, mark))]
+            return [Settled(ask, mark, self._decide(candidate, mark))]
         if seen_before(ledger, mark) or any(held.mark == mark for held in ledger.held):
             return [Settled(ask, mark, Verdict(Outcome.DUPLICATE, Reason.DUPLICATE))]
         remember(ledger, mark, self.now_ms)
-        verdict = self._decide(ask, mark)
+        verdict = self._decide(candidate, mark)
+        if verdict is LEAVE_FIRST:
+            self._want(ask, mark, verdict)
+            return []
         if verdict.outcome is Outcome.DEFERRED and self.now_ms > self._deadline_ms(ask):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
             verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=verdict.rule)
@@ -83,6 +96,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if yielded is None:
             return [settled]
         return [yielded] if yielded.mark == mark else [settled, yielded]
+
+    def _answered(self, candidate: Candidate, mark: int) -> list[Settled]:
+        """The account's answer for an ask that is held; none of our business if it is no longer."""
+        held = next((held for held in self.ledger.held if held.mark == mark), None)
+        return [] if held is None else list(self._look_again(held, candidate))
 
     def wake(self) -> list[Settled]:
         """Look again at what is due now, the most urgent first, then the oldest."""
@@ -101,16 +119,19 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def _again(self, chosen: Iterable[Held]) -> list[Settled]:
         return [settled for held in _by_urgency(chosen) for settled in self._look_again(held)]
 
-    def _look_again(self, held: Held) -> Iterator[Settled]:
+    def _look_again(self, held: Held, answer: Candidate | None = None) -> Iterator[Settled]:
         self.ledger.held.remove(held)
         if self.now_ms > held.deadline_ms:
             verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=held.rule)
         else:
-            verdict = self._decide(held.ask, held.mark)
+            verdict = self._decide(answer or Candidate(held.ask), held.mark)
+        if verdict is LEAVE_FIRST:
+            self._still_wants(held)
+            return
         if verdict.reason is Reason.ACCOUNT_RESIGNED:
             verdict = msgspec.structs.replace(verdict, outcome=Outcome.CANCELLED)
         if verdict.outcome is Outcome.DEFERRED:
-            changed = self._hold(held.ask, held.mark, verdict) != held
+            changed = not _said_alike(self._hold(held.ask, held.mark, verdict), held)
         else:
             changed = True
             # What has waited is known as a duplicate from its end on, not from its arrival.
@@ -118,17 +139,28 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if changed:
             yield Settled(held.ask, held.mark, verdict)
 
-    def _decide(self, ask: Ask, mark: int) -> Verdict:
-        law, ledger = self.laws[ask.kind], self.ledger
-        pair = ledger.pairs.get(ask.account_id, NO_PAIR)
+    def _decide(self, candidate: Candidate, mark: int) -> Verdict:
+        """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
+        if candidate.refusal is not None:
+            return candidate.refusal
+        ask, ledger = candidate.ask, self.ledger
+        law, pair = self.laws[ask.kind], ledger.pairs.get(ask.account_id, NO_PAIR)
         order = self.orders.on(ask, self.now_ms)
         verdict = decide(Case(ledger, pair, ask, self.customer, law, self.now_ms, order))
         if verdict.send_by_ms is not None:
-            lag_ms = verdict.send_by_ms - self.now_ms
-            ledger.pair(ask.account_id).contacts.append(
-                Contact(verdict.send_by_ms, lag_ms, mark, ask.kind, campaign=ask.campaign_id)
-            )
+            if law.leave and not is_good(candidate.leave_ms, law, self.now_ms):
+                return LEAVE_FIRST
+            self._reserve(candidate, mark, verdict.send_by_ms)
         return verdict
+
+    def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
+        ask, lag_ms = candidate.ask, send_by_ms - self.now_ms
+        pair = self.ledger.pair(ask.account_id)
+        pair.contacts.append(Contact(send_by_ms, lag_ms, mark, ask.kind, campaign=ask.campaign_id))
+        if ask.kind == Kind.FRIEND_REQUEST:
+            pair.asked_ms = candidate.leave_ms
+        elif ask.kind == Kind.TRANSFER and ask.to_account_id is not None:
+            pair.giving = Giving(ask.to_account_id, candidate.leave_ms)
 
     def _deadline_ms(self, ask: Ask) -> int:
         if ask.deadline_ms is not None:
@@ -143,6 +175,17 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         self.ledger.held.append(held)
         return held
 
+    def _want(self, ask: Ask, mark: int, verdict: Verdict) -> None:
+        """Hold an ask until its account answers."""
+        self._hold(ask, mark, verdict).asked = True
+        self.wanted.append(ask)
+
+    def _still_wants(self, held: Held) -> None:
+        if not held.asked:
+            self.wanted.append(held.ask)
+        waits = msgspec.structs.replace(held, due_ms=held.deadline_ms + 1, asked=True)
+        self.ledger.held.append(waits)
+
     def _yield_least_urgent(self) -> Settled | None:
         held = self.ledger.held
         if len(held) <= self.laws[0].max_held:
@@ -150,6 +193,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         least = _by_urgency(held)[-1]
         held.remove(least)
         return Settled(least.ask, least.mark, no(Reason.TOO_MANY_HELD, rule="max_held"))
+
+
+def _said_alike(one: Held, other: Held) -> bool:
+    """Whether the same was said of both."""
+    return (one.reason, one.rule, one.eligible_ms) == (other.reason, other.rule, other.eligible_ms)
 
 
 def _by_urgency(held: Iterable[Held]) -> list[Held]:

@@ -24,16 +24,16 @@ def heard_ms(occurred_ms: int, now_ms: int) -> int:
     return max(1, min(occurred_ms, now_ms))
 
 
-def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> bool:
-    """The message was sent: it counts from then on at that moment.
+def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Contact | None:
+    """The message was sent: it counts from then on at that moment. The contact, where that is news.
 
     A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
     """
     contact = _awaiting(ledger, mark)
     if contact is None or contact.kind == Kind.TRANSFER:
-        return False
+        return None
     _settle(contact, occurred_ms, now_ms)
-    return True
+    return contact
 
 
 def _settle(contact: Contact, occurred_ms: int, now_ms: int) -> None:
@@ -43,13 +43,26 @@ def _settle(contact: Contact, occurred_ms: int, now_ms: int) -> None:
     contact.state, contact.mark = State.DELIVERED, 0
 
 
-def failed(ledger: Ledger, mark: int) -> bool:
-    """The message was not sent: it no longer counts, unless its delivery is told later."""
+def failed(ledger: Ledger, account: str, mark: int) -> Contact | None:
+    """The message was not sent: it no longer counts, unless its delivery is told later.
+
+    The contact, where that is news; `account` is whose message it was.
+    """
     contact = _awaiting(ledger, mark)
     if contact is None or contact.state == State.RELEASED:
-        return False
+        return None
     contact.state = State.RELEASED
-    return True
+    pair = ledger.pair(account)
+    if contact.kind == Kind.FRIEND_REQUEST and contact is _latest_request(pair):
+        pair.asked_ms = 0
+    elif contact.kind == Kind.TRANSFER:
+        pair.giving = None
+    return contact
+
+
+def _latest_request(pair: Pair) -> Contact | None:
+    requests = [c for c in pair.contacts if c.kind == Kind.FRIEND_REQUEST]
+    return max(requests, key=lambda contact: contact.decided_ms, default=None)
 
 
 def _awaiting(ledger: Ledger, mark: int) -> Contact | None:
@@ -86,13 +99,28 @@ def hurt(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
 
 
 def befriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
-    """The customer is a contact of the account."""
+    """The customer is a contact of the account; a request for it is answered."""
+    ledger.pair(account).asked_ms = 0
     _tie(ledger.pair(account), Friend.YES, heard_ms(occurred_ms, now_ms))
 
 
 def unfriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer is no longer a contact of the account."""
     _tie(ledger.pair(account), Friend.REMOVED, heard_ms(occurred_ms, now_ms))
+
+
+def refused(ledger: Ledger, account: str) -> None:
+    """The customer refused the account's friend request."""
+    ledger.pair(account).asked_ms = 0
+
+
+def last_contact(ledger: Ledger, account: str) -> Contact | None:
+    """The latest message of the account that was not told to have failed: what a complaint that
+    names none is taken to be about.
+    """
+    pair = ledger.pairs.get(account)
+    made = [] if pair is None else [c for c in pair.contacts if c.state != State.RELEASED]
+    return max(made, key=lambda contact: contact.decided_ms, default=None)
 
 
 def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
@@ -102,13 +130,18 @@ def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
 
 def consented(
     ledger: Ledger, kinds: Iterable[int], occurred_ms: int, now_ms: int, *, allowed: bool
-) -> None:
-    """The customer's word on kinds of message; the newest word on each kind holds."""
-    at_ms = heard_ms(occurred_ms, now_ms)
+) -> bool:
+    """The customer's word on kinds of message; the newest word on each kind holds.
+
+    Whether it took back what was allowed before, of at least one kind.
+    """
+    at_ms, took_back = heard_ms(occurred_ms, now_ms), False
     for kind in kinds:
         before = ledger.consent.get(kind)
         if before is None or before.at_ms <= at_ms:
+            took_back |= not allowed and (before is None or before.allowed)
             ledger.consent[kind] = Said(at_ms, allowed)
+    return took_back
 
 
 def told_hours(
@@ -130,6 +163,7 @@ def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_
     """
     for contact in _under_way(ledger, account):
         _settle(contact, occurred_ms, now_ms)
+    ledger.pair(account).giving = None
     if account == taker:
         return
     giver = ledger.pairs.pop(account, None)
@@ -155,6 +189,7 @@ def transfer_failed(ledger: Ledger, account: str) -> None:
     """The customer stays: the transfer under way no longer counts."""
     for contact in _under_way(ledger, account):
         contact.state = State.RELEASED
+    ledger.pair(account).giving = None
 
 
 def _under_way(ledger: Ledger, account: str) -> list[Contact]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 import msgspec
 
 from streams.core.kinds import Kind, mask_of
+from streams.core.leave import needs_leave
 from streams.core.ledger import Retention
 from streams.core.localtime import DAY_MS, zone_named
 from streams.core.policy import Calendar, QuietHours, Reply, Silence, Suppression, Window
@@ -34,6 +35,7 @@ _PASSES: Final = {
     "consent": _DISTURBS | mask_of((Kind.TRANSACTIONAL,)),
     "windows": _DISTURBS | mask_of((Kind.TRANSACTIONAL, Kind.TRANSFER)),
     "holdout": _DISTURBS,
+    "brake": _DISTURBS,
 }
 """The kinds that each section may bind, whatever the policy lists."""
 
@@ -57,7 +59,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     """The rules for one kind under one policy; `None` or empty where a section does not bind it.
 
     `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
-    `defers`: it may wait when it is only too early.
+    `defers`: it may wait when it is only too early. `braked`: an account's brake stops it.
+    `leave`: it needs its account's leave.
     """
 
     kind: Kind
@@ -66,6 +69,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     disturbs: bool
     defers: bool
+    braked: bool
+    leave: bool
     unknown_zone_denies: bool
     windows: tuple[Window, ...]
     shadows: tuple[Window, ...]
@@ -107,6 +112,8 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         zone=zone,
         disturbs=bool(_DISTURBS >> kind & 1),
         defers=kind is not Kind.TRANSFER,
+        braked=policy.brake is not None and _binds("brake", policy.brake.kinds, kind),
+        leave=needs_leave(policy, kind),
         unknown_zone_denies=policy.unknown_zone_denies,
         windows=tuple(w for w in governing if not w.shadow),
         shadows=tuple(w for w in governing if w.shadow),

@@ -11,7 +11,7 @@ A contact's life: *reserved* when approved, counting at the last moment it may b
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -68,13 +68,21 @@ class Contact(msgspec.Struct, array_like=True):
         return self.at_ms - self.lag_ms
 
 
+class Giving(msgspec.Struct, array_like=True, frozen=True):
+    """A transfer under way: who takes the customer, and when that account gave its leave."""
+
+    taker: str
+    leave_ms: int
+
+
 class Pair(msgspec.Struct, array_like=True):
     """What passed between one account and the customer; it moves when the customer is handed over.
 
     `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
     `ignored`: when the contacts were decided that nobody answered and that are no longer listed,
     `ignored_ms`: when the last of them was made, `ignored_more`: how many earlier ones there were.
-    `hurt_ms`: the last complaint or block. `friend_ms`: when `friend` became so. All 0 for never.
+    `hurt_ms`: the last complaint or block. `friend_ms`: when `friend` became so. `asked_ms`: when
+    the account gave leave for the friend request that is still unanswered. All 0 for never.
     """
 
     contacts: list[Contact] = []
@@ -86,6 +94,8 @@ class Pair(msgspec.Struct, array_like=True):
     hurt_ms: int = 0
     friend: int = Friend.UNKNOWN
     friend_ms: int = 0
+    asked_ms: int = 0
+    giving: Giving | None = None
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True):
@@ -105,7 +115,8 @@ class Quiet(msgspec.Struct, array_like=True, frozen=True):
 class Held(msgspec.Struct, array_like=True):
     """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`.
 
-    `reason`, `rule` and `eligible_ms` are what was last said of it.
+    `reason`, `rule` and `eligible_ms` are what was last said of it. `asked`: nothing but its
+    account's leave is missing, and that has been asked for.
     """
 
     due_ms: int
@@ -115,6 +126,7 @@ class Held(msgspec.Struct, array_like=True):
     rule: str | None
     ask: Ask
     eligible_ms: int | None = None
+    asked: bool = False
 
 
 class Ledger(msgspec.Struct, array_like=True):
@@ -174,28 +186,34 @@ def dump(ledger: Ledger) -> bytes | None:
 _MARK, _ENTRY = 8, 14
 
 
-def seen_before(ledger: Ledger, mark: int) -> bool:
+class Remembers(Protocol):
+    """Whatever keeps a row of repeats."""
+
+    seen: bytes
+
+
+def seen_before(book: Remembers, mark: int) -> bool:
     """Whether that intent or event is remembered."""
-    seen, wanted = ledger.seen, mark.to_bytes(_MARK, "big")
+    seen, wanted = book.seen, mark.to_bytes(_MARK, "big")
     found = seen.find(wanted)
     while found % _ENTRY and found >= 0:
         found = seen.find(wanted, found + 1)
     return found >= 0
 
 
-def remember(ledger: Ledger, mark: int, now_ms: int) -> None:
+def remember(book: Remembers, mark: int, now_ms: int) -> None:
     """Know this intent or event again from now on."""
-    ledger.seen += mark.to_bytes(_MARK, "big") + now_ms.to_bytes(_ENTRY - _MARK, "big")
+    book.seen += mark.to_bytes(_MARK, "big") + now_ms.to_bytes(_ENTRY - _MARK, "big")
 
 
-def forget_repeats(ledger: Ledger, before_ms: int) -> None:
+def forget_repeats(book: Remembers, before_ms: int) -> None:
     """Drop what was first seen at or before `before_ms`, and what is over the bound."""
-    seen = ledger.seen
+    seen = book.seen
     start = max(0, len(seen) - SEEN_MOST * _ENTRY)
     while start < len(seen) and _time_at(seen, start) <= before_ms:
         start += _ENTRY
     if start:
-        ledger.seen = seen[start:]
+        book.seen = seen[start:]
 
 
 def _time_at(seen: bytes, start: int) -> int:

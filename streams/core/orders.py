@@ -20,11 +20,16 @@ SUSPENDED: Final = "suspended"
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """What bears on one ask: a pause it is under, its account's status, and its taker's."""
+    """What bears on one ask: a pause it is under, its account's status, and its taker's.
+
+    `braked_until_ms`: the end of the account's brake, `FOREVER` for an account that is off, 0 for
+    none. `pause` is an operator's.
+    """
 
     pause: Control | None = None
     status: str | None = None
     taker_status: str | None = None
+    braked_until_ms: int = 0
 
 
 NO_ORDER: Final = Order()

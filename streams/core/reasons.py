@@ -79,6 +79,7 @@ TOO_EARLY: Final = frozenset(
 """Reasons that time mends: deferred unless the producer asked for `deny`. All others are a no."""
 
 # WeCom's codes (developer.work.weixin.qq.com, document/path/90455), for the reasons it knows.
+AT_CEILING: Final = 40099
 CREDIT_USED_UP: Final = 95001
 CREDIT_OVER: Final = 95002
 TRANSFER_UNDER_WAY: Final = 40100

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streams.core.kinds import Kind
 from streams.core.ledger import is_unanswered
 from streams.core.localtime import DAY_MS, Span, period, quiet_span, zone_named
 from streams.core.orders import NO_ORDER, SUSPENDED
-from streams.core.policy import Scope
+from streams.core.policy import FOREVER, Scope
 from streams.core.reasons import Reason
 from streams.core.windows import binds, kept_back, live_contacts, opens_ms, standings
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from streams.core.law import Law
     from streams.core.ledger import Ledger, Pair
-    from streams.core.orders import Order
     from streams.core.policy import Silence
     from streams.core.verdict import Case
     from streams.core.windows import Standing
@@ -38,7 +38,7 @@ def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | Non
     """The first that says not now, and its id: orders, windows in the file's order, the rest."""
     ask, law, now_ms = case.ask, case.law, case.now_ms
     if case.order is not NO_ORDER:
-        ordered = _ordered(case.order)
+        ordered = _ordered(case)
         if ordered is not None:
             return ordered
     if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
@@ -54,10 +54,21 @@ def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | Non
     return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
 
 
-def _ordered(order: Order) -> tuple[Reason, str | None] | None:
+def _ordered(case: Case) -> tuple[Reason, str | None] | None:
+    order = case.order
     if order.pause is not None:
         return Reason.CONTROL, order.pause.scope
-    return (Reason.ACCOUNT_PAUSED, None) if order.status == SUSPENDED else None
+    if order.status == SUSPENDED:
+        return Reason.ACCOUNT_PAUSED, None
+    return (Reason.ACCOUNT_PAUSED, "brake") if _brake_ends_ms(case) != 0 else None
+
+
+def _brake_ends_ms(case: Case) -> int | None:
+    """When the account's brake lets this kind go; 0 where it does not bind, None for never."""
+    until_ms = case.order.braked_until_ms
+    if until_ms == FOREVER:  # the account is off: replies and what a customer waits for go on
+        return None if case.law.braked or case.law.kind is Kind.FRIEND_REQUEST else 0
+    return until_ms if case.law.braked and until_ms > case.now_ms else 0
 
 
 def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
@@ -82,7 +93,7 @@ def legal_ms(case: Case, from_ms: int) -> int | None:
 
 def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | None:
     """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
-    ordered_ms = _order_ends_ms(case.order)
+    ordered_ms = _order_ends_ms(case)
     if ordered_ms is None:
         return None
     silent_ms = silent_until(case.pair, case.law)
@@ -105,11 +116,16 @@ def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | N
     return None
 
 
-def _order_ends_ms(order: Order) -> int | None:
+def _order_ends_ms(case: Case) -> int | None:
     """0 for no order, None for one without an end."""
-    if order.status == SUSPENDED:
+    order = case.order
+    if order is NO_ORDER:
+        return 0
+    paused_ms = 0 if order.pause is None else order.pause.until_ms
+    braked_ms = _brake_ends_ms(case)
+    if order.status == SUSPENDED or paused_ms is None or braked_ms is None:
         return None
-    return 0 if order.pause is None else order.pause.until_ms
+    return max(paused_ms, braked_ms)
 
 
 def _past(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:

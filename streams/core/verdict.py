@@ -27,7 +27,7 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     order: Order = NO_ORDER
 
 
-class Verdict(msgspec.Struct, frozen=True, gc=False):
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was decided; fields as in the contract's decision."""
 
     outcome: Outcome
@@ -38,6 +38,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     remaining: dict[str, int] | None = None
     wecom_errcode: int | None = None
     shadow: dict[str, str] | None = None
+    stage: str = "customer"
 
 
 def no(

@@ -1,6 +1,6 @@
-"""The candidate between the two stages: an `Ask` in MessagePack, its customer in the record's key.
+"""The candidate between the two stages, in MessagePack; its customer is the record's key.
 
-One intent's customers share one value, encoded once.
+Customers of one intent that go on together share one value, encoded once.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.ask import Ask
+from streams.core.ask import Ask, Candidate
 from streams.core.kinds import KIND_OF
 
 if TYPE_CHECKING:
     from streams.events.intents import Intent
 
-encode_ask = msgspec.msgpack.Encoder().encode
-decode_ask = msgspec.msgpack.Decoder(Ask).decode
+encode_candidate = msgspec.msgpack.Encoder().encode
+decode_candidate = msgspec.msgpack.Decoder(Candidate).decode
 
 
 def ask_of(intent: Intent, accepted_ms: int) -> Ask:

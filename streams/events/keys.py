@@ -23,6 +23,16 @@ def account_key(enterprise_id: str, account_id: str) -> bytes:
     return f"{enterprise_id}/{account_id}".encode()
 
 
+def campaign_key(enterprise_id: str, campaign_id: str) -> bytes:
+    """`enterprise/campaign/NAME`: by its second `/` no account's."""
+    return f"{enterprise_id}/campaign/{campaign_id}".encode()
+
+
+def enterprise_key(enterprise_id: str) -> bytes:
+    """`enterprise//`: neither an account's nor a campaign's."""
+    return f"{enterprise_id}//".encode()
+
+
 def key_of(interaction: Interaction) -> bytes:
     """The key under which an interaction is dealt with."""
     if isinstance(interaction, AccountStatus):

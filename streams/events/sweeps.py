@@ -15,7 +15,8 @@ class Sweep(msgspec.Struct, frozen=True, array_like=True):
 
     `generation`: the rules must be known up to here first (`Rules.generation`). `from_ms`: not
     before then, UTC milliseconds. `status`: what the account became at `status_ms`, None if
-    nothing; the newest word holds.
+    nothing; the newest word holds. `braked_until_ms`: the end of the account's brake as it stood
+    at `braked_ms`, 0 for none, `FOREVER` for off, None if nothing is said of it.
     """
 
     generation: int = 0
@@ -24,6 +25,8 @@ class Sweep(msgspec.Struct, frozen=True, array_like=True):
     account: str | None = None
     status: str | None = None
     status_ms: int = 0
+    braked_until_ms: int | None = None
+    braked_ms: int = 0
 
 
 encode_sweep = msgspec.msgpack.Encoder().encode

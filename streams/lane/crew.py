@@ -38,6 +38,8 @@ class StageSnapshot(NamedTuple):
     """The longest recovery among the partitions held."""
     progress_age_seconds: float
     """Since the partition that is furthest behind last committed, or last found nothing to do."""
+    waiting_age_seconds: float
+    """Since the oldest record that waits was written, by its time; 0 when none waits."""
 
 
 class Crew:
@@ -158,6 +160,8 @@ class Crew:
 
 def _snapshot(partitions: Sequence[Partition], now: float) -> StageSnapshot:
     states = [p.state for p in partitions if p.state is not None]
+    written_ms = [p.inbox.oldest_ms for p in partitions if p.inbox.oldest_ms is not None]
+    wall_ms = time.time() * 1000
     return StageSnapshot(
         assigned=tuple(sorted(p.number for p in partitions)),
         accepting=tuple(sorted(p.number for p in partitions if p.accepting)),
@@ -166,4 +170,5 @@ def _snapshot(partitions: Sequence[Partition], now: float) -> StageSnapshot:
         timers=sum(state.timers for state in states),
         recovery_seconds=max((p.recovery_seconds or 0.0 for p in partitions), default=0.0),
         progress_age_seconds=now - min((p.progress_at for p in partitions), default=now),
+        waiting_age_seconds=max(0.0, wall_ms - min(written_ms, default=wall_ms)) / 1000,
     )

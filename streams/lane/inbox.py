@@ -36,6 +36,11 @@ class Inbox:
         self._bytes = 0
         self.waiting = 0
 
+    @property
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest record that waits, UTC milliseconds; None when none does."""
+        return min((_head_ms(queue) for queue in self._queues.values() if queue), default=None)
+
     def has_room(self, topic: str) -> bool:
         """Whether more of this topic may come."""
         return len(self._queues[topic]) < HIGH_RECORDS and self._bytes < HIGH_BYTES

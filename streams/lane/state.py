@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streams.lane.stage import Due
 
@@ -41,11 +41,16 @@ def _timer_key(due_ms: int, name: bytes) -> bytes:
 class State:
     """All that a stage may remember. Values are replaced, never changed in place."""
 
-    __slots__ = ("_changes", "_heap", "_timers", "_values", "tally")
+    __slots__ = ("_changes", "_heap", "_timers", "_values", "derived", "tally")
 
     def __init__(self) -> None:
-        """Start empty; recovery fills it through `load` and `loaded`."""
+        """Start empty; recovery fills it through `load` and `loaded`.
+
+        `derived`: what a stage worked out from the values, such as an index. Never stored, it is
+        gone with this object, so it can never disagree with what a restart would find.
+        """
         self.tally: Counter[tuple[str, ...]] = Counter()
+        self.derived: dict[str, Any] = {}
         self._values: dict[bytes, bytes] = {}
         self._timers: dict[bytes, bytes] = {}
         self._heap: list[bytes] = []
@@ -71,6 +76,14 @@ class State:
     def timer_names(self) -> list[bytes]:
         """The names of all timers that are set, in no order."""
         return [key[_NAME_AT:] for key in self._timers]
+
+    def timer_name_slices(self, size: int) -> Iterator[list[bytes]]:
+        """The names of the timers that are set at the first step, at most `size` a step; the state
+        may change between two steps.
+        """
+        keys = list(self._timers)
+        for first in range(0, len(keys), size):
+            yield [key[_NAME_AT:] for key in keys[first : first + size]]
 
     def get(self, key: bytes) -> bytes | None:
         """The value under this key, or None."""

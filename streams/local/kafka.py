@@ -1,7 +1,7 @@
 """A real single-node Apache Kafka (KRaft) on this machine: for development, tests and the demo.
 
 It is the same broker as in production, only alone and without replicas. It must never be what a
-production worker talks to: it listens on 127.0.0.1 only, without authentication.
+production worker talks to: it listens on 127.0.0.1 only and, unless told so, without logins.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 from streams.local.jars import HERE, LocalKafkaError, find_java, jars_directory, user_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -54,9 +55,21 @@ class LocalKafka:
     The data survive `stop` and `kill`, and the port stays the same: `start` goes on where it ended.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        properties: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
+        """`properties` stand over the template's, with its `$port` and `$controller_port`; `users`
+        (name → password) can log in with SCRAM-SHA-512 once the directory is formatted.
+        """
         self.directory = directory
         self.port = port or free_port()
+        self._properties = dict(properties or {})
+        self._users = dict(users or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -140,9 +153,10 @@ class LocalKafka:
     def _write_configuration(self) -> None:
         values = {"port": self.port, "controller_port": free_port(), "log_dirs": self._data}
         for name in ("server.properties", "log4j2.properties"):
-            template = Template((HERE / "templates" / name).read_text(encoding="utf-8"))
-            text = template.substitute(values)
-            (self.directory / name).write_text(text, encoding="utf-8")
+            text = (HERE / "templates" / name).read_text(encoding="utf-8")
+            if name == "server.properties":
+                text += "".join(f"{key}={value}\n" for key, value in self._properties.items())
+            (self.directory / name).write_text(Template(text).substitute(values), encoding="utf-8")
 
     def _java(self, java: str, jars: Path, *options: str) -> list[str]:
         log4j = self.directory / "log4j2.properties"
@@ -153,6 +167,8 @@ class LocalKafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # As one word: an id that begins with a dash would be taken for an option.
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", self._server]
+        for name, password in self._users.items():
+            tool.append(f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]")
         command = [*self._java(java, jars), *tool]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -6,10 +6,12 @@ here may change anything, and no answer may wait for Kafka.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 SHUTDOWN_S: Final = 2.0
 SERVICE_UNAVAILABLE: Final = 503
+
+
+log = logging.getLogger("decorum.http")
 
 
 class Health(NamedTuple):
@@ -49,8 +54,9 @@ class HttpServer:
                 *routes,
             ]
         )
+        log.addFilter(_is_ours)
         # Access logs of probes every few seconds would bury everything else.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=log)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken or not this machine's."""
@@ -75,6 +81,14 @@ class HttpServer:
     async def _serve_metrics(self, _: web.Request) -> web.Response:
         headers = {"Content-Type": CONTENT_TYPE_LATEST}
         return web.Response(body=self._metrics(), headers=headers)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a fault is the program's. One of the request's bytes was answered with a 400, and
+    aiohttp would log it with a traceback and with the request, identifiers and all.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def json_response(body: Any, status: int = 200) -> web.Response:  # noqa: ANN401 (any JSON)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 LIBRARIES: Final = ("faust", "aiokafka", "mode", "kafka", "aiohttp", "asyncio")
+# With the package `rich` installed the default would print the local variables of every frame:
+# passwords, and what customers are called.
+PLAIN: Final = structlog.dev.plain_traceback
 # A logger may write this many lines a window; the next window says how many were left out.
 FLOOD_LINES: Final = 20
 FLOOD_WINDOW_S: Final = 10.0
@@ -95,7 +98,7 @@ def _shared() -> list[Processor]:
 
 def _formatter(*, readable: bool) -> structlog.stdlib.ProcessorFormatter:
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=PLAIN)]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )

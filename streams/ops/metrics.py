@@ -1,12 +1,13 @@
 """Every metric of a worker, fed only with what is committed.
 
-Labels take their values from closed sets; anything else is counted as `other`, so that no id can
-ever become a label. Nothing here may slow a batch down or depend on a single message.
+The metrics themselves are `catalogue.METRICS`; this file keeps their values. Labels take their
+values from closed sets; anything else is counted as `other`, so that no id can ever become a label.
+Nothing here may slow a batch down or depend on a single message.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import (
@@ -17,75 +18,34 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
 from streams import __version__
-from streams.core.kinds import KIND_NAMES
-from streams.core.reasons import Outcome, Reason
-from streams.events.interactions import INTERACTION_TYPES
+from streams.ops.catalogue import METRICS, OTHER, PREFIX, SETS
 from streams.ops.distribution import Distribution
-from streams.topics import TOPICS, Topics
+from streams.topics import Topics
 
 if TYPE_CHECKING:
     from collections import Counter as Tally
+    from collections.abc import Mapping
 
     from streams.lane.crew import StageSnapshot
+    from streams.ops.catalogue import Metric
     from streams.stages.balance import Balance
 
-OTHER: Final = "other"
+MEASURED: Final = {"latency_ms": "decision_latency_seconds", "brake_ms": "brake_seconds"}
+"""Durations that stages tally as `(name, milliseconds as text) → how many`: the wait until a batch
+was begun, to which its own time is added. All other entries are `(counter, *labels) → how many`."""
 
-_TOPIC_NAMES: Final = frozenset(topic.name for topic in TOPICS)
-LABEL_VALUES: Final[dict[str, frozenset[str]]] = {
-    "kind": frozenset(KIND_NAMES),
-    "outcome": frozenset(Outcome),
-    "reason": frozenset(Reason),
-    "type": frozenset(INTERACTION_TYPES),
-    "topic": _TOPIC_NAMES,
-    "refusal": frozenset(
-        {
-            *("not_utf8", "not_json", "invalid", "unknown_type", "too_large"),
-            *("refused_policy", "refused_control"),
-        }
-    ),
-    "direction": frozenset({"up", "down"}),
+BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
+    "chunk_seconds": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+    "chunk_records": (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A counter that stages feed through their tally: `(name, *label values) → how many`."""
-
-    labels: tuple[str, ...]
-    sets: tuple[str, ...]
-    """For each label the closed set of its values, a key of LABEL_VALUES."""
-    help: str
-
-
-COUNTED: Final[dict[str, Counted]] = {
-    "decisions_total": Counted(
-        ("kind", "outcome", "reason"), ("kind", "outcome", "reason"), "Decisions committed."
-    ),
-    "interactions_total": Counted(("type",), ("type",), "Interactions taken into account."),
-    "dead_letters_total": Counted(
-        ("topic", "reason"), ("topic", "refusal"), "Input records refused, by input topic."
-    ),
-    "rerouted_total": Counted(
-        ("topic",), ("topic",), "Records that came with another key or partition than theirs."
-    ),
-    "ceiling_changes_total": Counted(
-        ("direction",), ("direction",), "Changes of an account's ceilings."
-    ),
-}
-
-# Durations that stages tally as `(name, milliseconds as text) → how many`.
-MEASURED: Final[dict[str, tuple[str, str]]] = {
-    "latency_ms": ("decision_latency_seconds", "Intent accepted until its decision is committed."),
-    "brake_ms": ("brake_seconds", "Complaint accepted until the limit it moves is committed."),
-}
-
-CHUNK_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-CHUNK_RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+# When a series began is twice the lines, and no query of ours asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Observer:
@@ -97,63 +57,34 @@ class Observer:
     def __init__(self, prefix: str = "") -> None:
         self.registry = CollectorRegistry()
         self._names = Topics(prefix)
-        self._counters = {
-            name: Counter(f"decorum_{name}", what.help, what.labels, registry=self.registry)
-            for name, what in COUNTED.items()
-        }
-        self._durations = {
-            entry: Distribution(f"decorum_{name}", text) for entry, (name, text) in MEASURED.items()
-        }
-        for duration in self._durations.values():
-            self.registry.register(duration)
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._durations: dict[str, Distribution] = {}
         self._children: dict[tuple[str, ...], Counter] = {}
         self._balances: dict[str, int] = {}
-        self._make_stage_metrics()
-        self._make_process_metrics()
+        for name, metric in METRICS.items():
+            self._make(name, metric)
+        self._gauges["build_info"].labels(__version__).set(1)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
 
-    def _make_stage_metrics(self) -> None:
-        stage, registry = ("stage",), self.registry
-        self._chunk_seconds = Histogram(
-            "decorum_chunk_seconds",
-            "From taking a batch's records to the end of its commit.",
-            stage,
-            registry=registry,
-            buckets=CHUNK_SECONDS,
-        )
-        self._chunk_records = Histogram(
-            "decorum_chunk_records",
-            "Input records in a batch.",
-            stage,
-            registry=registry,
-            buckets=CHUNK_RECORDS,
-        )
-        self._recovery = Gauge(
-            "decorum_recovery_seconds",
-            "The longest restoring of a partition's state, of those held now.",
-            stage,
-            registry=registry,
-        )
-        self._deferred = Gauge(
-            "decorum_deferred", "Intents held for later.", stage, registry=registry
-        )
-        self._state_keys = Gauge(
-            "decorum_state_keys", "Keys of restored state.", stage, registry=registry
-        )
-        self._unbalanced = Gauge(
-            "decorum_unbalanced",
-            "Intents accepted - outcomes - deferred, of this worker's partitions; the sum over "
-            "all workers is 0 at rest.",
-            registry=registry,
-        )
-
-    def _make_process_metrics(self) -> None:
-        build = Gauge(
-            "decorum_build_info", "The running version.", ["version"], registry=self.registry
-        )
-        build.labels(__version__).set(1)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+    def _make(self, name: str, metric: Metric) -> None:
+        full, labels, registry = PREFIX + name, tuple(metric.labels), self.registry
+        if name in MEASURED.values():
+            self._durations[name] = Distribution(full, metric.help)
+            registry.register(self._durations[name])
+        elif metric.kind == "counter":
+            self._counters[name] = Counter(full, metric.help, labels, registry=registry)
+            if metric.from_start:
+                for values in product(*(SETS[kind] for kind in metric.labels.values())):
+                    self._counters[name].labels(*values)
+        elif metric.kind == "gauge":
+            self._gauges[name] = Gauge(full, metric.help, labels, registry=registry)
+        else:
+            self._histograms[name] = Histogram(
+                full, metric.help, labels, registry=registry, buckets=BUCKETS[name]
+            )
 
     def committed(
         self,
@@ -165,12 +96,13 @@ class Observer:
     ) -> None:
         """A batch is committed: count what its handler tallied. KeyError for an unknown entry."""
         del partition  # A label of it would multiply the series, and no alert needs it.
-        self._chunk_seconds.labels(stage).observe(seconds)
-        self._chunk_records.labels(stage).observe(records)
+        self._histograms["chunk_seconds"].labels(stage).observe(seconds)
+        self._histograms["chunk_records"].labels(stage).observe(records)
+        batch_ms = round(seconds * 1000)
         for entry, times in tally.items():
-            duration = self._durations.get(entry[0])
+            duration = MEASURED.get(entry[0])
             if duration is not None:
-                duration.add(int(entry[1]), times)
+                self._durations[duration].add(max(int(entry[1]), 0) + batch_ms, times)
                 continue
             child = self._children.get(entry)
             if child is None:
@@ -180,10 +112,8 @@ class Observer:
     def _child(self, entry: tuple[str, ...]) -> Counter:
         """The counter of a tally's entry, remembered unless its values are not of the sets."""
         name, *values = entry
-        closed = [
-            self._closed(kind, value)
-            for kind, value in zip(COUNTED[name].sets, values, strict=True)
-        ]
+        kinds = METRICS[name].labels.values()
+        closed = [self._closed(kind, value) for kind, value in zip(kinds, values, strict=True)]
         child = self._counters[name].labels(*closed)
         if OTHER not in closed:
             self._children[entry] = child
@@ -192,15 +122,38 @@ class Observer:
     def _closed(self, kind: str, value: str) -> str:
         if kind == "topic":
             value = self._names.logical(value)
-        return value if value in LABEL_VALUES[kind] else OTHER
+        return value if value in SETS[kind] else OTHER
 
     def stands(self, stage: str, snapshot: StageSnapshot, balance: Balance) -> None:
         """How a stage stands on this worker now, and its partitions' durable counts, summed."""
         self._balances[stage] = balance.accepted - balance.settled - balance.held
-        self._unbalanced.set(sum(self._balances.values()))
-        self._deferred.labels(stage).set(balance.held)
-        self._state_keys.labels(stage).set(snapshot.state_keys)
-        self._recovery.labels(stage).set(snapshot.recovery_seconds)
+        self._gauges["unbalanced"].set(sum(self._balances.values()))
+        partitions = self._gauges["partitions"]
+        deciding = len(snapshot.accepting)
+        partitions.labels(stage, "deciding").set(deciding)
+        partitions.labels(stage, "recovering").set(len(snapshot.assigned) - deciding)
+        for name, value in (
+            ("deferred", balance.held),
+            ("state_keys", snapshot.state_keys),
+            ("recovery_seconds", snapshot.recovery_seconds),
+            ("progress_age_seconds", snapshot.progress_age_seconds),
+            ("waiting_age_seconds", snapshot.waiting_age_seconds),
+        ):
+            self._gauges[name].labels(stage).set(value)
+
+    def held(self, stage: str, oldest_seconds: float, overdue_seconds: float) -> None:
+        """How long ago the oldest intent held by a stage was accepted, and how long ago the
+        earliest timer that has not fired came due; 0 where there is none.
+        """
+        self._gauges["deferred_oldest_seconds"].labels(stage).set(oldest_seconds)
+        self._gauges["overdue_seconds"].labels(stage).set(overdue_seconds)
+
+    def accounts(self, counts: Mapping[str, int]) -> None:
+        """How many accounts of this worker's partitions have each grade; a grade left out has none,
+        and what is no grade is not counted.
+        """
+        for grade in SETS["grade"]:
+            self._gauges["accounts"].labels(grade).set(counts.get(grade, 0))
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""

@@ -1,75 +1,271 @@
-"""The account stage: intents in, one candidate for each customer out.
+"""The account stage: intents in, one candidate for each customer out, as fast as the account may.
 
 First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends strays to
-their place and what is no intent to the dead letters, and splits the rest. May this account act,
-and how fast, will be asked in `_admit`; the customer stage has the last word on each person.
+their place and what is no intent to the dead letters, and splits the rest. Kinds that need their
+account's leave go through its queue. What comes back from the customer stage moves the account's
+book. The customer stage has the last word on each person, and alone says how an intent ends; this
+one says only that it waits.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from streams.events.asks import ask_of, encode_ask
+from streams.core.account import book as books
+from streams.core.campaign import Phase
+from streams.core.kinds import Kind
+from streams.core.orders import RESIGNED
+from streams.core.reasons import Outcome, Reason
+from streams.events.asks import ask_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Refused
-from streams.events.keys import account_key, customer_key
+from streams.events.keys import account_key
+from streams.events.news import (
+    AccountNews,
+    CampaignNews,
+    CampaignTold,
+    EnterpriseNews,
+    EnterpriseTold,
+    StatusNews,
+    TakeOver,
+    decode_news,
+    encode_news,
+)
+from streams.events.sweeps import decode_sweep
 from streams.stages import balance
+from streams.stages.accounts import Accounts
+from streams.stages.admission import refuse
+from streams.stages.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
 from streams.stages.letters import dead_letter
+from streams.stages.queue import EXPIRY, expiring, is_account
 from streams.stages.routing import forwarded
+from streams.stages.sweeping import Sweeping, begin, is_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from streams.events.intents import Intent
+    from streams.core.ask import Ask
+    from streams.core.campaign import CampaignWord
+    from streams.events.sweeps import Sweep
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
     from streams.stages.routing import Router
+    from streams.stages.rules import Rules
     from streams.topics import Topics
 
 
 class AccountStage:
-    """`Stage` over `outbound-intents`; its state is the partition's balance."""
+    """`Stage` over `outbound-intents` and the account's news."""
 
     name = "account"
 
-    def __init__(self, topics: Topics, router: Router) -> None:
+    def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
         self.topics = topics
         self.router = router
-        self.sources = (topics.intents,)
+        self.rules = rules
+        self.sweeping = Sweeping(_everyone)
+        self.sources = (topics.intents, topics.account_news, topics.sweeps)
         self.changelog = topics.account_state
 
     def handle(
         self, partition: int, records: Sequence[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Split intents into candidates, in their order."""
-        outputs: list[Output] = []
-        accepted = 0
+        """Pass intents on in their order, as far as their accounts may; take news in."""
+        batch = _Batch(self, state, now_ms)
+        take = {
+            self.topics.intents: batch.intent,
+            self.topics.account_news: batch.news,
+            self.topics.sweeps: batch.sweep,
+        }
         for record in records:
-            intent = decode_intent(record.value)
-            if isinstance(intent, Refused):
-                letter = dead_letter(
-                    self.topics, record, intent.reason, intent.error, state, now_ms
-                )
-                outputs.append(letter)
-                continue
-            key = account_key(intent.enterprise_id, intent.account_id)
-            if self.router.strays(record, key, state):
-                outputs.append(forwarded(self.topics, self.router, record, key, state))
-                continue
-            accepted += len(intent.customer_ids)
-            outputs += self._admit(intent, now_ms)
-        balance.add(state, accepted=accepted)
-        return outputs
+            take[record.topic](record)
+        return batch.close()
 
     def fire(
         self, partition: int, due: Sequence[Due], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """No timers are set by this stage."""
-        return ()
+        """Let queues flow, end what has waited too long, and do what time does to books."""
+        batch = _Batch(self, state, now_ms)
+        for timer in due:
+            batch.timer(partition, timer)
+        return batch.close()
 
-    def _admit(self, intent: Intent, now_ms: int) -> Iterable[Output]:
-        topic, place = self.topics.candidates, self.router.partition
-        value = encode_ask(ask_of(intent, now_ms))
-        for customer in intent.customer_ids:
-            key = customer_key(intent.enterprise_id, customer)
-            yield topic, place(key), key, value
+
+def _everyone(state: State, sweep: Sweep) -> list[bytes]:
+    """Accounts and campaigns: a policy or a control may move them all."""
+    return [key for key in state if is_account(key) or is_campaign(key)]
+
+
+class _Batch:
+    """What one batch does, record by record and timer by timer."""
+
+    def __init__(self, stage: AccountStage, state: State, now_ms: int) -> None:
+        self.stage = stage
+        self.state = state
+        self.now_ms = now_ms
+        parts = (stage.topics, stage.router, stage.rules, state, now_ms)
+        self.accounts = Accounts(*parts)
+        self.aggregates = Aggregates(*parts)
+        self.outputs: list[Output] = []
+        self.accepted = 0
+
+    # --- intents ---
+
+    def intent(self, record: Record) -> None:
+        intent = decode_intent(record.value)
+        stage = self.stage
+        if isinstance(intent, Refused):
+            refused = (intent.reason, intent.error, self.state, self.now_ms)
+            self.outputs.append(dead_letter(stage.topics, record, *refused))
+            return
+        key = account_key(intent.enterprise_id, intent.account_id)
+        if stage.router.strays(record, key, self.state):
+            self.outputs.append(forwarded(stage.topics, stage.router, record, key, self.state))
+            return
+        self.accepted += len(intent.customer_ids)
+        self._admit(intent.enterprise_id, ask_of(intent, self.now_ms), intent.customer_ids)
+
+    def _admit(
+        self, enterprise: str, ask: Ask, customers: list[str], *, again: bool = False
+    ) -> None:
+        """Where it needs no leave, or it is not for now, an ask goes straight on."""
+        law = self.accounts.ruled(enterprise).laws[ask.kind]
+        early, late = ask.not_before_ms, ask.deadline_ms
+        not_now = (early is not None and early > self.now_ms) or (
+            late is not None and late < self.now_ms
+        )
+        if not law.leave or not_now:
+            self.accounts.pass_on(enterprise, ask, customers, again=again)
+        elif ask.kind == Kind.TRANSFER:
+            key = account_key(enterprise, ask.to_account_id or "")
+            news = encode_news(TakeOver(ask, customers, again))
+            place = self.stage.router.partition(key)
+            self.outputs.append((self.stage.topics.account_news, place, key, news))
+        else:
+            self.accounts.enqueue(enterprise, ask, customers, again=again)
+
+    # --- news ---
+
+    def news(self, record: Record) -> None:
+        news = decode_news(record.value or b"")
+        take: Callable[[bytes, Any], None] = self._takes[type(news)].__get__(self)
+        take(record.key or b"", news)
+
+    def _account(self, key: bytes, news: AccountNews) -> None:
+        admission = self.accounts.touch(key)
+        account, law, now_ms = admission.account, admission.ruled.account, self.now_ms
+        for facts in news.facts:
+            if facts.heard_ms:
+                self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
+            self.accounts.changed(key, books.note(account.book, law, facts, now_ms))
+            self.accounts.sum_up(
+                account.enterprise,
+                relations=facts.relations,
+                delivered=facts.delivered,
+                received=facts.received,
+            )
+        for unused in news.unused:
+            admission.unused(unused.kind, unused.leave_ms, unused.count)
+        for leave_ms in news.answered:
+            books.answered(account.book, law, leave_ms, now_ms)
+        for wanted in news.wanted:
+            self._admit(account.enterprise, wanted.ask, [wanted.customer], again=True)
+
+    def _status(self, key: bytes, news: StatusNews) -> None:
+        admission = self.accounts.touch(key)
+        book, law = admission.account.book, admission.ruled.account
+        changes = books.note_status(book, law, news.status, news.at_ms, self.now_ms)
+        self.accounts.changed(key, changes)
+        if book.status == RESIGNED:
+            verdict = refuse(Outcome.CANCELLED, Reason.ACCOUNT_RESIGNED)
+            self.accounts.end(key, list(admission.account.line.places()), verdict)
+
+    def _take_over(self, key: bytes, news: TakeOver) -> None:
+        admission = self.accounts.touch(key)
+        enterprise = admission.account.enterprise
+        for customer in news.customers:
+            refusal = admission.take_over(news.ask)
+            self.accounts.pass_on(
+                enterprise,
+                news.ask,
+                [customer],
+                leave_ms=0 if refusal else self.now_ms,
+                again=news.again,
+                refusal=refusal,
+            )
+
+    def _campaign(self, key: bytes, news: CampaignNews) -> None:
+        self.aggregates.campaign(key, news.facts)
+
+    def _enterprise(self, key: bytes, news: EnterpriseNews) -> None:
+        self.aggregates.enterprise(key, news.facts)
+
+    def _told(self, key: bytes, news: CampaignTold | EnterpriseTold) -> None:
+        self.accounts.words.told(news)
+        head = f"{news.enterprise}/".encode()
+        for waiting in [k for k in self.accounts.index.waiting if k.startswith(head)]:
+            self.accounts.touch(waiting)
+            if isinstance(news, CampaignTold) and news.word is not None:
+                self._follow(waiting, news.campaign, news.word)
+
+    def _follow(self, key: bytes, campaign: str, word: CampaignWord) -> None:
+        """What waits for a campaign that is killed will not be sent."""
+        if word.phase is Phase.KILLED:
+            line = self.accounts.touch(key).account.line
+            places = [place for place in line.places() if place.campaign == campaign]
+            verdict = refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary")
+            self.accounts.end(key, places, verdict)
+
+    _takes: ClassVar[dict[type, Callable[..., None]]] = {
+        AccountNews: _account,
+        StatusNews: _status,
+        TakeOver: _take_over,
+        CampaignNews: _campaign,
+        EnterpriseNews: _enterprise,
+        CampaignTold: _told,
+        EnterpriseTold: _told,
+    }
+
+    # --- time ---
+
+    def sweep(self, record: Record) -> None:
+        """Rules have changed; what sweeps tell of accounts is for the customers' partitions."""
+        value = record.value or b""
+        if decode_sweep(value).account is None:
+            begin(value, record.offset, self.state, self.now_ms)
+
+    def timer(self, partition: int, timer: Due) -> None:
+        if is_sweep(timer):
+            self._go_on(partition, timer)
+            return
+        head, key = timer.name[:1], timer.name[1:]
+        if head == CAMPAIGN:
+            self.aggregates.campaign(key)
+        elif head == ENTERPRISE:
+            self.outputs += self.aggregates.tell_enterprise(key)
+        elif head == EXPIRY:
+            self._expire(timer.name)
+        else:
+            self.accounts.touch(key)
+
+    def _go_on(self, partition: int, timer: Due) -> None:
+        stage, known = self.stage, self.stage.rules.generation
+        for key in stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known):
+            if is_account(key):
+                self.accounts.touch(key)
+            else:
+                self.aggregates.campaign(key)
+
+    def _expire(self, name: bytes) -> None:
+        key, seq = expiring(name)
+        place = self.accounts.touch(key).account.line.get(seq)
+        if place is not None:
+            verdict = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+            self.accounts.end(key, [place], verdict)
+
+    def close(self) -> list[Output]:
+        self.accounts.close()
+        self.outputs += self.accounts.outputs
+        self.outputs += self.aggregates.close()
+        balance.add(self.state, accepted=self.accepted, held=self.accounts.held)
+        return self.outputs

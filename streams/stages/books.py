@@ -14,16 +14,27 @@ from streams.core.customer import Desk, Wake, next_wake
 from streams.core.ledger import dump, load
 from streams.events.keys import parts_of
 from streams.stages.orders import PartitionOrders
+from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from streams.core.law import Law
     from streams.core.orders import Orders
+    from streams.events.sweeps import Sweep
     from streams.lane.state import State
     from streams.stages.erasure import Erasure
     from streams.stages.rules import Rules
+    from streams.stages.telling import Telling
 
 MOST_URGENT: Final = 100
 """The highest priority of the contract."""
+
+TIMER_HEAD: Final = 9
+"""Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
+
+
+def waiting_customers(state: State, sweep: Sweep) -> list[bytes]:  # noqa: ARG001 (as sweeps ask)
+    """The customers with something held: each has one timer, which carries the key."""
+    return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
 
 
 class _Opened(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +49,10 @@ class _Opened(msgspec.Struct, frozen=True, gc=False):
 class Books:
     """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
 
-    def __init__(self, rules: Rules, erasure: Erasure, state: State, now_ms: int) -> None:
+    def __init__(
+        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, telling: Telling
+    ) -> None:
+        self._telling = telling
         self._rules = rules
         self._erasure = erasure
         self._state = state
@@ -85,7 +99,10 @@ class Books:
         return laws, orders
 
     def _store(self, key: bytes, opened: _Opened) -> None:
-        ledger = opened.desk.ledger
+        desk = opened.desk
+        ledger = desk.ledger
+        if desk.wanted:
+            self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
         self._held += len(ledger.held) - opened.held
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)

@@ -9,26 +9,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.core.kinds import KIND_NAMES
+from streams.core.kinds import KIND_NAMES, Kind
 from streams.core.reasons import Outcome, Reason
-from streams.events.asks import decode_ask
+from streams.events.asks import decode_candidate
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.identity import mark_of
-from streams.events.interactions import AccountStatus, Erase
+from streams.events.interactions import AccountStatus, Erase, Failed
 from streams.events.keys import account_key, key_of
-from streams.events.sweeps import Sweep
+from streams.events.news import StatusNews, encode_news
+from streams.events.sweeps import Sweep, decode_sweep
 from streams.stages import balance
-from streams.stages.books import Books
+from streams.stages.books import TIMER_HEAD, Books, waiting_customers
 from streams.stages.letters import dead_letter
-from streams.stages.noting import note
+from streams.stages.noting import BINDING, note
 from streams.stages.routing import forwarded
 from streams.stages.sayings import id_of_ask, saying
-from streams.stages.sweeping import TIMER_HEAD, Sweeping, begin, is_sweep, tell_everybody
+from streams.stages.orders import note_standing
+from streams.stages.sweeping import Sweeping, begin, is_sweep, tell_everybody
+from streams.stages.telling import Telling, ties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from streams.core.ask import Candidate
     from streams.core.customer import Desk, Settled
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.lane.stage import Due, Output, Record
@@ -44,6 +48,10 @@ NO_SUPPRESSION_KEY: Final = (
 )
 
 
+_BINDING_KINDS: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
+"""An approval of these is a request under way, which the account's book counts."""
+
+
 class CustomerStage:
     """`Stage` over the candidates and `interactions`; its state is the customers' ledgers."""
 
@@ -55,7 +63,7 @@ class CustomerStage:
         self.router = router
         self.rules = rules
         self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
-        self.sweeping = Sweeping()
+        self.sweeping = Sweeping(waiting_customers)
         self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
 
@@ -93,7 +101,8 @@ class _Batch:
         self.stage = stage
         self.state = state
         self.now_ms = now_ms
-        self.books = Books(stage.rules, stage.erasure, state, now_ms)
+        self.telling = Telling(now_ms)
+        self.books = Books(stage.rules, stage.erasure, state, now_ms, self.telling)
         self.outputs: list[Output] = []
         self.settled = 0
 
@@ -102,12 +111,27 @@ class _Batch:
         if key is None or value is None:
             msg = f"a candidate without key or value at {record.topic} {record.offset}"
             raise ValueError(msg)
-        ask = decode_ask(value)
+        candidate = decode_candidate(value)
         desk = self.books.open(key)
-        # Two partitions' clocks may differ by what two machines' do.
-        waited_ms = max(0, self.now_ms - ask.accepted_ms)
-        self.state.tally["latency_ms", str(waited_ms)] += 1
-        self._say(key, desk, desk.judge(ask, mark_of(id_of_ask(desk, ask))))
+        if not candidate.again:
+            # Two partitions' clocks may differ by what two machines' do.
+            waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
+            self.state.tally["latency_ms", str(waited_ms)] += 1
+        if candidate.ask.kind in _BINDING_KINDS:
+            before = ties_of(desk.ledger)
+            self._say(key, desk, self._judge(desk, candidate))
+            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
+        else:
+            self._say(key, desk, self._judge(desk, candidate))
+
+    def _judge(self, desk: Desk, candidate: Candidate) -> list[Settled]:
+        mark = mark_of(id_of_ask(desk, candidate.ask))
+        settled = desk.judge(candidate, mark)
+        if candidate.leave_ms and not any(
+            case.mark == mark and case.verdict.outcome is Outcome.APPROVED for case in settled
+        ):
+            self.telling.unused(desk.enterprise, candidate)
+        return settled
 
     def interaction(self, record: Record) -> None:
         event = decode_interaction(record.value)
@@ -126,10 +150,15 @@ class _Batch:
         elif isinstance(event, AccountStatus):
             self._tell_status(event.data)
         else:
-            self._note(key, event)
+            self._note(key, event, record.timestamp)
 
     def sweep(self, record: Record) -> None:
-        begin(record.value or b"", record.offset, self.state, self.now_ms)
+        value = record.value or b""
+        sweep = decode_sweep(value)
+        if sweep.account is not None:
+            note_standing(self.state, sweep)
+        if not sweep.braked_until_ms:  # a brake put on is met when the time of what is held comes
+            begin(value, record.offset, self.state, self.now_ms)
 
     def go_on(self, partition: int, timer: Due) -> None:
         known = self.stage.rules.generation
@@ -144,6 +173,7 @@ class _Batch:
 
     def close(self) -> list[Output]:
         held = self.books.close()
+        self.outputs += self.telling.outputs(self.stage.topics, self.stage.router)
         balance.add(self.state, settled=self.settled, held=held)
         return self.outputs
 
@@ -156,10 +186,21 @@ class _Batch:
         )
         stage = self.stage
         self.outputs += tell_everybody(stage.topics, stage.router.partitions, sweep)
+        news = encode_news(StatusNews(data.status, sweep.status_ms))
+        key = account_key(data.enterprise_id, data.account_id)
+        self.outputs.append((stage.topics.account_news, None, key, news))
 
-    def _note(self, key: bytes, event: Interaction) -> None:
+    def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         desk = self.books.open(key)
-        self._say(key, desk, note(desk, event))
+        before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
+        counted = note(desk, event)
+        if counted is not None:
+            account = getattr(event.data, "account_id", "")
+            self.telling.count(desk.enterprise, account, counted, heard_ms)
+        if before is not None:
+            undone = isinstance(event, Failed)
+            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger), undone=undone)
+        self._say(key, desk, desk.reconsider())
 
     def _erase(self, record: Record, key: bytes) -> None:
         mark = self.stage.erasure.mark(key)
@@ -168,6 +209,7 @@ class _Batch:
             return
         desk = self.books.open(key)
         self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
+        self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
         self.books.forget(key, mark)
 
     def _refuse(self, record: Record, refused: Refused) -> None:
@@ -185,6 +227,8 @@ class _Batch:
             self.settled += outcome is not Outcome.DEFERRED
             self.outputs.append((topics.decisions, None, key, said.decision()))
             if outcome is Outcome.APPROVED:
+                if case.ask.campaign_id is not None:
+                    self.telling.approved(desk.enterprise, case.ask.campaign_id)
                 account = account_key(desk.enterprise, case.ask.account_id)
                 self.outputs.append(
                     (self.stage.approved[kind], place(account), account, said.approved())

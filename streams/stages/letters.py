@@ -16,12 +16,18 @@ LARGEST_CARRIED: Final = 5 * MIB
 """Bytes of key and value together; as base64 they are under the topic's limit for one record."""
 
 
+LONGEST_ERROR: Final = 10_000
+"""Characters of `error`: all faults of a policy are named, and there may be thousands."""
+
+
 def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it is written down)
     topics: Topics, record: Record, reason: str, error: str, state: State, now_ms: int
 ) -> Output:
     """The output that keeps a refused record whole, in the partition number it came from."""
     topic = topics.logical(record.topic)
     state.tally["dead_letters_total", topic, reason] += 1
+    if len(error) > LONGEST_ERROR:
+        error = f"{error[:LONGEST_ERROR]} … and more"
     key, value = record.key, record.value
     size = len(key or b"") + len(value or b"")
     if size > LARGEST_CARRIED:

@@ -1,7 +1,7 @@
 """The orders that a partition of the customer stage decides under.
 
-Operators' pauses come with the rules that every worker follows; accounts' statuses stand in the
-partition's own state, where sweeps have put them.
+Operators' pauses come with the rules that every worker follows; accounts' statuses and brakes stand
+in the partition's own state, where sweeps have put them.
 """
 
 from __future__ import annotations
@@ -24,25 +24,34 @@ _STATUS: Final = b"status/"
 """Before `enterprise/account`: a second `/`, which no customer's key has."""
 
 
-def note_status(state: State, sweep: Sweep) -> None:
-    """Keep what a sweep says of its account's status, unless a newer word is known."""
-    key = _status_key(sweep.enterprise or "", sweep.account or "")
-    before = state.get(key)
-    if before is None or _decode(before).at_ms <= sweep.status_ms:
-        state.put(key, _encode(_Status(sweep.status_ms, sweep.status or "")))
+class _Standing(msgspec.Struct, array_like=True):
+    """What is known of an account here, and since when it was so; the newest word holds."""
 
-
-def _status_key(enterprise: str, account: str) -> bytes:
-    return _STATUS + f"{enterprise}/{account}".encode()
-
-
-class _Status(msgspec.Struct, array_like=True, frozen=True):
-    at_ms: int
-    status: str
+    at_ms: int = 0
+    status: str | None = None
+    braked_ms: int = 0
+    braked_until_ms: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Status).decode
+_decode = msgspec.msgpack.Decoder(_Standing).decode
+_UNKNOWN: Final = _Standing()
+
+
+def note_standing(state: State, sweep: Sweep) -> None:
+    """Keep what a sweep says of its account's status and brake, unless a newer word is known."""
+    key = _key(sweep.enterprise or "", sweep.account or "")
+    before = state.get(key)
+    known = _Standing() if before is None else _decode(before)
+    if sweep.status is not None and known.at_ms <= sweep.status_ms:
+        known.at_ms, known.status = sweep.status_ms, sweep.status
+    if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
+        known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
+    state.put(key, _encode(known))
+
+
+def _key(enterprise: str, account: str) -> bytes:
+    return _STATUS + f"{enterprise}/{account}".encode()
 
 
 class PartitionOrders:
@@ -58,11 +67,11 @@ class PartitionOrders:
     def on(self, ask: Ask, now_ms: int) -> Order:
         """What bears on this ask."""
         pause = self._pause(ask, now_ms)
-        status = self._status(ask.account_id)
-        taker = None if ask.to_account_id is None else self._status(ask.to_account_id)
-        if pause is None and status is None and taker is None:
+        account = self._standing(ask.account_id)
+        taker = _UNKNOWN if ask.to_account_id is None else self._standing(ask.to_account_id)
+        if pause is None and account is _UNKNOWN and taker is _UNKNOWN:
             return NO_ORDER
-        return Order(pause, status, taker)
+        return Order(pause, account.status, taker.status, account.braked_until_ms)
 
     def _pause(self, ask: Ask, now_ms: int) -> Control | None:
         if not self._controls:
@@ -72,6 +81,6 @@ class PartitionOrders:
         )
         return control if control is not None and control.action is Action.PAUSE else None
 
-    def _status(self, account: str) -> str | None:
-        value = self._state.get(_status_key(self._enterprise, account))
-        return None if value is None else _decode(value).status
+    def _standing(self, account: str) -> _Standing:
+        value = self._state.get(_key(self._enterprise, account))
+        return _UNKNOWN if value is None else _decode(value)

@@ -173,9 +173,13 @@ class Rules:
         elif key == _GENERATION and value is not None:
             self.generation = int(value)
 
+    def policy(self, enterprise: str, now_ms: int) -> Policy:
+        """The policy in force for an enterprise."""
+        return self.policies.in_force(enterprise, now_ms)
+
     def laws(self, enterprise: str, now_ms: int) -> tuple[Law, ...]:
         """The laws in force for an enterprise, indexed by kind."""
-        policy = self.policies.in_force(enterprise, now_ms)
+        policy = self.policy(enterprise, now_ms)
         # By identity, for comparing whole policies would cost more than the decision. The policy
         # is kept beside its laws, so that its identity stays its own.
         known = self._laws.get(id(policy))

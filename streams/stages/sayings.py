@@ -1,4 +1,4 @@
-"""What the customer stage says of a settled ask: the decision, and the approved message.
+"""What a stage says of an ask: the decision, and the approved message.
 
 Rules of this file: fields are put in their places; nothing is decided or counted.
 """
@@ -16,6 +16,7 @@ from streams.events.outcomes import Approved, Decision, encode_approved, encode_
 if TYPE_CHECKING:
     from streams.core.ask import Ask
     from streams.core.customer import Desk, Settled
+    from streams.core.law import Law
     from streams.core.verdict import Verdict
 
 
@@ -25,25 +26,31 @@ def id_of_ask(desk: Desk, ask: Ask) -> str:
 
 
 class Saying(msgspec.Struct, frozen=True, gc=False):
-    """One settled ask with the names it is told under."""
+    """One ask and what was decided of it, with the names it is told under."""
 
     ask: Ask
     verdict: Verdict
-    desk: Desk
+    enterprise: str
+    customer: str
+    law: Law
+    now_ms: int
     id: str
-    kind: str
+
+    @property
+    def kind(self) -> str:
+        """The contract's name of the kind."""
+        return KIND_NAMES[self.ask.kind]
 
     def decision(self) -> bytes:
         """`decorum.decision.v1`."""
-        ask, verdict, desk = self.ask, self.verdict, self.desk
-        law = desk.laws[ask.kind]
+        ask, verdict, law = self.ask, self.verdict, self.law
         decision = Decision(
             decision_id=self.id,
             intent_id=ask.intent_id,
             intent_source=ask.source,
-            enterprise_id=desk.enterprise,
+            enterprise_id=self.enterprise,
             account_id=ask.account_id,
-            customer_id=desk.customer,
+            customer_id=self.customer,
             campaign_id=ask.campaign_id,
             kind=self.kind,
             priority=ask.priority,
@@ -52,8 +59,8 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
             rule=verdict.rule,
             policy=law.policy,
             policy_version=law.version,
-            stage="customer",
-            decided_at_ms=desk.now_ms,
+            stage=verdict.stage,
+            decided_at_ms=self.now_ms,
             eligible_at_ms=verdict.eligible_at_ms,
             send_by_ms=verdict.send_by_ms,
             remaining=verdict.remaining,
@@ -64,20 +71,20 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
 
     def approved(self) -> bytes:
         """`decorum.approved.v1`, for a verdict that approves."""
-        ask, desk = self.ask, self.desk
+        ask = self.ask
         message = Approved(
             decision_id=self.id,
             intent_id=ask.intent_id,
-            enterprise_id=desk.enterprise,
+            enterprise_id=self.enterprise,
             account_id=ask.account_id,
-            customer_id=desk.customer,
+            customer_id=self.customer,
             campaign_id=ask.campaign_id,
             kind=self.kind,
             priority=ask.priority,
             content_ref=ask.content_ref,
             attributes=ask.attributes,
             to_account_id=ask.to_account_id,
-            decided_at_ms=desk.now_ms,
+            decided_at_ms=self.now_ms,
             send_by_ms=self.verdict.send_by_ms or 0,
         )
         return encode_approved(message)
@@ -86,4 +93,12 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
 def saying(settled: Settled, desk: Desk) -> Saying:
     """What there is to say of one settled ask."""
     ask = settled.ask
-    return Saying(ask, settled.verdict, desk, id_of_ask(desk, ask), KIND_NAMES[ask.kind])
+    return Saying(
+        ask,
+        settled.verdict,
+        desk.enterprise,
+        desk.customer,
+        desk.laws[ask.kind],
+        desk.now_ms,
+        id_of_ask(desk, ask),
+    )

@@ -1,8 +1,8 @@
-"""Sweeps through the held intents of a partition, in slices, by a durable timer.
+"""Sweeps through a partition's customers or accounts, in slices, by a durable timer.
 
-A sweep that arrives becomes a timer; each time it fires, a slice of the customers with held intents
-is handed out to be looked at again, until there are none left. The list is only in memory: after a
-crash or a move the timer is still there and the sweep begins anew, which changes no answer.
+A sweep that arrives becomes a timer; each time it fires, a slice of those it is about is handed
+out to be looked at again, until there are none left. The list is only in memory: after a crash or a
+move the timer is still there and the sweep begins anew, which changes no answer.
 Rules of this file: it decides nothing; it says whom to look at.
 """
 
@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.events.sweeps import decode_sweep, encode_sweep
-from streams.stages.orders import note_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from streams.events.sweeps import Sweep
     from streams.lane.stage import Due, Output
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from streams.topics import Topics
 
 SLICE: Final = 500
-"""Customers a batch: held intents of so many are decided in some tens of milliseconds."""
+"""Visits a batch: held intents of so many are decided in some tens of milliseconds."""
 
 RULES_LATE_MS: Final = 20
 """How soon to ask again whether this worker knows the rules that the sweep is for."""
@@ -30,15 +29,10 @@ RULES_LATE_MS: Final = 20
 SWEEP_HEAD: Final = b"\xff"
 """Begins the names of sweeps' timers; those of held intents begin with an urgency of 0 to 100."""
 
-TIMER_HEAD: Final = 9
-"""Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
-
 
 def begin(value: bytes, offset: int, state: State, now_ms: int) -> None:
-    """Take a sweep in: note an account's status, and set the timer."""
+    """Take a sweep in and set its timer."""
     sweep = decode_sweep(value)
-    if sweep.status is not None:
-        note_status(state, sweep)
     state.set_timer(max(now_ms, sweep.from_ms), SWEEP_HEAD + offset.to_bytes(8, "big"), value)
 
 
@@ -55,33 +49,30 @@ def is_sweep(timer: Due) -> bool:
 
 
 class Sweeping:
-    """What is left of the sweeps under way on this worker."""
+    """What is left of the sweeps under way on this worker; `whom`: the keys a sweep has to visit."""
 
-    def __init__(self) -> None:
+    def __init__(self, whom: Callable[[State, Sweep], Iterable[bytes]]) -> None:
+        self._whom = whom
         self._left: dict[tuple[int, bytes], list[bytes]] = {}
 
     def go_on(
         self, partition: int, timer: Due, state: State, now_ms: int, generation: int
     ) -> list[bytes]:
-        """The keys of the next customers to look at; the timer is set again while some are left."""
+        """The keys of the next ones to look at; the timer is set again while some are left."""
         sweep = decode_sweep(timer.payload)
         if sweep.generation > generation:
             state.set_timer(now_ms + RULES_LATE_MS, timer.name, timer.payload)
             return []
         left = self._left.pop((partition, timer.name), None)
         if left is None:
-            left = _customers(state, sweep)
+            left = _of(sweep, self._whom(state, sweep))
         if len(left) > SLICE:
             self._left[partition, timer.name] = left[SLICE:]
             state.set_timer(now_ms, timer.name, timer.payload)
         return left[:SLICE]
 
 
-def _customers(state: State, sweep: Sweep) -> list[bytes]:
-    """Customers with something held; each has one timer, named with its key after 9 bytes."""
-    keys: Iterable[bytes] = (
-        name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)
-    )
+def _of(sweep: Sweep, keys: Iterable[bytes]) -> list[bytes]:
     if sweep.enterprise is None:
         return sorted(keys)
     head = f"{sweep.enterprise}/".encode()

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams import policies
+from streams.core.ask import Candidate
 from streams.core.customer import Desk
 from streams.core.ledger import dump
 from streams.core.ledger import load as open_ledger
@@ -107,7 +108,7 @@ def _case(mix: Mix, number: int, laws: Sequence[Law]) -> _Case:
 
 def _judge(value: bytes, desk: Desk) -> None:
     ask = ask_of(load.accepted(value), desk.now_ms)
-    desk.judge(ask, mark_of(id_of_ask(desk, ask)))
+    desk.judge(Candidate(ask, desk.now_ms), mark_of(id_of_ask(desk, ask)))
 
 
 def _decide(case: _Case, laws: Sequence[Law], now_ms: int) -> Outcome:
@@ -117,7 +118,7 @@ def _decide(case: _Case, laws: Sequence[Law], now_ms: int) -> Outcome:
     desk = Desk(ledger, intent.enterprise_id, intent.customer_ids[0], laws, now_ms)
     desk.tidy()
     ask = ask_of(intent, now_ms)
-    (settled,) = desk.judge(ask, mark_of(id_of_ask(desk, ask)))
+    (settled,) = desk.judge(Candidate(ask, desk.now_ms), mark_of(id_of_ask(desk, ask)))
     said = saying(settled, desk)
     said.decision()
     if settled.verdict.outcome is Outcome.APPROVED:
@@ -141,8 +142,8 @@ def _best(work: Callable[[], object]) -> float:
 
 def _stages(count: int) -> list[Row]:
     topics, router = Topics(), Router(1)
-    account = AccountStage(topics, router)
     rules = Rules(policies.packaged()[1])
+    account = AccountStage(topics, router, rules)
     customer = CustomerStage(topics, router, rules, Erasure(None))
     intents = list(load.mixed(count, count // 3))
     candidates = list(load.candidates(iter(intents), NOW_MS))

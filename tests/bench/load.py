@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams.events.asks import ask_of, encode_ask
+from streams.core.ask import Candidate
+from streams.events.asks import ask_of, encode_candidate
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused
 from streams.events.keys import account_key, customer_key
@@ -117,9 +118,9 @@ def candidates(intents: Iterator[Item], now_ms: int) -> Iterator[Item]:
     """What the account stage would make of these intents."""
     for _, value in intents:
         wish = accepted(value)
-        ask = encode_ask(ask_of(wish, now_ms))
+        candidate = encode_candidate(Candidate(ask_of(wish, now_ms), now_ms))
         for name in wish.customer_ids:
-            yield customer_key(wish.enterprise_id, name), ask
+            yield customer_key(wish.enterprise_id, name), candidate
 
 
 def accepted(value: bytes) -> Intent:

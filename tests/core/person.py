@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from streams.core.ask import Ask
+from streams.core.ask import Ask, Candidate
 from streams.core.customer import Desk, next_wake
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.law import laws_of
@@ -135,7 +135,7 @@ class Person:
         return Ask(account_id=account, kind=kind, **defaults | parts)
 
     def arrives(self, ask: Ask) -> list[Settled]:
-        return self.desk(lambda desk: desk.judge(ask, self.mark(ask.intent_id)))
+        return self.desk(lambda desk: desk.judge(Candidate(ask, self.now_ms), self.mark(ask.intent_id)))
 
     def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
         """The intent's id; the test fails here when the intent is not approved."""
@@ -225,7 +225,12 @@ class Person:
     def note(self, event: type[Any], data: Any, **names: str) -> list[Settled]:
         self._count += 1
         named = {"id": f"e{self._count}", "source": "test", "specversion": "1.0"} | names
-        return self.desk(lambda desk: note(desk, event(**named, data=data)))
+
+        def work(desk: Desk) -> list[Settled]:
+            note(desk, event(**named, data=data))
+            return desk.reconsider()
+
+        return self.desk(work)
 
     def desk(self, work: Callable[[Desk], list[Settled]]) -> list[Settled]:
         """Do some work at the customer's desk: open, tidy, work, close."""

@@ -31,12 +31,14 @@ def test_an_empty_book_applies_nothing() -> None:
     assert applies(book()) is None
 
 
+@pytest.mark.rule("R7.1")
 @pytest.mark.parametrize("scope", WIDEST_FIRST)
 def test_an_order_applies_within_its_scope(scope: str) -> None:
     pause = order(Action.PAUSE, scope)
     assert applies(book(pause)) is pause
 
 
+@pytest.mark.rule("R7.1")
 @pytest.mark.parametrize(
     "scope",
     ["zeta", "acme/kind/direct", "acme/campaign/autumn", "acme/account/li-2", "zeta/kind/moment"],
@@ -50,17 +52,20 @@ def test_a_message_without_campaign_is_under_no_campaigns_order() -> None:
     assert found.applies("acme", "li-1", None, Kind.DIRECT, NOON) is None
 
 
+@pytest.mark.rule("R7.2")
 def test_an_order_ends_exactly_at_its_end() -> None:
     found = book(pause := order(Action.PAUSE, "acme", NOON))
     assert applies(found, NOON - 1) is pause
     assert applies(found, NOON) is None
 
 
+@pytest.mark.rule("R7.4")
 def test_a_narrow_pause_beats_a_wide_brake() -> None:
     pause = order(Action.PAUSE, "acme/account/li-1")
     assert applies(book(order(Action.BRAKE, "*"), pause)) is pause
 
 
+@pytest.mark.rule("R7.4")
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.BRAKE])
 def test_of_equal_orders_the_widest_is_told(action: Action) -> None:
     orders = [order(action, scope) for scope in reversed(WIDEST_FIRST)]
@@ -73,6 +78,7 @@ def test_of_equal_orders_the_widest_is_told(action: Action) -> None:
     assert applies(found) is None
 
 
+@pytest.mark.rule("R7.3")
 def test_resume_removes_its_own_scopes_order_only() -> None:
     found = book(order(Action.PAUSE, "acme"), pause := order(Action.PAUSE, "acme/account/li-1"))
     found.accept(order(Action.RESUME, "acme"))

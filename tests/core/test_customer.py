@@ -42,6 +42,7 @@ def full(law: object = ONE_A_DAY) -> Person:
 # --- duplicates -----------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R1.6")
 def test_a_repeat_is_a_duplicate_until_remember_is_over() -> None:
     person = Person(policy(remember_ms=2 * DAY))
     ask = person.new_ask(Kind.DIRECT)
@@ -51,6 +52,7 @@ def test_a_repeat_is_a_duplicate_until_remember_is_over() -> None:
     assert person.after(1).arrives(ask)[0].verdict.outcome == "approved"
 
 
+@pytest.mark.rule("R1.7")
 def test_a_repeat_does_not_prolong_the_memory_nor_use_a_slot() -> None:
     person = Person(policy(rolling(2, 9 * DAY), remember_ms=2 * DAY))
     ask = person.new_ask(Kind.DIRECT)
@@ -59,6 +61,7 @@ def test_a_repeat_does_not_prolong_the_memory_nor_use_a_slot() -> None:
     assert person.at(NOON + 2 * DAY).arrives(ask)[0].verdict.remaining == {"w": 0}
 
 
+@pytest.mark.rule("R1.6")
 @pytest.mark.parametrize("deny", [False, True])
 def test_a_repeat_of_what_was_denied_or_waits_is_a_duplicate(*, deny: bool) -> None:
     person = full()
@@ -67,6 +70,7 @@ def test_a_repeat_of_what_was_denied_or_waits_is_a_duplicate(*, deny: bool) -> N
     assert person.arrives(ask)[0].verdict.outcome == "duplicate"
 
 
+@pytest.mark.rule("R1.6", "R1.7")
 def test_a_repeat_of_what_still_waits_is_a_duplicate_however_old() -> None:
     person = full(policy(rolling(1, 30 * DAY), remember_ms=HOUR, **deadline(20 * DAY)))
     ask = person.new_ask(Kind.DIRECT)
@@ -75,6 +79,7 @@ def test_a_repeat_of_what_still_waits_is_a_duplicate_however_old() -> None:
     assert len(person.ledger.held) == 1
 
 
+@pytest.mark.rule("R1.7")
 def test_a_repeat_of_what_waited_long_is_a_duplicate_after_its_approval_too() -> None:
     """contract.md: the same intent is decided once; it was a duplicate a moment before as well."""
     person = full(policy(rolling(2, 3 * DAY, min_gap_ms=3 * DAY), **deadline(7 * DAY)))
@@ -84,6 +89,7 @@ def test_a_repeat_of_what_waited_long_is_a_duplicate_after_its_approval_too() ->
     assert person.after(1).arrives(ask)[0].verdict.outcome == "duplicate"
 
 
+@pytest.mark.rule("R1.7")
 def test_a_repeat_soon_after_the_approval_of_what_waited_is_a_duplicate() -> None:
     """Held for 47 of 48 hours: the memory of its arrival ends an hour after its approval."""
     person = full(policy(rolling(2, 3 * DAY, min_gap_ms=47 * HOUR), **deadline(7 * DAY)))
@@ -96,6 +102,7 @@ def test_a_repeat_soon_after_the_approval_of_what_waited_is_a_duplicate() -> Non
 # --- holding --------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R5.4")
 def test_held_is_looked_at_again_at_its_earliest_time_and_not_before() -> None:
     person = full()
     assert person.ask(Kind.DIRECT).outcome == "deferred"
@@ -105,6 +112,7 @@ def test_held_is_looked_at_again_at_its_earliest_time_and_not_before() -> None:
     assert person.next_ms() is None
 
 
+@pytest.mark.rule("R5.5", "R4.6")
 def test_held_is_checked_anew_when_its_time_comes() -> None:
     person = full(policy(rolling(1, DAY), ask_first=0, **deadline(7 * DAY)))
     person.ask(Kind.DIRECT)
@@ -113,6 +121,7 @@ def test_held_is_checked_anew_when_its_time_comes() -> None:
     assert person.ledger.held == []
 
 
+@pytest.mark.rule("R5.5")
 def test_held_says_so_again_only_when_what_it_said_has_changed() -> None:
     person = full(policy(rolling(1, DAY), **deadline(7 * DAY), **validity(HOUR)))
     person.ask(Kind.DIRECT)
@@ -126,6 +135,7 @@ def test_held_says_so_again_only_when_what_it_said_has_changed() -> None:
     assert settled[1].verdict.eligible_at_ms == NOON + 2 * DAY + HOUR
 
 
+@pytest.mark.rule("R5.5")
 def test_held_is_approved_at_once_when_a_failure_frees_the_slot() -> None:  # 7
     person = Person(policy(rolling(1, DAY)))
     first = person.approved(Kind.DIRECT)
@@ -134,6 +144,7 @@ def test_held_is_approved_at_once_when_a_failure_frees_the_slot() -> None:  # 7
     assert outcomes(settled) == [("i2", "approved", Reason.OK)]
 
 
+@pytest.mark.rule("R5.5")
 def test_held_moves_forward_when_a_delivery_was_earlier_than_reserved() -> None:
     person = Person(policy(rolling(1, DAY), **deadline(7 * DAY)))
     first = person.approved(Kind.DIRECT)
@@ -143,6 +154,7 @@ def test_held_moves_forward_when_a_delivery_was_earlier_than_reserved() -> None:
     assert person.next_ms() == NOON + DAY + 1
 
 
+@pytest.mark.rule("R5.6")
 @pytest.mark.parametrize("lead", [0, 1])
 def test_held_ends_as_expired_one_millisecond_after_its_deadline(lead: int) -> None:
     person = full(policy(rolling(1, DAY)))
@@ -157,6 +169,7 @@ def test_held_ends_as_expired_one_millisecond_after_its_deadline(lead: int) -> N
         assert said[0][1].verdict.send_by_ms == NOON + DAY
 
 
+@pytest.mark.rule("R5.6")
 def test_held_without_deadline_ends_by_the_policys_from_acceptance() -> None:
     law = policy(rolling(1, 90 * DAY), deadline_ms=(DAY, 7 * DAY, DAY, DAY, DAY, DAY, DAY))
     person = full(law)
@@ -169,6 +182,7 @@ def test_held_without_deadline_ends_by_the_policys_from_acceptance() -> None:
     ]
 
 
+@pytest.mark.rule("R5.6")
 def test_held_to_its_deadline_though_its_earliest_time_lies_beyond() -> None:  # 9
     person = Person(policy(rolling(1, 90 * DAY)))
     first = person.approved(Kind.DIRECT)
@@ -177,6 +191,7 @@ def test_held_to_its_deadline_though_its_earliest_time_lies_beyond() -> None:  #
     assert outcomes(person.failed(first)) == [("i2", "approved", Reason.OK)]
 
 
+@pytest.mark.rule("R5.7")
 def test_held_wakes_late_after_a_stop_and_is_settled_by_the_clock_of_then() -> None:
     person = full()
     person.ask(Kind.DIRECT, deadline_ms=NOON + 2 * DAY)
@@ -187,6 +202,7 @@ def test_held_wakes_late_after_a_stop_and_is_settled_by_the_clock_of_then() -> N
     ]
 
 
+@pytest.mark.rule("R5.2")
 def test_deny_is_never_held() -> None:
     person = full()
     assert person.ask(Kind.DIRECT, deny=True).outcome == "denied"
@@ -198,6 +214,7 @@ def test_deny_is_never_held() -> None:
 NIGHT = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
 
 
+@pytest.mark.rule("R5.8")
 def test_a_burst_keeps_order_by_priority_then_age() -> None:  # rules.md 5
     person = Person(policy(quiet_hours=NIGHT), ms("2026-11-18 23:00"))
     for name, priority, age in [("new", 50, 1), ("low", 10, 9), ("old", 50, 3), ("urgent", 90, 1)]:
@@ -209,6 +226,7 @@ def test_a_burst_keeps_order_by_priority_then_age() -> None:  # rules.md 5
     assert {at for at, _ in said} == {ms("2026-11-19 08:00")}
 
 
+@pytest.mark.rule("R5.8")
 def test_the_urgent_takes_the_one_slot_of_the_morning() -> None:
     law = policy(calendar(1, Calendar.DAY), quiet_hours=NIGHT, **deadline(7 * DAY))
     person = Person(law, ms("2026-11-18 23:00"))
@@ -222,6 +240,7 @@ def test_the_urgent_takes_the_one_slot_of_the_morning() -> None:
     ]
 
 
+@pytest.mark.rule("R5.9")
 def test_a_reserve_keeps_the_evenings_slot_for_the_refund_notice() -> None:  # rules.md 5
     law = policy(calendar(2, Calendar.DAY, reserve_slots=1, reserve_priority=80))
     person = Person(law)
@@ -240,12 +259,14 @@ def crowded(count: int = 2) -> Person:
     return person
 
 
+@pytest.mark.rule("R5.10")
 def test_too_many_held_denies_the_newcomer_when_it_is_least_urgent() -> None:
     person = crowded()
     settled = person.ask_all(Kind.DIRECT, intent_id="new", accepted_ms=NOON + 9)
     assert outcomes(settled) == [("new", "denied", Reason.TOO_MANY_HELD)]
 
 
+@pytest.mark.rule("R5.10")
 def test_too_many_held_denies_the_youngest_of_the_least_urgent() -> None:
     person = crowded()
     settled = person.ask_all(Kind.DIRECT, intent_id="new", priority=51, accepted_ms=NOON + 9)
@@ -256,6 +277,7 @@ def test_too_many_held_denies_the_youngest_of_the_least_urgent() -> None:
     assert len(person.ledger.held) == 2
 
 
+@pytest.mark.rule("R5.10")
 def test_what_need_not_wait_is_not_counted_among_the_held() -> None:
     person = crowded()
     assert person.ask(Kind.REPLY).outcome == "approved"
@@ -264,6 +286,7 @@ def test_what_need_not_wait_is_not_counted_among_the_held() -> None:
 # --- reconsidering --------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R3.8", "R5.5")
 def test_a_message_releases_what_silence_held() -> None:
     silence = Silence(
         kinds=MARKETING, ignored=1, first_ms=5 * DAY, factor=2.0, longest_ms=180 * DAY
@@ -280,6 +303,7 @@ def test_a_message_releases_what_silence_held() -> None:
     ]
 
 
+@pytest.mark.rule("R4.4", "R5.5")
 def test_new_hours_release_what_the_old_ones_held() -> None:
     person = Person(policy(quiet_hours=NIGHT), ms("2026-11-18 23:00"))
     person.ask(Kind.BROADCAST)
@@ -287,6 +311,7 @@ def test_new_hours_release_what_the_old_ones_held() -> None:
     assert [s.verdict.outcome for s in settled] == ["approved"]
 
 
+@pytest.mark.rule("R4.10", "R5.5")
 def test_events_end_what_they_forbid() -> None:
     law = policy(
         rolling(1, DAY),
@@ -297,6 +322,7 @@ def test_events_end_what_they_forbid() -> None:
     assert [s.verdict.reason for s in person.complained()] == ["suppressed"]
 
 
+@pytest.mark.rule("R8.10")
 def test_cancel_ends_everything_that_waits() -> None:
     person = crowded(3)
     desk = Desk(person.ledger, "e", "c", laws_of(person.policy), person.now_ms)
@@ -309,6 +335,7 @@ def test_cancel_ends_everything_that_waits() -> None:
 # --- versions -------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R9.10")
 def test_a_new_version_decides_over_old_contacts_too() -> None:  # 12
     person = Person(policy(rolling(3, DAY)))
     person.delivered(person.approved(Kind.DIRECT))
@@ -316,6 +343,7 @@ def test_a_new_version_decides_over_old_contacts_too() -> None:  # 12
     assert person.ask(Kind.DIRECT).eligible_at_ms == NOON + 2 * DAY
 
 
+@pytest.mark.rule("R9.10")
 def test_a_longer_window_of_a_new_version_counts_contacts_that_old_windows_had_done_with() -> None:
     """12: `for all contacts of the ledger, old ones too`, as long as they are remembered."""
     person = Person(policy(rolling(1, HOUR), remember_ms=2 * DAY))
@@ -325,6 +353,7 @@ def test_a_longer_window_of_a_new_version_counts_contacts_that_old_windows_had_d
     assert person.ask(Kind.DIRECT).eligible_at_ms == NOON + 9 * DAY
 
 
+@pytest.mark.rule("R5.4", "R9.10")
 def test_held_under_an_old_version_is_decided_by_the_new_one() -> None:
     person = full()
     person.ask(Kind.DIRECT)

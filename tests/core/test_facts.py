@@ -34,12 +34,14 @@ def next_legal_ms(person: Person, account: str = "a") -> int | None:
 # --- 1: when a contact counts ---------------------------------------------------------------------
 
 
+@pytest.mark.rule("R2.12")
 def test_without_receipt_it_counts_at_send_by() -> None:
     person = Person(ONE_A_DAY)
     assert person.ask(Kind.DIRECT).send_by_ms == NOON + HOUR
     assert next_legal_ms(person.at(NOON + 3 * HOUR)) == NOON + HOUR + DAY
 
 
+@pytest.mark.rule("R2.13")
 def test_delivered_counts_at_its_own_time() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -47,12 +49,14 @@ def test_delivered_counts_at_its_own_time() -> None:
     assert next_legal_ms(person) == NOON + 7 + DAY
 
 
+@pytest.mark.rule("R2.13", "R4.17")
 def test_delivered_before_its_decision_counts_at_the_decision() -> None:
     person = Person(ONE_A_DAY)
     person.delivered(person.approved(Kind.DIRECT), NOON - HOUR)
     assert next_legal_ms(person) == NOON + DAY
 
 
+@pytest.mark.rule("R2.13", "R4.17")
 def test_delivered_in_the_future_counts_at_the_engines_clock() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -60,6 +64,7 @@ def test_delivered_in_the_future_counts_at_the_engines_clock() -> None:
     assert next_legal_ms(person) == NOON + 5 + DAY
 
 
+@pytest.mark.rule("R2.14")
 def test_delivered_after_send_by_counts_at_its_real_time() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -67,6 +72,7 @@ def test_delivered_after_send_by_counts_at_its_real_time() -> None:
     assert next_legal_ms(person) == NOON + 8 * HOUR + DAY
 
 
+@pytest.mark.rule("R2.14")
 def test_delivered_too_late_counts_again_after_its_reservation_had_left_the_window() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -75,12 +81,14 @@ def test_delivered_too_late_counts_again_after_its_reservation_had_left_the_wind
     assert next_legal_ms(person) == NOON + 3 * DAY
 
 
+@pytest.mark.rule("R2.15")
 def test_failed_releases_at_once() -> None:
     person = Person(ONE_A_DAY)
     person.failed(person.approved(Kind.DIRECT))
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R2.15")
 def test_failed_releases_after_send_by_too() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -88,6 +96,7 @@ def test_failed_releases_after_send_by_too() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R2.16")
 @pytest.mark.parametrize("order", [("delivered", "failed"), ("failed", "delivered")])
 def test_delivered_beats_failed_in_either_order(order: tuple[str, str]) -> None:
     person = Person(ONE_A_DAY)
@@ -97,6 +106,7 @@ def test_delivered_beats_failed_in_either_order(order: tuple[str, str]) -> None:
     assert next_legal_ms(person) == NOON + DAY
 
 
+@pytest.mark.rule("R2.16")
 def test_the_first_delivered_stays() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -107,6 +117,7 @@ def test_the_first_delivered_stays() -> None:
     assert next_legal_ms(person) == NOON + 7 + DAY
 
 
+@pytest.mark.rule("R2.15")
 def test_repeated_failures_release_once() -> None:
     person = Person(policy(rolling(2, DAY)))
     first = person.approved(Kind.DIRECT)
@@ -116,6 +127,7 @@ def test_repeated_failures_release_once() -> None:
     assert person.ask(Kind.DIRECT).remaining == {"w": 0}
 
 
+@pytest.mark.rule("R2.17")
 def test_receipts_without_a_reservation_change_nothing() -> None:
     person = Person(policy(rolling(1, DAY), friends_required=False))
     before = person.value
@@ -125,6 +137,7 @@ def test_receipts_without_a_reservation_change_nothing() -> None:
     assert person.ask(Kind.DIRECT).remaining == {"w": 0}
 
 
+@pytest.mark.rule("R2.17")
 def test_receipts_of_denied_and_held_intents_change_nothing() -> None:
     person = Person(ONE_A_DAY)
     person.delivered(person.approved(Kind.DIRECT))
@@ -137,6 +150,7 @@ def test_receipts_of_denied_and_held_intents_change_nothing() -> None:
     assert person.value == before
 
 
+@pytest.mark.rule("R2.17")
 def test_receipts_for_another_customers_decision_change_nothing() -> None:
     person, other = Person(ONE_A_DAY), Person(ONE_A_DAY, customer="other")
     person.approved(Kind.DIRECT)
@@ -147,6 +161,7 @@ def test_receipts_for_another_customers_decision_change_nothing() -> None:
     assert person.ask(Kind.DIRECT).outcome == "deferred"
 
 
+@pytest.mark.rule("R2.18")
 def test_receipts_of_what_is_long_forgotten_change_nothing() -> None:
     person = Person(ONE_A_DAY)
     intent = person.approved(Kind.DIRECT)
@@ -158,6 +173,7 @@ def test_receipts_of_what_is_long_forgotten_change_nothing() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R2.18")
 def test_receipts_are_understood_as_long_as_repeats_are_remembered() -> None:
     person = Person(policy(rolling(1, 1), remember_ms=5 * DAY, **validity(HOUR)))
     intent = person.approved(Kind.DIRECT)
@@ -165,6 +181,7 @@ def test_receipts_are_understood_as_long_as_repeats_are_remembered() -> None:
     assert person.ledger.pairs["a"].contacts[0].at_ms == NOON + 5 * DAY
 
 
+@pytest.mark.rule("R2.18")
 def test_a_receipt_names_the_decision_whatever_account_reports_it() -> None:
     person = Person(ONE_A_DAY)
     person.failed(person.approved(Kind.DIRECT, "a"), account="b")
@@ -174,6 +191,7 @@ def test_a_receipt_names_the_decision_whatever_account_reports_it() -> None:
 # --- repeats of events ----------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R1.10")
 def test_a_repeated_event_counts_once_within_remember() -> None:
     law = policy(reply=Reply(credits=1, within_ms=9 * DAY), remember_ms=2 * DAY)
     person = Person(law)
@@ -185,6 +203,7 @@ def test_a_repeated_event_counts_once_within_remember() -> None:
     assert person.ask(Kind.REPLY).outcome == "approved"
 
 
+@pytest.mark.rule("R1.10")
 def test_the_same_id_of_another_source_is_another_event() -> None:
     person = Person(policy(reply=Reply(credits=1, within_ms=9 * DAY)))
     person.wrote(NOON, id="m1")
@@ -200,6 +219,7 @@ IGNORED_ONCE = Silence(
 )
 
 
+@pytest.mark.rule("R3.11")
 def test_engagement_told_late_counts_at_its_own_time() -> None:
     person = Person(policy(silence=IGNORED_ONCE))
     person.delivered(person.approved(Kind.DIRECT))
@@ -209,6 +229,7 @@ def test_engagement_told_late_counts_at_its_own_time() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R3.11", "R4.17")
 def test_engagement_from_the_future_does_not_answer_what_comes_later() -> None:
     person = Person(policy(silence=IGNORED_ONCE))
     person.engaged(NOON + 9 * DAY)
@@ -216,6 +237,7 @@ def test_engagement_from_the_future_does_not_answer_what_comes_later() -> None:
     assert person.ask(Kind.DIRECT).reason == "silence_backoff"
 
 
+@pytest.mark.rule("R3.11", "R3.12")
 def test_engagement_told_late_leaves_later_contacts_unanswered_though_they_are_forgotten() -> None:
     """Forgetting must not change an answer: two of three were ignored after that click."""
     twice = Silence(kinds=MARKETING, ignored=2, first_ms=60 * DAY, factor=2.0, longest_ms=60 * DAY)
@@ -229,6 +251,7 @@ def test_engagement_told_late_leaves_later_contacts_unanswered_though_they_are_f
     assert last_ms < person.now_ms
 
 
+@pytest.mark.rule("R3.11")
 def test_engagement_told_late_answers_a_forgotten_contact_it_came_after() -> None:
     """The click came after the approval, so it answers it, before forgetting and after."""
     person = Person(policy(silence=IGNORED_ONCE, remember_ms=2 * DAY, **validity(DAY)))
@@ -240,6 +263,7 @@ def test_engagement_told_late_answers_a_forgotten_contact_it_came_after() -> Non
 # --- consent and hours ----------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R4.8")
 def test_an_older_word_on_consent_yields_to_a_newer() -> None:
     person = Person(policy(ask_first=0))
     person.consents(NOON, allowed=False)
@@ -250,6 +274,7 @@ def test_an_older_word_on_consent_yields_to_a_newer() -> None:
     assert person.ask(Kind.BROADCAST).reason == "no_consent"
 
 
+@pytest.mark.rule("R4.8", "R4.17")
 def test_a_word_from_the_future_is_a_word_of_now() -> None:
     person = Person(policy(ask_first=0))
     person.consents(NOON + 9 * DAY, allowed=False)
@@ -260,6 +285,7 @@ def test_a_word_from_the_future_is_a_word_of_now() -> None:
 NIGHT = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
 
 
+@pytest.mark.rule("R4.8")
 def test_an_older_word_on_hours_yields_to_a_newer() -> None:
     person = Person(policy(quiet_hours=NIGHT))
     person.consents(NOON, kinds=[], quiet_hours="off", time_zone="UTC")
@@ -267,6 +293,7 @@ def test_an_older_word_on_hours_yields_to_a_newer() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.8")
 def test_a_newer_word_on_the_zone_leaves_an_older_one_on_hours_standing() -> None:
     """Each of the two is optional: the newest word on each holds, in whatever order they come."""
     person = Person(policy(quiet_hours=NIGHT))
@@ -285,6 +312,7 @@ def test_left_out_hours_and_zone_stay_as_they_were() -> None:
 # --- handing over (rules.md 8) --------------------------------------------------------------------
 
 
+@pytest.mark.rule("R8.6")
 def test_handover_takes_account_windows_along() -> None:
     person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
     person.delivered(person.approved(Kind.DIRECT, "a"))
@@ -293,6 +321,7 @@ def test_handover_takes_account_windows_along() -> None:
     assert person.ask(Kind.DIRECT, "a").outcome == "approved"
 
 
+@pytest.mark.rule("R8.7")
 def test_handover_leaves_the_enterprises_windows() -> None:
     person = Person(policy(rolling(1, DAY)))
     person.delivered(person.approved(Kind.DIRECT, "a"))
@@ -300,6 +329,7 @@ def test_handover_leaves_the_enterprises_windows() -> None:
     assert next_legal_ms(person, "c") == NOON + DAY
 
 
+@pytest.mark.rule("R8.6")
 def test_handover_takes_suppression_along() -> None:
     rule = Suppression(kinds=DISTURBING, account_ms=9 * DAY, enterprise_ms=DAY)
     person = Person(policy(suppression=rule))
@@ -308,6 +338,7 @@ def test_handover_takes_suppression_along() -> None:
     assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 9 * DAY
 
 
+@pytest.mark.rule("R8.6")
 def test_handover_takes_silence_along() -> None:
     person = Person(policy(silence=IGNORED_ONCE))
     person.delivered(person.approved(Kind.DIRECT, "a"))
@@ -315,6 +346,7 @@ def test_handover_takes_silence_along() -> None:
     assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 5 * DAY
 
 
+@pytest.mark.rule("R8.6")
 def test_handover_joins_two_histories() -> None:
     law = policy(silence=IGNORED_ONCE, friends_required=True)
     person = Person(law)
@@ -326,6 +358,7 @@ def test_handover_joins_two_histories() -> None:
     assert person.ask(Kind.DIRECT, "b").eligible_at_ms == NOON + 1 + 10 * DAY
 
 
+@pytest.mark.rule("R8.6")
 def test_handover_joins_what_was_ignored_with_what_was_answered_since() -> None:
     """The taker's customer showed interest after the giver's contacts: none is left unanswered."""
     person = Person(policy(silence=IGNORED_ONCE, remember_ms=HOUR, **validity(1)))
@@ -348,6 +381,7 @@ def test_handover_of_a_customer_never_met_is_no_harm() -> None:
     assert person.ask(Kind.DIRECT, "b").outcome == "approved"
 
 
+@pytest.mark.rule("R8.7")
 def test_receipts_find_their_contact_after_a_handover() -> None:
     person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
     intent = person.approved(Kind.DIRECT, "a")
@@ -356,6 +390,7 @@ def test_receipts_find_their_contact_after_a_handover() -> None:
     assert person.ask(Kind.DIRECT, "b").outcome == "approved"
 
 
+@pytest.mark.rule("R8.4")
 def test_transfer_counts_when_it_was_carried_out() -> None:
     person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER)), **validity(DAY)))
     person.approved(Kind.TRANSFER, "a")

@@ -30,6 +30,7 @@ DAYS = [
 ]
 
 
+@pytest.mark.rule("R2.4")
 @pytest.mark.parametrize(("zone", "inside", "start", "end"), DAYS)
 def test_day(zone: str, inside: str, start: str, end: str) -> None:
     first_ms, end_ms = ms(start), ms(end)
@@ -39,6 +40,7 @@ def test_day(zone: str, inside: str, start: str, end: str) -> None:
     assert period(Calendar.DAY, ZoneInfo(zone), end_ms).start_ms == end_ms
 
 
+@pytest.mark.rule("R2.4")
 def test_a_date_that_never_was_is_no_period() -> None:
     """Samoa had no 30 December 2011: the 29th ends where the 31st begins."""
     apia = ZoneInfo("Pacific/Apia")
@@ -47,6 +49,7 @@ def test_a_date_that_never_was_is_no_period() -> None:
     assert period(Calendar.DAY, apia, change_ms) == (change_ms, change_ms + DAY)
 
 
+@pytest.mark.rule("R2.3")
 @pytest.mark.parametrize(
     ("zone", "at", "start", "end"),
     [
@@ -60,6 +63,7 @@ def test_week(zone: str, at: str, start: str, end: str) -> None:
     assert period(Calendar.WEEK, ZoneInfo(zone), ms(at)) == (ms(start), ms(end))
 
 
+@pytest.mark.rule("R2.3", "R2.5")
 @pytest.mark.parametrize(
     ("zone", "at", "start", "end", "days"),
     [
@@ -81,6 +85,7 @@ ALL_YEAR = ["UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin", "Austra
 ALL_YEAR += ["Asia/Beirut", "America/Havana", "Asia/Kathmandu", "Pacific/Chatham", "Africa/Cairo"]
 
 
+@pytest.mark.rule("R2.3", "R2.4")
 @pytest.mark.parametrize("zone", ALL_YEAR)
 @pytest.mark.parametrize("calendar", list(Calendar))
 def test_periods_follow_each_other_without_gap_or_overlap(zone: str, calendar: Calendar) -> None:
@@ -108,6 +113,7 @@ def test_a_days_date_is_the_calendars(zone: str) -> None:
 EVENING, MORNING = (21 * 60 + 30) * MINUTE, (8 * 60 + 30) * MINUTE
 
 
+@pytest.mark.rule("R4.1")
 def test_quiet_hours_over_midnight_are_from_to() -> None:
     zone = ZoneInfo("Asia/Shanghai")
     start_ms, end_ms = ms("2026-11-18 13:30"), ms("2026-11-19 00:30")
@@ -123,6 +129,7 @@ def test_quiet_hours_within_a_day_with_seconds() -> None:
     assert quiet_span(zone, start, end, end_ms) == (start_ms + DAY, end_ms + DAY)
 
 
+@pytest.mark.rule("R4.5")
 @pytest.mark.parametrize(
     ("zone", "night", "start", "end"),
     [
@@ -141,23 +148,27 @@ def test_night_of_a_change(zone: str, night: str, start: str, end: str) -> None:
     assert span == (ms(start), ms(end))
 
 
+@pytest.mark.rule("R4.5")
 def test_quiet_from_a_time_that_comes_twice_begins_with_the_first() -> None:
     span = quiet_span(ZoneInfo("Europe/Berlin"), 2 * HOUR, 6 * HOUR, ms("2026-10-25 02:00"))
     assert span == (ms("2026-10-25 00:00"), ms("2026-10-25 05:00"))
 
 
+@pytest.mark.rule("R4.5")
 def test_quiet_until_a_time_that_comes_twice_ends_with_the_second() -> None:
     half_past_two = 2 * HOUR + 30 * MINUTE
     span = quiet_span(ZoneInfo("Europe/Berlin"), 22 * HOUR, half_past_two, ms("2026-10-24 22:00"))
     assert span == (ms("2026-10-24 20:00"), ms("2026-10-25 01:30"))
 
 
+@pytest.mark.rule("R4.5")
 def test_quiet_from_a_skipped_midnight_begins_with_the_day() -> None:
     span = quiet_span(ZoneInfo("Asia/Beirut"), 0, 8 * HOUR, ms("2026-03-29 00:00"))
     assert span.end_ms == ms("2026-03-29 05:00")
     assert span.start_ms <= ms("2026-03-28 22:00")  # never later than the first minute after it
 
 
+@pytest.mark.rule("R4.5")
 def test_quiet_until_a_skipped_time_is_over_when_the_clock_is_past_it() -> None:
     """6: quiet hours are [from, to) on the wall clock, which reads 03:00 right after 01:59:59."""
     half_past_two, change_ms = 2 * HOUR + 30 * MINUTE, ms("2026-03-29 01:00")
@@ -165,6 +176,7 @@ def test_quiet_until_a_skipped_time_is_over_when_the_clock_is_past_it() -> None:
     assert span == (ms("2026-03-28 21:00"), change_ms)
 
 
+@pytest.mark.rule("R4.5")
 def test_quiet_hours_that_are_skipped_whole_disturb_nobody_before_them() -> None:
     """6: from 02:15 to 02:45 never comes on this morning; 01:15 to 02:00 is not quiet."""
     start, end = 2 * HOUR + 15 * MINUTE, 2 * HOUR + 45 * MINUTE
@@ -185,6 +197,7 @@ def test_every_night_is_found_from_anywhere_before_its_end(zone: str) -> None:
 # --- zones ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R4.3")
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "..", "../etc/passwd", "Asia", "/UTC"])
 def test_unknown_zone(name: str) -> None:
     assert zone_named(name) is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,11 +33,13 @@ def book(*accepted: tuple[Policy, int]) -> PolicyBook:
     return found
 
 
+@pytest.mark.rule("R9.6")
 def test_an_empty_book_gives_the_default() -> None:
     assert book().in_force("acme", NOON) is DEFAULT
     assert (book().versions("acme"), book().highest("acme")) == ((), None)
 
 
+@pytest.mark.rule("R9.5")
 def test_a_version_counts_from_its_records_time_exactly() -> None:
     one = policy("acme", 1)
     found = book((one, NOON))
@@ -44,6 +47,7 @@ def test_a_version_counts_from_its_records_time_exactly() -> None:
     assert found.in_force("acme", NOON) is one
 
 
+@pytest.mark.rule("R9.5")
 def test_effective_at_beats_the_records_time_later_and_earlier() -> None:
     later, earlier = policy("acme", 1, NOON + 50), policy("zeta", 1, NOON - 50)
     found = book((later, NOON), (earlier, NOON))
@@ -52,6 +56,7 @@ def test_effective_at_beats_the_records_time_later_and_earlier() -> None:
     assert found.in_force("zeta", NOON - 50) is earlier
 
 
+@pytest.mark.rule("R9.5")
 def test_the_highest_version_that_has_come_counts_not_the_last_accepted() -> None:
     two, three, four = policy("acme", 2), policy("acme", 3), policy("acme", 4, NOON + 9)
     found = book((three, NOON), (two, NOON + 1), (four, NOON + 2))
@@ -59,6 +64,7 @@ def test_the_highest_version_that_has_come_counts_not_the_last_accepted() -> Non
     assert found.in_force("acme", NOON + 9) is four
 
 
+@pytest.mark.rule("R9.6")
 def test_an_enterprise_without_a_version_in_force_goes_to_everyones_and_then_the_default() -> None:
     everyones, own = policy("*", 1), policy("acme", 1, NOON + 100)
     found = book((own, NOON), (everyones, NOON + 10))
@@ -68,6 +74,7 @@ def test_an_enterprise_without_a_version_in_force_goes_to_everyones_and_then_the
     assert found.in_force("zeta", NOON + 100) is everyones
 
 
+@pytest.mark.rule("R9.6")
 def test_an_own_low_version_beats_everyones_high_one() -> None:
     own = policy("acme", 1)
     assert book((policy("*", 9), NOON), (own, NOON)).in_force("acme", NOON) is own

@@ -139,6 +139,7 @@ def test_defaults_are_the_documents_own() -> None:
     assert policy.deadline_ms[Kind.BROADCAST] == 7 * DAY_MS
 
 
+@pytest.mark.rule("R9.2")
 def test_what_is_not_written_is_not_governed() -> None:
     policy = parsed(LEAST)
     sections = ("reply", "silence", "quiet_hours", "ask_first", "suppression", "friends_required")
@@ -201,6 +202,7 @@ def test_profiles_pass_parser_and_schema(profile: str) -> None:
     assert notes(policy) == []
 
 
+@pytest.mark.rule("R9.1")
 @pytest.mark.parametrize("sample", VALID, ids=name_of)
 def test_valid_samples_pass_parser_and_schema(sample: Path) -> None:
     document = read_document(sample)
@@ -208,12 +210,14 @@ def test_valid_samples_pass_parser_and_schema(sample: Path) -> None:
     parsed(document)
 
 
+@pytest.mark.rule("R9.1")
 @pytest.mark.parametrize("sample", INVALID, ids=name_of)
 def test_invalid_samples_name_the_fault_they_are_made_for(sample: Path) -> None:
     expected = sample.read_text("utf-8").splitlines()[0].removeprefix("# expect:").strip()
     assert paths(read_document(sample)) == [expected]
 
 
+@pytest.mark.rule("R9.1")
 @pytest.mark.parametrize("sample", INVALID, ids=name_of)
 def test_the_schema_refuses_all_but_what_only_the_parser_knows(sample: Path) -> None:
     only_meaning = "# only the parser knows" in sample.read_text("utf-8").splitlines()[1]
@@ -224,6 +228,7 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA.schema)
 
 
+@pytest.mark.rule("R9.1")
 def test_all_faults_are_told_at_once() -> None:
     document = deepcopy(packaged("wecom")[0])
     document["windwos"] = []
@@ -246,6 +251,7 @@ def test_all_faults_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.rule("R9.4")
 @pytest.mark.parametrize(("version", "refused"), [(6, True), (7, True), (8, False)])
 def test_a_version_must_be_above_the_one_in_force(version: int, refused: bool) -> None:  # noqa: FBT001
     policy, faults = parse_policy(LEAST | {"version": version}, in_force=7)

@@ -36,6 +36,7 @@ def fault(parse: Parse[object], value: object) -> str:
     return only.message
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     ("written", "length_ms"),
     [
@@ -53,6 +54,7 @@ def test_durations(written: str, length_ms: int) -> None:
     assert duration()(written) == length_ms
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -82,6 +84,7 @@ def test_what_is_no_duration(wrong: object) -> None:
     assert "is not a duration" in fault(duration(), wrong)
 
 
+@pytest.mark.rule("R9.9")
 def test_a_duration_has_exact_bounds() -> None:
     within = duration(least_ms=1_000, most_ms=DAY_MS)
     assert (within("1s"), within("1d")) == (1_000, DAY_MS)
@@ -91,6 +94,7 @@ def test_a_duration_has_exact_bounds() -> None:
     assert "too long; the most is 400d" in fault(duration(), "34560000001ms")
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     ("written", "part"),
     [
@@ -116,6 +120,7 @@ def test_shares_include_the_ends_only_where_allowed() -> None:
         assert "out of range" in fault(share(zero=True, full=True), beyond)
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -143,6 +148,7 @@ def test_what_is_no_share(wrong: object) -> None:
     assert "is not a share" in fault(share(zero=True, full=True), wrong)
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     ("written", "per_s"), [("10/s", 10), ("30/m", 0.5), ("0/s", 0), ("0.5/s", 0.5), ("1/m", 1 / 60)]
 )
@@ -150,6 +156,7 @@ def test_rates(written: str, per_s: float) -> None:
     assert rate_per_s()(written) == per_s
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize("wrong", ["10", "10/h", "10 /s", "-1/s", "/s", 10, None, "1e3/s", "1/s\n"])
 def test_what_is_no_rate(wrong: object) -> None:
     assert "is not a rate" in fault(rate_per_s(), wrong)
@@ -160,6 +167,7 @@ def test_a_rate_has_an_exact_bound() -> None:
     assert "too fast; the most is 10/s" in fault(rate_per_s(most_per_s=10), "601/m")
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     ("written", "after_midnight_ms"),
     [
@@ -173,6 +181,7 @@ def test_times_of_day(written: str, after_midnight_ms: int) -> None:
     assert time_of_day_ms(written) == after_midnight_ms
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     "wrong", ["24:00", "8:30", "08:60", "08:30:60", "0830", "off", "08:30\n", True, None, []]
 )
@@ -180,11 +189,13 @@ def test_what_is_no_time_of_day(wrong: object) -> None:
     assert "is not a time of day" in fault(time_of_day_ms, wrong)
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize("sexagesimal", [1290, 77415, 0, 21.5])
 def test_a_time_of_day_without_quotes_says_what_to_do(sexagesimal: float) -> None:
     assert "put the time in quotes" in fault(time_of_day_ms, sexagesimal)
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     ("written", "utc_ms"),
     [
@@ -200,6 +211,7 @@ def test_instants(written: object, utc_ms: int | None) -> None:
     assert instant_ms(written) == utc_ms
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -221,11 +233,13 @@ def test_what_is_no_instant(wrong: object) -> None:
     assert "is not an RFC 3339 time" in fault(instant_ms, wrong)
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])
 def test_time_zones(zone: str) -> None:
     assert time_zone(zone) == zone
 
 
+@pytest.mark.rule("R9.9")
 @pytest.mark.parametrize(
     "wrong",
     [

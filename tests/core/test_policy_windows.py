@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,15 +42,18 @@ MONTHLY: Final[dict[str, object]] = {
 }
 
 
+@pytest.mark.rule("R9.3")
 def test_a_rule_is_covered_by_a_like_one_over_more_kinds() -> None:
     assert covered(BOTH, DIRECT) == ["windows[1]"]
     assert covered(DIRECT, BOTH) == ["windows[0]"]
 
 
+@pytest.mark.rule("R9.3")
 def test_a_rule_is_covered_by_a_like_one_over_a_longer_time() -> None:
     assert covered(DIRECT, DIRECT | {"rolling": "25h"}) == ["windows[0]"]
 
 
+@pytest.mark.rule("R9.3")
 def test_a_lower_limit_still_binds() -> None:
     assert covered(BOTH, DIRECT | {"limit": 2}) == []
 
@@ -58,6 +62,7 @@ def test_of_two_equal_rules_the_later_is_named_once() -> None:
     assert covered(DIRECT, DIRECT, DIRECT) == ["windows[1]", "windows[2]"]
 
 
+@pytest.mark.rule("R9.3")
 def test_other_scopes_prove_nothing() -> None:
     for scope, other in product(["enterprise", "account"], repeat=2):
         rules = (BOTH | {"scope": scope}, DIRECT | {"scope": other})
@@ -163,6 +168,7 @@ def window_of(rule: dict[str, object]) -> Window:
     return policy.windows[0]
 
 
+@pytest.mark.rule("R9.3")
 @settings(max_examples=400)  # about one pair in six is a covered one
 @given(rolling_rules, rolling_rules, contacts, st.integers(0, 9))
 def test_a_rule_called_covered_never_decides(

@@ -85,6 +85,7 @@ def test_the_core_imports_the_standard_library_msgspec_and_itself(path: Path) ->
         assert root not in OUTSIDE, f"{named(path)} imports {module}"
 
 
+@pytest.mark.rule("R4.16")
 @pytest.mark.parametrize("path", CORE, ids=named)
 def test_the_core_names_no_clock_no_chance_and_no_door(path: Path) -> None:
     assert not forbidden(path)
@@ -98,6 +99,7 @@ def test_the_stages_import_no_engine_and_no_clock(path: Path) -> None:
     assert not engine, f"{named(path)} imports {sorted(engine)}"
 
 
+@pytest.mark.rule("R4.16")
 @pytest.mark.parametrize("path", STAGES, ids=named)
 def test_the_stages_name_no_clock_and_no_chance(path: Path) -> None:
     assert not forbidden(path)

@@ -28,6 +28,7 @@ OTHER_KINDS = [Kind.REPLY, Kind.TRANSACTIONAL, Kind.TRANSFER]
 # --- deadline -------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R5.11")
 def test_deadline_is_the_last_useful_millisecond() -> None:
     person = Person(policy())
     assert person.ask(Kind.DIRECT, deadline_ms=NOON).outcome == "approved"
@@ -40,6 +41,7 @@ def test_deadline_is_the_last_useful_millisecond() -> None:
 ASK_FIRST = policy(ask_first=kinds(Kind.DIRECT))
 
 
+@pytest.mark.rule("R4.9")
 def test_consent_is_needed_first_for_the_kinds_that_ask() -> None:
     person = Person(ASK_FIRST)
     verdict = person.ask(Kind.DIRECT)
@@ -50,6 +52,7 @@ def test_consent_is_needed_first_for_the_kinds_that_ask() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.6")
 @pytest.mark.parametrize("kind", [*DISTURBING_KINDS, Kind.TRANSACTIONAL])
 def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:  # rules.md 4; 11
     person = Person(policy(ask_first=0))
@@ -59,6 +62,7 @@ def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:  # rules.md
     assert person.ask(kind).outcome == "approved"
 
 
+@pytest.mark.rule("R4.7")
 @pytest.mark.parametrize("kind", [Kind.REPLY, Kind.TRANSFER])
 def test_opt_out_does_not_bind(kind: Kind) -> None:  # 11: a reply is consent-free
     person = Person(policy(ask_first=127))
@@ -66,6 +70,7 @@ def test_opt_out_does_not_bind(kind: Kind) -> None:  # 11: a reply is consent-fr
     assert person.ask(kind).outcome == "approved"
 
 
+@pytest.mark.rule("R4.8")
 def test_opt_out_of_some_kinds_leaves_the_others() -> None:
     person = Person(policy(ask_first=0))
     person.consents(kinds=["broadcast", "moment"], allowed=False)
@@ -73,12 +78,14 @@ def test_opt_out_of_some_kinds_leaves_the_others() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R9.2")
 def test_consent_unwritten_is_not_governed() -> None:
     person = Person(policy())
     person.consents(allowed=False)
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.7")
 def test_opt_out_beats_everything_but_reply() -> None:  # rules.md 4
     law = policy(
         rolling(1, DAY),
@@ -98,6 +105,7 @@ def test_opt_out_beats_everything_but_reply() -> None:  # rules.md 4
 WECOM = Suppression(kinds=DISTURBING, account_ms=FOREVER, enterprise_ms=30 * DAY)
 
 
+@pytest.mark.rule("R4.10")
 @pytest.mark.parametrize("hurt", ["complained", "blocked"])
 @pytest.mark.parametrize("kind", DISTURBING_KINDS)
 def test_suppression_of_the_account_forever_and_of_the_enterprise_30_days(
@@ -114,6 +122,7 @@ def test_suppression_of_the_account_forever_and_of_the_enterprise_30_days(
     assert person.at(NOON + 3650 * DAY).ask(kind, "a").reason == "suppressed"
 
 
+@pytest.mark.rule("R4.10")
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_suppression_binds_no_other_kind(kind: Kind) -> None:  # 11
     everything = Suppression(kinds=127, account_ms=FOREVER, enterprise_ms=FOREVER)
@@ -122,6 +131,7 @@ def test_suppression_binds_no_other_kind(kind: Kind) -> None:  # 11
     assert person.ask(kind).outcome == "approved"
 
 
+@pytest.mark.rule("R4.10")
 def test_suppression_counts_from_the_latest_complaint() -> None:
     month = Suppression(kinds=DISTURBING, account_ms=30 * DAY, enterprise_ms=DAY)
     person = Person(policy(suppression=month))
@@ -138,6 +148,7 @@ def test_suppression_by_a_complaint_whose_producer_knew_no_time() -> None:
     assert person.ask(Kind.DIRECT).reason == "suppressed"
 
 
+@pytest.mark.rule("R4.10")
 def test_suppression_outlives_what_is_forgotten() -> None:
     person = Person(policy(suppression=WECOM))
     person.complained()
@@ -145,6 +156,7 @@ def test_suppression_outlives_what_is_forgotten() -> None:
     assert person.ask(Kind.DIRECT, "b").reason == "suppressed"
 
 
+@pytest.mark.rule("R5.3")
 def test_suppression_ends_where_everything_allows() -> None:
     """7: the earliest legal time is exact for customer-stage reasons, and 03:00 is not legal."""
     night = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
@@ -157,6 +169,7 @@ def test_suppression_ends_where_everything_allows() -> None:
 # --- friends --------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R4.11")
 @pytest.mark.parametrize("kind", [Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT])
 def test_friends_required_refuses_unknown_pairs(kind: Kind) -> None:
     person = Person(policy(friends_required=True))
@@ -166,6 +179,7 @@ def test_friends_required_refuses_unknown_pairs(kind: Kind) -> None:
     assert person.ask(kind, "b").reason == "not_friend"
 
 
+@pytest.mark.rule("R4.11")
 def test_friends_not_required_refuses_only_who_left() -> None:
     person = Person(policy(friends_required=False))
     assert person.ask(Kind.DIRECT).outcome == "approved"
@@ -180,6 +194,7 @@ def test_friends_bind_no_other_kind(kind: Kind) -> None:
     assert person.ask(kind).outcome == "approved"
 
 
+@pytest.mark.rule("R4.8")
 def test_friends_newest_word_holds_in_whatever_order_it_is_told() -> None:
     person = Person(policy(friends_required=False))
     person.unfriended(NOON)
@@ -189,6 +204,7 @@ def test_friends_newest_word_holds_in_whatever_order_it_is_told() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R8.9")
 def test_friends_handed_over_are_the_takers_and_no_longer_the_givers() -> None:
     person = Person(policy(friends_required=False))
     person.unfriended(NOON - 1, account="b")
@@ -197,12 +213,14 @@ def test_friends_handed_over_are_the_takers_and_no_longer_the_givers() -> None:
     assert person.ask(Kind.DIRECT, "b").outcome == "approved"
 
 
+@pytest.mark.rule("R9.2")
 def test_friends_unwritten_are_not_governed() -> None:
     person = Person(policy())
     person.blocked()
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.11")
 def test_failed_as_not_friend_ends_the_friendship() -> None:
     person = Person(policy(friends_required=False))
     person.failed(person.approved(Kind.DIRECT), reason="not_friend")
@@ -214,12 +232,14 @@ def test_failed_as_not_friend_ends_the_friendship() -> None:
 ANSWERING = policy(reply=Reply(credits=5, within_ms=2 * DAY), **validity(2 * DAY))
 
 
+@pytest.mark.rule("R3.3")
 def test_reply_without_a_message_is_95002() -> None:
     verdict = Person(ANSWERING).ask(Kind.REPLY)
     assert (verdict.outcome, verdict.reason) == ("denied", "no_reply_credit")
     assert (verdict.wecom_errcode, verdict.eligible_at_ms) == (95002, None)
 
 
+@pytest.mark.rule("R3.1")
 def test_reply_is_legal_from_the_message_until_just_before_its_end() -> None:
     person = Person(ANSWERING)
     person.wrote(NOON)
@@ -228,6 +248,7 @@ def test_reply_is_legal_from_the_message_until_just_before_its_end() -> None:
     assert person.after(1).ask(Kind.REPLY).wecom_errcode == 95002
 
 
+@pytest.mark.rule("R3.1")
 def test_reply_credit_counts_from_the_messages_own_time() -> None:
     person = Person(ANSWERING)
     person.wrote(NOON - 2 * DAY + 1)
@@ -235,6 +256,7 @@ def test_reply_credit_counts_from_the_messages_own_time() -> None:
     assert person.after(1).ask(Kind.REPLY).wecom_errcode == 95002
 
 
+@pytest.mark.rule("R3.1", "R4.17")
 def test_reply_credit_of_a_message_from_the_future_begins_now() -> None:
     person = Person(ANSWERING)
     person.wrote(NOON + DAY)
@@ -242,6 +264,7 @@ def test_reply_credit_of_a_message_from_the_future_begins_now() -> None:
     assert person.after(1).ask(Kind.REPLY).wecom_errcode == 95002
 
 
+@pytest.mark.rule("R3.1", "R3.3")
 def test_reply_credit_is_five_messages_then_95001() -> None:
     person = Person(ANSWERING)
     person.wrote()
@@ -251,6 +274,7 @@ def test_reply_credit_is_five_messages_then_95001() -> None:
     assert (verdict.outcome, verdict.wecom_errcode) == ("denied", 95001)
 
 
+@pytest.mark.rule("R3.2")
 def test_reply_credit_is_renewed_by_a_further_message() -> None:
     person = Person(ANSWERING)
     person.wrote()
@@ -262,6 +286,7 @@ def test_reply_credit_is_renewed_by_a_further_message() -> None:
     assert person.ask(Kind.REPLY).wecom_errcode == 95001
 
 
+@pytest.mark.rule("R3.2")
 def test_reply_credit_is_not_moved_back_by_an_older_message() -> None:
     person = Person(ANSWERING)
     person.wrote(NOON)
@@ -272,6 +297,7 @@ def test_reply_credit_is_not_moved_back_by_an_older_message() -> None:
     assert person.at(NOON + 2 * DAY - 1).ask(Kind.REPLY).wecom_errcode == 95001
 
 
+@pytest.mark.rule("R3.4")
 def test_failed_reply_gives_its_credit_back() -> None:
     person = Person(ANSWERING)
     person.wrote()
@@ -281,12 +307,14 @@ def test_failed_reply_gives_its_credit_back() -> None:
     assert person.ask(Kind.REPLY).wecom_errcode == 95001
 
 
+@pytest.mark.rule("R3.1")
 def test_reply_credit_is_per_account() -> None:
     person = Person(ANSWERING)
     person.wrote(account="a")
     assert person.ask(Kind.REPLY, "b").wecom_errcode == 95002
 
 
+@pytest.mark.rule("R8.8")
 def test_reply_credit_of_the_taker_is_not_used_by_the_givers_replies() -> None:
     """10: a credit is per customer and account; a handover moves no replies onto another's."""
     person = Person(policy(reply=Reply(credits=1, within_ms=2 * DAY), **validity(HOUR)))
@@ -297,6 +325,7 @@ def test_reply_credit_of_the_taker_is_not_used_by_the_givers_replies() -> None:
     assert person.ask(Kind.REPLY, "b").outcome == "approved"
 
 
+@pytest.mark.rule("R9.2")
 def test_reply_unwritten_is_not_governed() -> None:
     assert Person(policy()).ask(Kind.REPLY).outcome == "approved"
 
@@ -306,6 +335,7 @@ def test_reply_unwritten_is_not_governed() -> None:
 HANDOVER = policy(rolling(2, 90 * DAY, kinds=kinds(Kind.TRANSFER), id="transfer-90d"))
 
 
+@pytest.mark.rule("R8.2")
 def test_transfer_under_way_is_40100() -> None:
     person = Person(HANDOVER)
     person.approved(Kind.TRANSFER)
@@ -314,12 +344,14 @@ def test_transfer_under_way_is_40100() -> None:
     assert verdict.wecom_errcode == 40100
 
 
+@pytest.mark.rule("R8.2")
 def test_transfer_under_way_from_any_account_is_40100() -> None:
     person = Person(HANDOVER)
     person.approved(Kind.TRANSFER, "a")
     assert person.ask(Kind.TRANSFER, "b").wecom_errcode == 40100
 
 
+@pytest.mark.rule("R8.3")
 def test_transfer_that_was_never_heard_of_is_over_after_its_last_moment() -> None:
     person = Person(HANDOVER)
     person.approved(Kind.TRANSFER)
@@ -327,6 +359,7 @@ def test_transfer_that_was_never_heard_of_is_over_after_its_last_moment() -> Non
     assert person.after(1).ask(Kind.TRANSFER).outcome == "approved"
 
 
+@pytest.mark.rule("R8.3")
 def test_transfer_that_was_sent_is_under_way_until_it_is_done_or_failed() -> None:
     person = Person(HANDOVER)
     person.delivered(person.approved(Kind.TRANSFER))
@@ -335,6 +368,7 @@ def test_transfer_that_was_sent_is_under_way_until_it_is_done_or_failed() -> Non
     assert person.ask(Kind.TRANSFER).outcome == "approved"
 
 
+@pytest.mark.rule("R8.4")
 def test_transfer_counts_when_it_happened_not_when_it_was_told() -> None:  # 1
     person = Person(policy(rolling(1, 9 * DAY)))
     person.approved(Kind.TRANSFER, "a")
@@ -342,6 +376,7 @@ def test_transfer_counts_when_it_happened_not_when_it_was_told() -> None:  # 1
     assert person.ask(Kind.TRANSFER, "b").eligible_at_ms == NOON + 1 + 9 * DAY
 
 
+@pytest.mark.rule("R8.1", "R1.13")
 def test_transfer_limit_reached_is_40128() -> None:
     person = Person(HANDOVER)
     person.approved(Kind.TRANSFER, "a")
@@ -355,6 +390,7 @@ def test_transfer_limit_reached_is_40128() -> None:
     assert person.after(1).ask(Kind.TRANSFER, "c").outcome == "approved"
 
 
+@pytest.mark.rule("R8.4")
 def test_transfer_that_failed_does_not_count() -> None:
     person = Person(HANDOVER)
     for _ in range(3):
@@ -363,6 +399,7 @@ def test_transfer_that_failed_does_not_count() -> None:
     assert person.ask(Kind.TRANSFER).remaining == {"transfer-90d": 1}
 
 
+@pytest.mark.rule("R8.1")
 def test_transfer_earliest_time_heeds_every_window() -> None:
     """7: all windows would have to allow it, not the first that fails alone."""
     law = policy(rolling(1, DAY, id="day"), rolling(1, 9 * DAY, id="nine"))
@@ -376,6 +413,7 @@ def test_transfer_earliest_time_heeds_every_window() -> None:
 # --- holdout --------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R7.7")
 def test_holdout_keeps_a_stable_share_free_of_marketing() -> None:
     law = policy(holdout=Holdout(share=0.02, kinds=MARKETING))
     people = [Person(law, customer=f"wm-{number}") for number in range(5_000)]
@@ -385,6 +423,7 @@ def test_holdout_keeps_a_stable_share_free_of_marketing() -> None:
     assert again == held
 
 
+@pytest.mark.rule("R7.7")
 def test_holdout_says_so_and_binds_only_its_kinds() -> None:
     person = Person(policy(holdout=Holdout(share=1.0, kinds=mask_of([Kind.BROADCAST]))))
     verdict = person.ask(Kind.BROADCAST)
@@ -392,6 +431,7 @@ def test_holdout_says_so_and_binds_only_its_kinds() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R7.7")
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_holdout_never_binds(kind: Kind) -> None:  # rules.md 7: free of marketing
     person = Person(policy(holdout=Holdout(share=1.0, kinds=127)))

@@ -40,6 +40,7 @@ OTHER_KINDS = [Kind.REPLY, Kind.TRANSACTIONAL, Kind.TRANSFER]
 # --- not_before -----------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R5.3")
 def test_not_before_is_legal_at_its_millisecond() -> None:
     person = Person(policy())
     verdict = person.ask(Kind.DIRECT, not_before_ms=NOON + 1)
@@ -48,6 +49,7 @@ def test_not_before_is_legal_at_its_millisecond() -> None:
     assert person.ask(Kind.DIRECT, not_before_ms=NOON).outcome == "approved"
 
 
+@pytest.mark.rule("R5.3")
 def test_not_before_and_windows_together_give_the_later() -> None:
     person = Person(policy(rolling(1, DAY)))
     person.delivered(person.approved(Kind.DIRECT))
@@ -79,6 +81,7 @@ def test_deadline_at_the_end_of_time_is_no_poison() -> None:
 # --- 6: quiet hours -------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R4.1")
 @pytest.mark.parametrize("kind", DISTURBING_KINDS)
 def test_quiet_hours_hold_from_and_end_before_to(kind: Kind) -> None:
     person = Person(policy(quiet_hours=NIGHT, time_zone="Asia/Shanghai"))
@@ -91,6 +94,7 @@ def test_quiet_hours_hold_from_and_end_before_to(kind: Kind) -> None:
     assert person.at(end_ms).ask(kind).outcome == "approved"
 
 
+@pytest.mark.rule("R4.1")
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_quiet_hours_bind_no_other_kind_whatever_the_policy_lists(kind: Kind) -> None:  # 11
     night = QuietHours(kinds=127, from_ms=0, to_ms=23 * HOUR)
@@ -104,6 +108,7 @@ def test_quiet_hours_with_seconds() -> None:
     assert person.after(1).ask(Kind.DIRECT).eligible_at_ms == NOON + HOUR
 
 
+@pytest.mark.rule("R4.2")
 def test_quiet_hours_are_the_customers_own_zones() -> None:
     person = Person(policy(quiet_hours=NIGHT, time_zone="Asia/Shanghai"), ms("2026-11-18 12:00"))
     assert person.ask(Kind.DIRECT).outcome == "approved"  # 20:00 in Shanghai
@@ -113,6 +118,7 @@ def test_quiet_hours_are_the_customers_own_zones() -> None:
     assert verdict.eligible_at_ms == ms("2026-11-18 08:30", "America/Los_Angeles")
 
 
+@pytest.mark.rule("R4.4")
 def test_quiet_hours_of_the_customer_replace_the_policys() -> None:
     person = Person(policy(quiet_hours=NIGHT))
     person.consents(kinds=[], quiet_hours=("12:00", "14:00:30"))
@@ -120,6 +126,7 @@ def test_quiet_hours_of_the_customer_replace_the_policys() -> None:
     assert person.at(ms("2026-11-18 23:00")).ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.4")
 def test_quiet_hours_off_for_a_customer_who_wants_none() -> None:
     person = Person(policy(quiet_hours=NIGHT), ms("2026-11-18 23:00"))
     person.consents(kinds=[], quiet_hours="off")
@@ -127,12 +134,14 @@ def test_quiet_hours_off_for_a_customer_who_wants_none() -> None:
     assert (verdict.outcome, verdict.send_by_ms) == ("approved", person.now_ms + DAY)
 
 
+@pytest.mark.rule("R4.4")
 def test_quiet_hours_of_the_customer_bind_nothing_where_the_policy_governs_none() -> None:
     person = Person(policy())
     person.consents(kinds=[], quiet_hours=("12:00", "14:00"))
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.3")
 def test_unknown_zone_deny_never_fails_open() -> None:
     person = Person(policy(quiet_hours=NIGHT, unknown_zone_denies=True))
     verdict = person.ask(Kind.DIRECT)
@@ -151,6 +160,7 @@ def test_unknown_zone_matters_to_nobody_without_quiet_hours() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R4.3")
 def test_unknown_zone_default_is_the_policys() -> None:
     person = Person(policy(quiet_hours=NIGHT, time_zone="Asia/Tokyo"), ms("2026-11-18 13:00"))
     person.consents(kinds=[], time_zone="Mars/Olympus")
@@ -160,6 +170,7 @@ def test_unknown_zone_default_is_the_policys() -> None:
 # --- 7: the earliest legal time -------------------------------------------------------------------
 
 
+@pytest.mark.rule("R5.3")
 def test_eligible_is_the_first_moment_at_which_all_rules_allow() -> None:
     """The window opens at night, the night ends in a full day, the next day is open after eight."""
     two = rolling(1, 14 * HOUR, kinds=kinds(Kind.DIRECT), id="rolling")
@@ -173,6 +184,7 @@ def test_eligible_is_the_first_moment_at_which_all_rules_allow() -> None:
     assert verdict.eligible_at_ms == ms("2026-11-20 08:30")
 
 
+@pytest.mark.rule("R5.3")
 def test_eligible_lies_beyond_many_full_months() -> None:
     """A reader of the ledger's future: full this month and next, free the month after."""
     month = calendar(1, Calendar.MONTH)
@@ -183,6 +195,7 @@ def test_eligible_lies_beyond_many_full_months() -> None:
     assert person.ask(Kind.DIRECT).eligible_at_ms == ms("2027-01-01 00:00")
 
 
+@pytest.mark.rule("R5.3")
 def test_eligible_does_not_depend_on_the_deadline() -> None:  # 9
     person = Person(policy(rolling(1, 90 * DAY)))
     person.delivered(person.approved(Kind.DIRECT))
@@ -190,6 +203,7 @@ def test_eligible_does_not_depend_on_the_deadline() -> None:  # 9
     assert (verdict.outcome, verdict.eligible_at_ms) == ("deferred", NOON + 90 * DAY)
 
 
+@pytest.mark.rule("R5.2", "R1.13")
 def test_eligible_stands_on_denials_that_are_only_too_early() -> None:  # contract: `eligible_at_ms`
     person = Person(policy(rolling(1, DAY)))
     person.delivered(person.approved(Kind.DIRECT))
@@ -201,6 +215,7 @@ def test_eligible_stands_on_denials_that_are_only_too_early() -> None:  # contra
 # --- 9: what is too early -------------------------------------------------------------------------
 
 
+@pytest.mark.rule("R5.1")
 def test_too_early_reasons_are_the_documents() -> None:
     assert set(TOO_EARLY) == {
         "window_full",
@@ -219,6 +234,7 @@ def test_too_early_reasons_are_the_documents() -> None:
     }
 
 
+@pytest.mark.rule("R5.1")
 def test_transfer_is_never_deferred() -> None:
     verdict = Person(policy()).ask(Kind.TRANSFER, not_before_ms=NOON + 1)
     assert (verdict.outcome, verdict.reason) == ("denied", "not_yet")
@@ -232,17 +248,20 @@ def send_by(at_ms: int, law: Any, kind: Kind = Kind.DIRECT, **parts: Any) -> int
     return Person(law, at_ms).ask(kind, **parts).send_by_ms
 
 
+@pytest.mark.rule("R2.19")
 @pytest.mark.parametrize("kind", list(Kind))
 def test_send_by_is_decided_plus_the_kinds_validity(kind: Kind) -> None:
     lengths = tuple(HOUR + number for number in range(len(Kind)))
     assert send_by(NOON, policy(validity_ms=lengths), kind) == NOON + HOUR + kind
 
 
+@pytest.mark.rule("R2.20")
 def test_send_by_is_not_after_the_deadline() -> None:
     assert send_by(NOON, policy(), deadline_ms=NOON + DAY - 1) == NOON + DAY - 1
     assert send_by(NOON, policy(), deadline_ms=NOON) == NOON
 
 
+@pytest.mark.rule("R2.20")
 @pytest.mark.parametrize(
     ("length", "last"),
     [
@@ -260,11 +279,13 @@ def test_send_by_is_the_last_millisecond_of_the_calendar_period(
     assert send_by(last_ms, law) == last_ms
 
 
+@pytest.mark.rule("R2.20")
 def test_send_by_heeds_only_calendar_rules_of_its_kind() -> None:
     law = policy(calendar(3, Calendar.DAY, kinds=kinds(Kind.MOMENT)))
     assert send_by(NOON, law) == NOON + DAY
 
 
+@pytest.mark.rule("R2.20")
 def test_send_by_is_before_the_next_quiet_hours_of_its_kind() -> None:
     law = policy(quiet_hours=NIGHT)
     assert send_by(NOON, law) == ms("2026-11-18 21:29:59.999")
@@ -273,12 +294,14 @@ def test_send_by_is_before_the_next_quiet_hours_of_its_kind() -> None:
     assert send_by(morning_ms, law) == ms("2026-11-18 21:29:59.999")
 
 
+@pytest.mark.rule("R3.5")
 def test_send_by_lies_within_the_reply_credit() -> None:
     person = Person(policy(reply=Reply(credits=5, within_ms=2 * DAY), **validity(3 * DAY)))
     person.wrote(NOON - HOUR)
     assert person.ask(Kind.REPLY).send_by_ms == NOON - HOUR + 2 * DAY - 1
 
 
+@pytest.mark.rule("R2.20")
 def test_send_by_is_the_earliest_of_all() -> None:
     law = policy(calendar(3, Calendar.DAY), quiet_hours=NIGHT, **validity(2 * HOUR))
     assert send_by(NOON, law) == NOON + 2 * HOUR
@@ -296,6 +319,7 @@ def ignore(person: Person, times: int) -> None:
         person.delivered(person.approved(Kind.DIRECT))
 
 
+@pytest.mark.rule("R3.7")
 def test_silence_steps_from_5_days_to_180() -> None:
     person = Person(policy(silence=SILENCE))
     ignore(person, 2)
@@ -308,6 +332,7 @@ def test_silence_steps_from_5_days_to_180() -> None:
         person.after(1)
 
 
+@pytest.mark.rule("R3.7")
 def test_silence_needs_as_many_contacts_in_a_row_as_the_policy_says() -> None:
     person = Person(policy(silence=SILENCE))
     ignore(person, 2)
@@ -315,6 +340,7 @@ def test_silence_needs_as_many_contacts_in_a_row_as_the_policy_says() -> None:
     assert person.ask(Kind.DIRECT).reason == "silence_backoff"
 
 
+@pytest.mark.rule("R3.8")
 @pytest.mark.parametrize("sign", ["wrote", "engaged"])
 def test_silence_ends_with_any_engagement(sign: str) -> None:
     person = Person(policy(silence=SILENCE))
@@ -324,6 +350,7 @@ def test_silence_ends_with_any_engagement(sign: str) -> None:
     assert person.ask(Kind.DIRECT).reason == "silence_backoff"
 
 
+@pytest.mark.rule("R3.10")
 def test_silence_is_not_broken_by_interest_in_another_account() -> None:  # rules.md 8: pair's state
     person = Person(policy(silence=SILENCE))
     ignore(person, 3)
@@ -332,6 +359,7 @@ def test_silence_is_not_broken_by_interest_in_another_account() -> None:  # rule
     assert person.ask(Kind.DIRECT, "b").outcome == "approved"
 
 
+@pytest.mark.rule("R3.9")
 def test_silence_counts_its_own_kinds_and_what_was_not_released() -> None:
     person = Person(policy(silence=SILENCE))
     for kind in (Kind.TRANSACTIONAL, Kind.REPLY, Kind.FRIEND_REQUEST):
@@ -343,6 +371,7 @@ def test_silence_counts_its_own_kinds_and_what_was_not_released() -> None:
     assert person.ask(Kind.FRIEND_REQUEST).outcome == "approved"
 
 
+@pytest.mark.rule("R3.9")
 def test_silence_waits_from_the_last_contact_reserved_ones_at_their_last_moment() -> None:  # 1
     person = Person(policy(silence=SILENCE, **validity(HOUR)))
     ignore(person, 2)
@@ -373,6 +402,7 @@ def test_silence_with_the_largest_factor_stays_finite() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R2.7")
 def test_a_rule_by_campaign_is_silent_on_messages_of_none() -> None:
     person = Person(policy(calendar(1, Calendar.DAY, scope=Scope.CAMPAIGN)))
     alone = person.ask(Kind.DIRECT)

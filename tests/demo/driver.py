@@ -31,9 +31,10 @@ READ = (INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED)
 def played(day: Day) -> list[DriverRecord]:
     """Every record that the demo's audit reads, after a day in which the worker crashed twice."""
     topics, router = Topics(), Router(PARTITIONS)
+    rules = Rules(policies.packaged()[1])
     stages = (
-        AccountStage(topics, router),
-        CustomerStage(topics, router, Rules(policies.packaged()[1]), Erasure(None)),
+        AccountStage(topics, router, rules),
+        CustomerStage(topics, router, rules, Erasure(None)),
     )
     driver, sender = Driver(stages, PARTITIONS, clock=day.start_ms), Sender(day.seed)
     order, read = count(), dict.fromkeys(APPROVED, 0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
     from tests.flows.scene import Scene
 
 
+@pytest.mark.rule("R5.6", "R5.11")
 @flow(windows=[TWO_A_DAY], deadline={"default": "6h"})
 def what_is_held_expires_a_millisecond_after_its_deadline(scene: Scene) -> None:
     scene.ask("1")
@@ -27,6 +30,7 @@ def what_is_held_expires_a_millisecond_after_its_deadline(scene: Scene) -> None:
     scene.expect("late", "expired deadline_passed")
 
 
+@pytest.mark.rule("R5.10")
 @flow(windows=[TWO_A_DAY], max_held=2)
 def the_least_urgent_yields_when_too_many_wait(scene: Scene) -> None:
     scene.ask("1")
@@ -39,6 +43,7 @@ def the_least_urgent_yields_when_too_many_wait(scene: Scene) -> None:
     scene.expect("high", "deferred window_full two-a-day +1d1h")
 
 
+@pytest.mark.rule("R5.8")
 @flow(windows=[TWO_A_DAY], deadline={"default": "3d"})
 def the_most_urgent_is_released_first_then_the_oldest(scene: Scene) -> None:
     for number in ("1", "2"):
@@ -52,6 +57,7 @@ def the_most_urgent_is_released_first_then_the_oldest(scene: Scene) -> None:
     assert scene.story("young")[-1].startswith("deferred window_full")
 
 
+@pytest.mark.rule("R1.6", "R1.9")
 @flow(windows=[TWO_A_DAY])
 def a_repeat_is_decided_once_even_while_it_is_held(scene: Scene) -> None:
     scene.ask("1")
@@ -67,6 +73,7 @@ def a_repeat_is_decided_once_even_while_it_is_held(scene: Scene) -> None:
     scene.expect("twice", "approved ok", "duplicate duplicate", customer="bob")
 
 
+@pytest.mark.rule("R1.6")
 @flow(remember="1h")
 def after_the_policy_s_memory_a_repeat_is_new(scene: Scene) -> None:
     scene.ask("1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ REPLY: Final = {"credits": 2, "within": "48h"}
 SUPPRESSION: Final = {"kinds": ["direct", "moment"], "account": "forever", "enterprise": "30d"}
 
 
+@pytest.mark.rule("R3.1", "R3.3", "R3.4")
 @flow(reply=REPLY)
 def a_reply_needs_a_call(scene: Scene) -> None:
     scene.ask("uncalled", kind="reply")
@@ -31,6 +34,7 @@ def a_reply_needs_a_call(scene: Scene) -> None:
     scene.expect("5", "denied no_reply_credit reply")
 
 
+@pytest.mark.rule("R3.1", "R3.5")
 @flow(reply=REPLY)
 def a_credit_lasts_its_time_and_not_a_millisecond_more(scene: Scene) -> None:
     scene.hear("message_received")
@@ -43,6 +47,7 @@ def a_credit_lasts_its_time_and_not_a_millisecond_more(scene: Scene) -> None:
     scene.expect("2", "denied no_reply_credit reply")
 
 
+@pytest.mark.rule("R4.6", "R4.7", "R4.9")
 @flow(consent={"ask_first": ["moment"]})
 def consent_acts_on_the_very_next_decision(scene: Scene) -> None:
     scene.ask("1", kind="moment")
@@ -59,6 +64,7 @@ def consent_acts_on_the_very_next_decision(scene: Scene) -> None:
     scene.expect("reply", "approved ok")
 
 
+@pytest.mark.rule("R4.6")
 @flow(consent={"ask_first": []}, windows=[TWO_A_DAY])
 def an_opt_out_ends_what_is_held(scene: Scene) -> None:
     for number in ("1", "2", "3"):
@@ -67,6 +73,7 @@ def an_opt_out_ends_what_is_held(scene: Scene) -> None:
     scene.expect("3", "deferred window_full two-a-day +1d1h", "denied no_consent consent")
 
 
+@pytest.mark.rule("R4.10", "R1.13")
 @flow(suppression=SUPPRESSION)
 def a_complaint_silences_the_account_for_ever_and_the_enterprise_for_a_month(scene: Scene) -> None:
     scene.hear("complained")
@@ -83,6 +90,7 @@ def a_complaint_silences_the_account_for_ever_and_the_enterprise_for_a_month(sce
     scene.expect("5", "approved ok")
 
 
+@pytest.mark.rule("R4.12", "R4.13")
 @flow(suppression=SUPPRESSION, windows=[TWO_A_DAY])
 def the_forgotten_are_left_alone(scene: Scene) -> None:
     for number in ("1", "2", "3"):
@@ -95,6 +103,7 @@ def the_forgotten_are_left_alone(scene: Scene) -> None:
     scene.expect("5", "approved ok", customer="bob")
 
 
+@pytest.mark.rule("R4.11")
 @flow(friends={"required": True})
 def strangers_are_not_written_to(scene: Scene) -> None:
     scene.ask("1")
@@ -109,6 +118,7 @@ def strangers_are_not_written_to(scene: Scene) -> None:
     scene.expect("4", "approved ok")
 
 
+@pytest.mark.rule("R7.7")
 @flow(holdout={"share": "50%", "kinds": ["direct"]})
 def the_held_out_are_always_the_same(scene: Scene) -> None:
     customers = [f"c{number}" for number in range(40)]
@@ -119,6 +129,7 @@ def the_held_out_are_always_the_same(scene: Scene) -> None:
     assert 8 < stories.count(["held_out holdout holdout"]) < 32
 
 
+@pytest.mark.rule("R8.1", "R8.2")
 @flow(
     windows=[
         {"id": "moves", "kinds": ["transfer"], "scope": "enterprise", "limit": 1, "rolling": "90d"}

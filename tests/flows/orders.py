@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def _status(scene: Scene, status: str, at: str, account: str = "xiaoer") -> None
     scene.at(at)
 
 
+@pytest.mark.rule("R7.1", "R7.3", "R5.5")
 @flow(windows=[])
 def a_pause_holds_and_resume_releases_at_once(scene: Scene) -> None:
     scope = f"{scene.enterprise}/account/xiaoer"
@@ -35,6 +38,7 @@ def a_pause_holds_and_resume_releases_at_once(scene: Scene) -> None:
     assert scene.decided_at("1") < "2s"
 
 
+@pytest.mark.rule("R7.2")
 @flow(windows=[])
 def a_pause_with_an_end_says_so(scene: Scene) -> None:
     scope = f"{scene.enterprise}/kind/direct"
@@ -47,6 +51,7 @@ def a_pause_with_an_end_says_so(scene: Scene) -> None:
     assert scene.decided_at("1") == "1h"
 
 
+@pytest.mark.rule("R7.1", "R3.6")
 @flow(windows=[], reply={"credits": 5, "within": "48h"})
 def a_pause_holds_replies_as_well(scene: Scene) -> None:
     scene.hear("message_received")
@@ -56,6 +61,7 @@ def a_pause_holds_replies_as_well(scene: Scene) -> None:
     scene.expect("1", f"deferred control {scene.enterprise}")
 
 
+@pytest.mark.rule("R7.5")
 @flow(windows=[])
 def a_broken_control_is_refused_and_nothing_is_paused(scene: Scene) -> None:
     broken = scene.control(f"{scene.enterprise}/team/x", action="pause")
@@ -65,6 +71,7 @@ def a_broken_control_is_refused_and_nothing_is_paused(scene: Scene) -> None:
     scene.expect("1", "approved ok")
 
 
+@pytest.mark.rule("R7.6", "R8.10")
 @flow(windows=[ONE_A_DAY])
 def a_resigned_account_is_denied_and_what_it_held_is_cancelled(scene: Scene) -> None:
     scene.ask("1")
@@ -80,6 +87,7 @@ def a_resigned_account_is_denied_and_what_it_held_is_cancelled(scene: Scene) -> 
     assert scene.story("again")[-1].startswith("denied window_full")
 
 
+@pytest.mark.rule("R7.6", "R5.5")
 @flow(windows=[])
 def a_suspended_account_waits_until_it_is_reinstated(scene: Scene) -> None:
     _status(scene, "suspended", at="1s")
@@ -89,6 +97,7 @@ def a_suspended_account_waits_until_it_is_reinstated(scene: Scene) -> None:
     assert scene.story("1")[-1] == "approved ok"
 
 
+@pytest.mark.rule("R8.5")
 @flow(windows=[])
 def nobody_is_handed_over_to_an_account_that_is_gone(scene: Scene) -> None:
     _status(scene, "resigned", at="1s", account="taker")
@@ -96,6 +105,7 @@ def nobody_is_handed_over_to_an_account_that_is_gone(scene: Scene) -> None:
     scene.expect("1", "denied taker_unavailable")
 
 
+@pytest.mark.rule("R5.5", "R9.10")
 @flow(windows=[ONE_A_DAY])
 def a_looser_policy_releases_what_is_held_when_its_time_comes(scene: Scene) -> None:
     scene.ask("1")

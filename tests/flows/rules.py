@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
     from tests.flows.scene import Scene
 
 
+@pytest.mark.rule("R9.5", "R9.8", "R9.10")
 @flow(windows=[TWO_A_DAY])
 def a_new_version_is_in_force_from_its_time_on(scene: Scene) -> None:
     scene.policy(2, effective_at="2099-01-01T00:00:00Z", windows=[])
@@ -26,6 +29,7 @@ def a_new_version_is_in_force_from_its_time_on(scene: Scene) -> None:
     scene.expect("3", "denied window_full two-a-day +1d2h59m59s999ms")
 
 
+@pytest.mark.rule("R9.4", "R9.7")
 @flow(windows=[TWO_A_DAY])
 def a_broken_policy_is_refused_and_the_old_one_stays(scene: Scene) -> None:
     broken = scene.policy(2, windows=[{"id": "x", "kinds": ["direct"], "scope": "everyone"}])
@@ -40,6 +44,7 @@ def a_broken_policy_is_refused_and_the_old_one_stays(scene: Scene) -> None:
     assert scene.decisions("1")[0]["policy_version"] == 1
 
 
+@pytest.mark.rule("R9.6", "R9.8")
 @flow()
 def who_has_no_policy_has_the_packaged_one(scene: Scene) -> None:
     scene.ask("1", kind="transactional")

@@ -16,6 +16,7 @@ import orjson
 
 from streams.lane.partitioner import partition_for
 from streams.topics import (
+    ACCOUNT_LIMITS,
     CONTROLS,
     DEAD_LETTERS,
     DECISIONS,
@@ -209,6 +210,11 @@ class Scene:
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """The approved messages of a kind."""
         return self.everything(approved(kind))
+
+    def limits(self, account: str) -> dict[str, Any]:
+        """What was last told of an account."""
+        told = [d for d in self.everything(ACCOUNT_LIMITS) if d["account_id"] == account]
+        return told[-1]
 
     def letter(self, placed: Placed) -> dict[str, Any]:
         """The dead letter about a record; fails unless there is exactly one."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from streams.lane.partitioner import partition_for
 from streams.topics import CONTROLS, INTENTS, INTERACTIONS, POLICIES
 from tests.flows import events
@@ -26,6 +28,7 @@ def _elsewhere(scene: Scene, key: bytes) -> int:
     return (partition_for(key, scene.world.partitions) + 1) % scene.world.partitions
 
 
+@pytest.mark.rule("R1.3")
 @flow(windows=[TWO_A_DAY])
 def intents_find_their_place_whatever_key_they_came_with(scene: Scene) -> None:
     home = events.key(scene.enterprise, "xiaoer")
@@ -42,6 +45,7 @@ def intents_find_their_place_whatever_key_they_came_with(scene: Scene) -> None:
     }
 
 
+@pytest.mark.rule("R1.3")
 @flow(consent={"ask_first": []})
 def interactions_find_their_place_too(scene: Scene) -> None:
     home = events.key(scene.enterprise, "ann")
@@ -55,6 +59,7 @@ def interactions_find_their_place_too(scene: Scene) -> None:
     scene.expect("2", "approved ok")
 
 
+@pytest.mark.rule("R1.12")
 @flow(windows=[TWO_A_DAY])
 def what_cannot_be_read_is_kept_whole_and_disturbs_nobody(scene: Scene) -> None:
     key = events.key(scene.enterprise, "xiaoer")
@@ -75,6 +80,7 @@ def what_cannot_be_read_is_kept_whole_and_disturbs_nobody(scene: Scene) -> None:
     scene.expect("good", "approved ok")
 
 
+@pytest.mark.rule("R7.5", "R9.7")
 @flow(windows=[TWO_A_DAY])
 def broken_rules_displace_nothing(scene: Scene) -> None:
     name = scene.enterprise.encode()
@@ -87,6 +93,7 @@ def broken_rules_displace_nothing(scene: Scene) -> None:
     assert scene.decisions("1")[0]["policy_version"] == 1
 
 
+@pytest.mark.rule("R1.1")
 @flow(windows=[TWO_A_DAY])
 def an_intent_of_many_customers_is_decided_for_each(scene: Scene) -> None:
     customers = [f"c{number}" for number in range(1000)]

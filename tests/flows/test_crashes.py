@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,6 +176,7 @@ def said(world: DriverWorld) -> dict[tuple[str, int], list[tuple[bytes | None, b
     return found
 
 
+@pytest.mark.rule("R1.5", "R1.11", "R5.7")
 @settings(max_examples=60, deadline=None)
 @given(steps, st.sets(st.integers(0, 25)))
 def test_a_crash_between_any_two_steps_changes_nothing(plot: list[Step], crashes: set[int]) -> None:
@@ -184,6 +186,7 @@ def test_a_crash_between_any_two_steps_changes_nothing(plot: list[Step], crashes
     assert said(shaken) == said(steady)
 
 
+@pytest.mark.rule("R1.5", "R1.11")
 @settings(max_examples=60, deadline=None)
 @given(steps, st.sets(st.integers(1, 60)))
 def test_a_crash_inside_any_batch_changes_nothing(plot: list[Step], stumbles: set[int]) -> None:

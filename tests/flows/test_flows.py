@@ -33,18 +33,21 @@ def check_balance(world: DriverWorld) -> None:
     """Accepted is settled plus held, and held is what is visibly deferred and nothing else."""
     accepted = settled = held = 0
     for number in range(world.partitions):
-        accepted += balance_of(world.driver.state("account", number)).accepted
-        customers = balance_of(world.driver.state("customer", number))
-        settled, held = settled + customers.settled, held + customers.held
+        for stage in ("account", "customer"):
+            counts = balance_of(world.driver.state(stage, number))
+            accepted, settled = accepted + counts.accepted, settled + counts.settled
+            held += counts.held
     assert accepted == settled + held
     assert held >= 0
 
 
+@pytest.mark.rule("R1.5")
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 def test_flow(flow: Flow) -> None:
     play(flow, DriverWorld())
 
 
+@pytest.mark.rule("R1.11", "R4.16", "R5.7")
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 def test_a_crash_after_every_step_changes_nothing(flow: Flow) -> None:
     steady, shaken = DriverWorld(), DriverWorld()

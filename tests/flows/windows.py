@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 GAP: Final = {"id": "gap", "kinds": ["direct"], "scope": "enterprise", "min_gap": "4h"}
 
 
+@pytest.mark.rule("R2.2", "R2.7", "R2.8", "R5.4")
 @flow(windows=[TWO_A_DAY])
 def a_full_window_holds_until_the_first_contact_is_a_day_old(scene: Scene) -> None:
     scene.ask("1")
@@ -31,6 +34,7 @@ def a_full_window_holds_until_the_first_contact_is_a_day_old(scene: Scene) -> No
     scene.expect("2", "approved ok")
 
 
+@pytest.mark.rule("R2.12", "R5.5")
 @flow(windows=[TWO_A_DAY], validity={"direct": "1h"})
 def without_a_receipt_a_message_counts_from_the_last_moment_it_may_be_sent(scene: Scene) -> None:
     scene.ask("1")
@@ -46,6 +50,7 @@ def without_a_receipt_a_message_counts_from_the_last_moment_it_may_be_sent(scene
     assert scene.decided_at("3") == "1d10m"
 
 
+@pytest.mark.rule("R2.15", "R5.5")
 @flow(windows=[TWO_A_DAY])
 def a_failed_message_frees_its_slot_at_once(scene: Scene) -> None:
     scene.ask("1")
@@ -57,6 +62,7 @@ def a_failed_message_frees_its_slot_at_once(scene: Scene) -> None:
     assert scene.decided_at("3") == "5m"
 
 
+@pytest.mark.rule("R2.16")
 @flow(windows=[TWO_A_DAY])
 def a_delivery_beats_a_failure_in_either_order(scene: Scene) -> None:
     scene.ask("1")
@@ -70,6 +76,7 @@ def a_delivery_beats_a_failure_in_either_order(scene: Scene) -> None:
     scene.expect("3", "denied window_full two-a-day +1d")
 
 
+@pytest.mark.rule("R2.13", "R2.17")
 @flow(windows=[TWO_A_DAY])
 def receipts_for_nobody_and_from_the_future_change_nothing_they_should_not(scene: Scene) -> None:
     scene.hear("delivered", decision_id="0" * 32)
@@ -82,6 +89,7 @@ def receipts_for_nobody_and_from_the_future_change_nothing_they_should_not(scene
     scene.expect("3", "denied window_full two-a-day +1d")
 
 
+@pytest.mark.rule("R2.6")
 @flow(windows=[GAP])
 def a_gap_is_over_to_the_millisecond(scene: Scene) -> None:
     scene.ask("1")
@@ -94,6 +102,7 @@ def a_gap_is_over_to_the_millisecond(scene: Scene) -> None:
     scene.expect("3", "approved ok")
 
 
+@pytest.mark.rule("R2.3", "R2.7", "R2.20")
 @flow(
     windows=[
         {"id": "ours", "kinds": ["broadcast"], "scope": "account", "limit": 1, "calendar": "day"}
@@ -111,6 +120,7 @@ def an_account_s_day_ends_at_midnight_and_binds_that_account_alone(scene: Scene)
     assert scene.decided_at("2") == "14h"
 
 
+@pytest.mark.rule("R2.7")
 @flow(
     windows=[{"id": "once", "kinds": ["moment"], "scope": "campaign", "limit": 1, "rolling": "7d"}]
 )
@@ -121,6 +131,7 @@ def a_campaign_has_windows_of_its_own(scene: Scene) -> None:
     assert [scene.story(i)[0].split()[0] for i in "123"] == ["approved", "denied", "approved"]
 
 
+@pytest.mark.rule("R5.9")
 @flow(windows=[TWO_A_DAY | {"reserve": {"slots": 1, "priority": 80}}])
 def the_last_slot_is_kept_for_the_urgent(scene: Scene) -> None:
     scene.ask("1")
@@ -131,6 +142,7 @@ def the_last_slot_is_kept_for_the_urgent(scene: Scene) -> None:
     scene.expect("3", "approved ok")
 
 
+@pytest.mark.rule("R4.1", "R4.4", "R5.4")
 @flow(quiet_hours={"kinds": ["direct"], "from": "21:30", "to": "08:30"})
 def quiet_hours_hold_until_morning_and_let_replies_and_notices_pass(scene: Scene) -> None:
     scene.at("11h29m59s999ms")
@@ -147,6 +159,7 @@ def quiet_hours_hold_until_morning_and_let_replies_and_notices_pass(scene: Scene
     scene.expect("2", "deferred quiet_hours quiet_hours +22h30m", "approved ok")
 
 
+@pytest.mark.rule("R4.3")
 @flow(
     quiet_hours={"kinds": ["direct"], "from": "21:30", "to": "08:30"},
     unknown_zone="deny",
@@ -159,6 +172,7 @@ def an_unknown_zone_can_be_a_no(scene: Scene) -> None:
     scene.expect("2", "approved ok")
 
 
+@pytest.mark.rule("R3.7", "R3.8")
 @flow(silence={"kinds": ["direct"], "ignored": 2, "first": "5d", "factor": 2, "longest": "30d"})
 def silence_is_answered_with_silence_until_somebody_speaks(scene: Scene) -> None:
     for number in ("1", "2"):
@@ -171,6 +185,7 @@ def silence_is_answered_with_silence_until_somebody_speaks(scene: Scene) -> None
     scene.expect("3", "deferred silence_backoff silence +5d", "approved ok")
 
 
+@pytest.mark.rule("R5.2", "R5.3")
 @flow(windows=[TWO_A_DAY])
 def not_before_its_time(scene: Scene) -> None:
     scene.ask("1", not_before_ms=scene.start_ms + 3_600_000)

@@ -76,7 +76,7 @@ class DriverWorld:
         self._rules = Rules(policies.packaged()[1])
         self.stages = (
             RulesStage(self._topics, partitions),
-            AccountStage(self._topics, router),
+            AccountStage(self._topics, router, self._rules),
             CustomerStage(self._topics, router, self._rules, Erasure(SECRET)),
         )
         counts = {topic.name: topic.partition_count(partitions) for topic in TOPICS}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ HEALTH = {"live": Health(ok=True, detail={}), "ready": Health(ok=True, detail={"
 
 
 async def look_up(request: web.Request) -> web.Response:
+    if request.match_info["customer"] == "broken":
+        raise RuntimeError("a fault")
     return json_response({"customer": request.match_info["customer"]})
 
 
@@ -87,3 +90,23 @@ async def test_a_taken_address_is_an_error() -> None:
         )
         with pytest.raises(OSError, match="address already in use"):
             await second.start()
+
+
+async def test_a_request_of_broken_bytes_is_answered_and_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """aiohttp would log it as an error, with a traceback and the identifiers in its path."""
+    async with serving() as session:
+        assert session._base_url is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", session._base_url.port)
+        writer.write(b"GET /v1/customers/acme/wm-1\xff HTTP/1.1\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert caplog.text == ""
+
+
+async def test_a_fault_of_our_own_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as session, session.get("/v1/customers/broken") as response:
+        assert response.status == 500
+    assert "RuntimeError: a fault" in caplog.text

@@ -1,0 +1,1 @@
+"""The account's side of the core: its book, its grade, its ceilings, its brake and its pace."""

@@ -1,0 +1,215 @@
+"""The account's book: what the account stage asks, tells and is told of one account.
+
+The value is `pages.Book`; the laws that move it are `judge`'s. Rules of this file: every time is a
+parameter, and no intent is looked at. What changes is told as `Change`s, whose limits are those
+after all of them. A section the policy does not write governs nothing: no `reputation`, grade
+`new`; no `ceilings`, no ceiling; no `brake`, no alarm; no `pacing`, no rate. Whoever has noted or
+reviewed asks `next_review_ms`, and comes back then.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from streams.core.account import pages
+from streams.core.account.judge import (
+    Move,
+    end_pause,
+    judge,
+    next_judgement_ms,
+    press,
+    reinstate,
+    watched,
+)
+from streams.core.account.law import AccountLaw, account_law_of
+from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
+from streams.core.account.pages import ACTIVE, REINSTATED, Book, Open, dump, load
+from streams.core.account.rates import BUCKET_MS, bucket_ms
+from streams.core.localtime import DAY_MS
+
+if TYPE_CHECKING:
+    from streams.core.account.facts import Facts
+    from streams.core.policy import Pacing
+
+__all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
+
+_STRICTNESS: Final = {ACTIVE: 0, REINSTATED: 1, "suspended": 2, "resigned": 3}
+"""Of two words of the same millisecond the stricter holds, in whichever order they come."""
+
+
+# --- what is told to the book ---------------------------------------------------------------------
+
+
+def note(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> list[Change]:
+    """Count facts, let the brake see them, and judge the account anew.
+
+    Ceilings may fall here and never rise: how well the others are answered only `review` knows.
+    """
+    pages.turn(book, law, now_ms)
+    pages.count(book, law, facts, now_ms)
+    moves = end_pause(book, now_ms)
+    moves += press(book, law, facts, now_ms)
+    moves += judge(book, law, inf, now_ms)
+    return _told(moves, book, law, now_ms)
+
+
+def review(
+    book: Book, law: AccountLaw, enterprise_reply_rate: float | None, now_ms: int
+) -> list[Change]:
+    """Do what is due: everything that time or rates move.
+
+    `enterprise_reply_rate`: messages received ÷ delivered of all accounts together; None when
+    nobody knows it yet, and then nobody is below it.
+    """
+    pages.turn(book, law, now_ms)
+    moves = end_pause(book, now_ms) + judge(book, law, enterprise_reply_rate or 0.0, now_ms)
+    return _told(moves, book, law, now_ms)
+
+
+def note_status(book: Book, law: AccountLaw, status: str, at_ms: int, now_ms: int) -> list[Change]:
+    """Take a word on the account: `active`, `resigned`, `suspended` or `reinstated`.
+
+    The newest word holds; repeats and older words change nothing. `reinstated` ends `off` and the
+    pause, and nothing from before it counts; the ceilings stay where they are.
+    """
+    pages.turn(book, law, now_ms)
+    at_ms = min(at_ms, now_ms)
+    if (at_ms, _STRICTNESS[status]) <= (book.word_ms, _STRICTNESS[book.word]):
+        return []
+    back = status == REINSTATED
+    before = OFF if back and book.off_ms else book.status
+    book.word, book.word_ms = status, at_ms
+    moves = reinstate(book, at_ms, now_ms) if back else []
+    if book.status != before:
+        why = REINSTATED if back else "account_status"
+        moves.append(Move("status", before, book.status, why))
+    return _told(moves, book, law, now_ms)
+
+
+def _told(moves: list[Move], book: Book, law: AccountLaw, now_ms: int) -> list[Change]:
+    if not moves:
+        return []
+    limits = limits_of(book, law, now_ms)
+    return [Change(*move, limits) for move in moves]
+
+
+# --- what the book tells --------------------------------------------------------------------------
+
+
+def next_review_ms(book: Book, law: AccountLaw, now_ms: int) -> int | None:
+    """When time alone may change `limits_of` or `room` or give a `Change` next; after `now_ms`.
+
+    A move that is due and did not come (a rise that waits for replies) is looked at again in the
+    next bucket. None for a book that nothing but a new fact can move. The book must have been
+    brought to `now_ms` before.
+    """
+    dues = next_judgement_ms(book, law, now_ms)
+    if any(at_ms <= now_ms for at_ms in dues):
+        dues.append(bucket_ms(now_ms) + BUCKET_MS)
+    times = dues + pages.next_turn_ms(book, law, now_ms)
+    return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
+
+
+def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
+    """The account's limits and figures as they stand."""
+    relations, adds = watched(book, law.ceilings) if law.ceilings else (None, None)
+    rates = pages.rates(book, law, now_ms)
+    paused_ms = paused_until_ms(book, now_ms)
+    grade = Grade(book.standing.grade)
+    stopped = OFF if paused_ms is None else PAUSED if paused_ms else None
+    return Limits(
+        grade=stopped or grade.label,
+        relations=book.relations,
+        relations_ceiling=relations.held.now(relations.limits) if relations else None,
+        adds_today=pages.adds_today(book, law, now_ms),
+        daily_add_ceiling=adds.held.now(adds.limits) if adds else None,
+        broadcast_rate_per_s=_rate_per_s(law.pacing, None if stopped else grade),
+        delivered=rates.delivered if rates else None,
+        complaints=rates.complaints if rates else None,
+        complaint_rate=rates.rate if rates else None,
+        complaint_rate_low=rates.low if rates else None,
+        complaint_rate_high=rates.high if rates else None,
+        reply_rate=rates.reply_rate if rates else None,
+        paused_until_ms=paused_ms or None,
+    )
+
+
+def _rate_per_s(pacing: Pacing | None, grade: Grade | None) -> float | None:
+    if pacing is None:
+        return None
+    if grade is None:
+        return 0.0
+    by_grade = (pacing.red_per_s, pacing.amber_per_s, pacing.new_per_s, pacing.green_per_s)
+    return by_grade[grade]
+
+
+def paused_until_ms(book: Book, now_ms: int) -> int | None:
+    """The first millisecond after the pause; 0 when not paused, None when off."""
+    if book.off_ms:
+        return None
+    return book.paused_ms if book.paused_ms > now_ms else 0
+
+
+def is_off(book: Book) -> bool:
+    """Whether the account is out until it is reinstated."""
+    return bool(book.off_ms)
+
+
+def room(book: Book, law: AccountLaw) -> int | None:
+    """How many more relations the account may take on; None where there is no ceiling.
+
+    What is under way counts as held, or two requests could win the same last place.
+    """
+    if law.ceilings is None:
+        return None
+    ceiling = book.relations_held.now(law.ceilings.relations)
+    return max(0, ceiling - book.relations - book.open_requests)
+
+
+def free_adds(book: Book, law: AccountLaw, now_ms: int) -> int | None:
+    """How many more friend requests may be granted in the policy's calendar day."""
+    if law.ceilings is None:
+        return None
+    ceiling = book.adds_held.now(law.ceilings.daily_adds)
+    return max(0, ceiling - pages.adds_today(book, law, now_ms))
+
+
+def next_day_ms(law: AccountLaw, now_ms: int) -> int:
+    """The start of the policy's next calendar day, when adds are free again."""
+    return pages.today(law, now_ms).end_ms
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+def take_add(book: Book, law: AccountLaw, now_ms: int) -> None:
+    """A friend request is granted: one add of today, and one place taken until it is answered."""
+    take_relation(book, law, now_ms)
+    book.adds += 1
+
+
+def take_relation(book: Book, law: AccountLaw, now_ms: int) -> None:
+    """A transfer to this account is under way: one place taken until it is answered."""
+    pages.turn(book, law, now_ms)
+    day = now_ms // DAY_MS
+    if not book.open or book.open[-1].day != day:
+        book.open.append(Open(day))
+    book.open[-1].count += 1
+
+
+def give_back_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
+    """A granted request was refused by the customer stage or failed: as if it had not been."""
+    answered(book, law, granted_ms, now_ms)
+    same_day = pages.today(law, granted_ms).start_ms == book.day_ms
+    if same_day and book.adds:
+        book.adds -= 1
+
+
+def answered(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
+    """A request or transfer came to its end: its place is free, or taken by a relation."""
+    pages.turn(book, law, now_ms)
+    for entry in book.open:
+        if entry.day == granted_ms // DAY_MS:
+            entry.count -= 1
+    book.open = [entry for entry in book.open if entry.count > 0]

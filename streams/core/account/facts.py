@@ -1,0 +1,28 @@
+"""What the customer stage tells an account's book: counts summed over one batch.
+
+Rules of this file: values only, an internal format; fields are only appended, with a default.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Facts(msgspec.Struct, frozen=True, array_like=True):
+    """What one batch saw happen between one account and its customers, at about `at_ms`.
+
+    `at_ms`: when it happened by the producers' word, bounded by the engine's clock, cut down to the
+    start of its bucket (`rates.BUCKET_MS`). `relations`: by how many the friends grew (negative:
+    shrank). `heard_ms`: the broker's time of the batch's first complaint, block or opt-out, 0
+    without one.
+    """
+
+    at_ms: int
+    delivered: int = 0
+    failed: int = 0
+    complaints: int = 0
+    blocks: int = 0
+    opt_outs: int = 0
+    received: int = 0
+    relations: int = 0
+    heard_ms: int = 0

@@ -1,0 +1,210 @@
+"""The order of an account's queue: whose turn it is among what waits for the account's pace.
+
+1. The highest priority first, strictly.
+2. Within a priority, fair between groups (campaigns): each has a turn of `QUANTUM` customers, then
+   the next one (round robin). A campaign of a million delays one of a hundred by a turn at a time.
+3. Within a group the oldest first.
+
+A *place* is one slice of an intent. Places that share priority, group, kind, campaign and step
+stand in one *lane*: they open and close together (a step is released, a campaign paused, a kind
+under a control), so only the first of a lane is ever asked whether it is open. The cost of a turn
+grows with the lanes passed over, never with the places in them.
+
+Rules of this file: an index in memory, never stored; it is made anew from the state's slices, in
+any order. After that the round robin begins at the group with the oldest place added first: a
+restart may cost a group a turn, never its place. It knows nothing of why a place is closed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+QUANTUM: Final = 50
+"""Customers of one group's turn: five seconds of a green account's packaged rate. Much smaller, and
+each turn rewrites another slice for a handful of customers; much larger, and a small campaign waits
+minutes for its turn at an amber account's rate. No outcome depends on it, only the order."""
+
+
+class Place(msgspec.Struct):
+    """One slice that waits; `left`: its customers not yet passed on.
+
+    `seq` names it within its account and grows with time. `group`: the campaign, or what stands
+    for one where there is none.
+    """
+
+    seq: int
+    priority: int
+    accepted_ms: int
+    group: str
+    kind: int
+    campaign: str | None
+    step: int
+    left: int
+
+
+LaneKey = tuple[int, str | None, int]
+
+
+class _Lane:
+    """Places that are open or closed together, the oldest first; removed ones are passed later."""
+
+    __slots__ = ("heap", "live")
+
+    def __init__(self) -> None:
+        self.live: dict[int, Place] = {}
+        self.heap: list[tuple[int, int]] = []
+
+    def add(self, place: Place) -> None:
+        self.live[place.seq] = place
+        heappush(self.heap, (place.accepted_ms, place.seq))
+
+    def remove(self, seq: int) -> None:
+        del self.live[seq]
+        if len(self.heap) > 2 * len(self.live):  # bounded by what lives; amortised O(1)
+            self.heap = [(place.accepted_ms, place.seq) for place in self.live.values()]
+            heapify(self.heap)
+
+    def first(self) -> Place:
+        while self.heap[0][1] not in self.live:
+            heappop(self.heap)
+        return self.live[self.heap[0][1]]
+
+
+class _Group:
+    """A campaign's lanes of one priority, and how much of its turn it has used."""
+
+    __slots__ = ("lanes", "used")
+
+    def __init__(self) -> None:
+        self.lanes: dict[LaneKey, _Lane] = {}
+        self.used = 0
+
+    def next(self, is_open: Callable[[Place], bool]) -> Place | None:
+        found: Place | None = None
+        for lane in self.lanes.values():
+            place = lane.first()
+            if (found is None or _age(place) < _age(found)) and is_open(place):
+                found = place
+        return found
+
+
+class _Level:
+    """One priority: its groups in the order of their turns, and its customers in all."""
+
+    __slots__ = ("customers", "groups")
+
+    def __init__(self) -> None:
+        self.groups: OrderedDict[str, _Group] = OrderedDict()
+        self.customers = 0
+
+
+class Line:
+    """What waits for one account."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, Place] = {}
+        self._levels: dict[int, _Level] = {}
+        self._order: list[int] = []  # priorities that wait, the highest first
+
+    def __len__(self) -> int:
+        """How many places wait."""
+        return len(self._places)
+
+    def places(self) -> Iterator[Place]:
+        """Every place, in no particular order."""
+        yield from self._places.values()
+
+    def get(self, seq: int) -> Place | None:
+        """The place of that name, if it still waits."""
+        return self._places.get(seq)
+
+    def customers(self, priority: int = 0) -> int:
+        """Customers that wait with this priority or a higher one."""
+        return sum(level.customers for at, level in self._levels.items() if at >= priority)
+
+    def add(self, place: Place) -> None:
+        """Let a place wait. Raises ValueError if one of that name already does, or it is empty."""
+        if place.seq in self._places or place.left < 1:
+            raise ValueError(f"place {place.seq} waits already, or for nobody")
+        self._places[place.seq] = place
+        level = self._level(place.priority)
+        level.customers += place.left
+        lanes = level.groups.setdefault(place.group, _Group()).lanes
+        lanes.setdefault(_lane_key(place), _Lane()).add(place)
+
+    def remove(self, seq: int) -> None:
+        """Let a place wait no longer: passed, expired or cancelled. Unknown ones change nothing."""
+        place = self._places.pop(seq, None)
+        if place is None:
+            return
+        level = self._levels[place.priority]
+        level.customers -= place.left
+        group = level.groups[place.group]
+        lane = group.lanes[_lane_key(place)]
+        lane.remove(seq)
+        if not lane.live:
+            del group.lanes[_lane_key(place)]
+        if not group.lanes:
+            del level.groups[place.group]
+        if not level.groups:
+            del self._levels[place.priority]
+            self._order.remove(place.priority)
+
+    def next(self, is_open: Callable[[Place], bool]) -> Place | None:
+        """Whose turn it is; None if nothing is open.
+
+        `is_open` may look at priority, group, kind, campaign and step alone: it is asked for one
+        place of a lane, and its answer is taken for all of them.
+        """
+        for priority in self._order:
+            for group in self._levels[priority].groups.values():
+                place = group.next(is_open)
+                if place is not None:
+                    return place
+        return None
+
+    def turn(self, place: Place) -> int:
+        """How many of the place's customers may go before it is the next group's turn."""
+        return min(place.left, QUANTUM - self._levels[place.priority].groups[place.group].used)
+
+    def served(self, seq: int, count: int) -> None:
+        """`count` customers of the place were passed on; at `QUANTUM` the turn is the next group's.
+
+        What a turn took too much is off the group's next one. Raises KeyError for a place that does
+        not wait.
+        """
+        place = self._places[seq]
+        level = self._levels[place.priority]
+        group = level.groups[place.group]
+        group.used += count
+        if group.used >= QUANTUM:
+            group.used %= QUANTUM
+            level.groups.move_to_end(place.group)
+        passed = min(count, place.left)
+        if passed == place.left:
+            self.remove(seq)
+        else:
+            place.left -= passed
+            level.customers -= passed
+
+    def _level(self, priority: int) -> _Level:
+        level = self._levels.get(priority)
+        if level is None:
+            level = self._levels[priority] = _Level()
+            self._order = sorted(self._levels, reverse=True)
+        return level
+
+
+def _lane_key(place: Place) -> LaneKey:
+    return place.kind, place.campaign, place.step
+
+
+def _age(place: Place) -> tuple[int, int]:
+    return place.accepted_ms, place.seq

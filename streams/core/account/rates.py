@@ -1,0 +1,166 @@
+"""Counts in buckets, and what they say: an account's rates with their Wilson bounds.
+
+Rules of this file: counting and estimating only; what follows from a rate is `reputation`'s. Counts
+are only ever read over whole buckets, so every sum is a sum of integers, exact and repeatable.
+
+Buckets of six hours stand in for a log of times: a contact cap must be exact to the millisecond,
+because a person feels it, but a rate over a week is the same rate six hours later. A window W at
+`now` is every bucket that ends after `now − W`: it looks back at most one bucket more than W.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.core.account.facts import Facts
+    from streams.core.policy import Weights
+
+BUCKET_MS: Final = 6 * 3600 * 1000
+"""Of UTC. Four weeks are 112 buckets, about 2 kB; hours would be six times as much."""
+
+
+class Bucket(msgspec.Struct, array_like=True):
+    """What happened between an account and its customers in [start_ms, start_ms + BUCKET_MS)."""
+
+    start_ms: int
+    delivered: int = 0
+    failed: int = 0
+    complaints: int = 0
+    blocks: int = 0
+    opt_outs: int = 0
+    received: int = 0
+
+    def add(self, facts: Facts) -> None:
+        """Count these facts in."""
+        self.delivered += facts.delivered
+        self.failed += facts.failed
+        self.complaints += facts.complaints
+        self.blocks += facts.blocks
+        self.opt_outs += facts.opt_outs
+        self.received += facts.received
+
+
+class Totals(msgspec.Struct, array_like=True):
+    """The sums of a window's buckets, kept so that a new fact costs one addition, not 112.
+
+    They hold for one length and one first bucket; `oldest_ms` is the oldest bucket in them (0:
+    none). Whoever reads them for another moment makes them anew (`totals_of`).
+    """
+
+    over_ms: int = 0
+    from_ms: int = 0
+    oldest_ms: int = 0
+    delivered: int = 0
+    complaints: int = 0
+    blocks: int = 0
+    opt_outs: int = 0
+    received: int = 0
+
+    def add(self, bucket_ms: int, counts: Bucket | Facts) -> None:
+        """Count in what belongs to the bucket that starts at `bucket_ms`."""
+        self.oldest_ms = min(self.oldest_ms or bucket_ms, bucket_ms)
+        self.delivered += counts.delivered
+        self.complaints += counts.complaints
+        self.blocks += counts.blocks
+        self.opt_outs += counts.opt_outs
+        self.received += counts.received
+
+    def holds_at(self, over_ms: int, now_ms: int) -> bool:
+        """Whether these are the sums of that window at that time."""
+        return self.over_ms == over_ms and self.from_ms == first_bucket_ms(over_ms, now_ms)
+
+    def ends_ms(self) -> int | None:
+        """When time alone changes the sums next: the oldest bucket leaves the window."""
+        return self.oldest_ms + BUCKET_MS + self.over_ms if self.oldest_ms else None
+
+
+class Rates(NamedTuple):
+    """What an account's counts say.
+
+    `delivered`, `complaints` (weighted), `rate` and its lower bound `low` over red's window;
+    `proven` deliveries, the upper bound `high` and `reply_rate` (messages received ÷ delivered, 0
+    without a delivery; a talkative audience has more than 1) over green's.
+    """
+
+    delivered: int
+    complaints: float
+    rate: float
+    low: float
+    proven: int
+    high: float
+    reply_rate: float
+
+
+def bucket_ms(at_ms: int) -> int:
+    """The start of the bucket that `at_ms` falls in."""
+    return at_ms - at_ms % BUCKET_MS
+
+
+def first_bucket_ms(over_ms: int, now_ms: int) -> int:
+    """The start of the first bucket that ends after `now_ms − over_ms`."""
+    return bucket_ms(now_ms - over_ms)
+
+
+def totals_of(buckets: Iterable[Bucket], over_ms: int, now_ms: int) -> Totals:
+    """The sums of the window of `over_ms` at `now_ms`."""
+    from_ms = first_bucket_ms(over_ms, now_ms)
+    totals = Totals(over_ms, from_ms)
+    for bucket in buckets:
+        if bucket.start_ms >= from_ms:
+            totals.add(bucket.start_ms, bucket)
+    return totals
+
+
+def weighted(counts: Totals, weights: Weights) -> float:
+    """Complaints, blocks and opt-outs in complaints' worth."""
+    return (
+        weights.complaint * counts.complaints
+        + weights.block * counts.blocks
+        + weights.opt_out * counts.opt_outs
+    )
+
+
+def wilson_low(hits: float, trials: int, z: float) -> float:
+    """The lower one-sided score bound of a share (Wilson 1927) at the normal quantile `z`.
+
+    `hits` may be fractional (weights) and are taken as at most `trials`: a complaint can arrive
+    before the receipt of what it is about. 0 without trials: nothing is known.
+    """
+    if trials <= 0:
+        return 0.0
+    centre, spread, scale = _wilson(hits, trials, z)
+    return max(0.0, (centre - spread) / scale)
+
+
+def wilson_high(hits: float, trials: int, z: float) -> float:
+    """The upper one-sided score bound of a share, as `wilson_low`. 1 without trials."""
+    if trials <= 0:
+        return 1.0
+    centre, spread, scale = _wilson(hits, trials, z)
+    return min(1.0, (centre + spread) / scale)
+
+
+def _wilson(hits: float, trials: int, z: float) -> tuple[float, float, float]:
+    share = min(hits / trials, 1.0)
+    z2 = z * z / trials
+    return share + z2 / 2, z * sqrt(share * (1 - share) / trials + z2 / (4 * trials)), 1 + z2
+
+
+def rates_of(red: Totals, green: Totals, weights: Weights, red_z: float, green_z: float) -> Rates:
+    """The rates of an account with these sums over red's and green's window."""
+    complaints, delivered, proven = weighted(red, weights), red.delivered, green.delivered
+    return Rates(
+        delivered=delivered,
+        complaints=complaints,
+        rate=min(complaints / delivered, 1.0) if delivered else 0.0,
+        low=wilson_low(complaints, delivered, red_z),
+        proven=proven,
+        high=wilson_high(weighted(green, weights), proven, green_z),
+        reply_rate=green.received / proven if proven else 0.0,
+    )

@@ -1,0 +1,163 @@
+"""The enterprise's sums over its accounts: relations held, room left, how often customers answer.
+
+Made in two steps, so that no key becomes a bottleneck: each account partition adds up what one
+batch changed in its accounts and tells the enterprise's key once; the enterprise's owner adds those
+up and tells its word to every account partition, at most once a second. What an account partition
+knows of the others' accounts is therefore about a second old; of its own it knows every change.
+
+How many relations are allowed stands in the policy (`ceilings.relations.enterprise`): WeCom
+enlarges an enterprise's 50,000 by another 50,000 on request, and a new version then says so.
+
+Rules of this file: sums of changes alone, in whatever order they come; nothing is recounted. A day
+is one of UTC, for a rate over weeks needs no one's calendar.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.localtime import DAY_MS
+
+if TYPE_CHECKING:
+    from streams.core.policy import Policy
+
+_USUAL_OVER_MS: Final = 28 * DAY_MS
+"""Over how long answers are counted where the policy has no `reputation.green.over`."""
+
+
+class EnterpriseFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What one batch changed in one partition's accounts of an enterprise, at about `at_ms`.
+
+    `relations`: by how many the relations grew. `room`: by how much the sum of free places under
+    the accounts' ceilings did. Both negative where they shrank. `delivered`, `received`: messages
+    to customers and from them.
+    """
+
+    at_ms: int
+    relations: int = 0
+    room: int = 0
+    delivered: int = 0
+    received: int = 0
+
+
+class Day(msgspec.Struct, array_like=True):
+    """The messages of one day; `day` counts days of UTC since 1970."""
+
+    day: int
+    delivered: int = 0
+    received: int = 0
+
+
+class EnterpriseBook(msgspec.Struct, array_like=True):
+    """All that is known of one enterprise; the days in their order."""
+
+    version: int = 1
+    relations: int = 0
+    room: int = 0
+    days: list[Day] = []
+
+
+class EnterpriseLaw(msgspec.Struct, frozen=True):
+    """What a policy says of the enterprise as a whole; `allowed` None: not governed."""
+
+    allowed: int | None
+    over_ms: int
+
+
+class EnterpriseWord(msgspec.Struct, frozen=True, array_like=True):
+    """What every account partition knows of its enterprise."""
+
+    relations: int = 0
+    room: int = 0
+    delivered: int = 0
+    received: int = 0
+
+    @property
+    def reply_rate(self) -> float | None:
+        """Messages received for each delivered; None without deliveries."""
+        return self.received / self.delivered if self.delivered else None
+
+
+class EnterpriseStatus(msgspec.Struct, frozen=True):
+    """How an enterprise stands, as it is told."""
+
+    relations: int
+    relations_allowed: int | None
+    room: int
+    reply_rate: float | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(EnterpriseBook).decode
+
+
+def load(value: bytes | None) -> EnterpriseBook:
+    """The book of a stored value; an empty one for an enterprise never met."""
+    return EnterpriseBook() if value is None else _decode(value)
+
+
+def dump(book: EnterpriseBook) -> bytes:
+    """The value to store: under 500 bytes at 28 days."""
+    return _encode(book)
+
+
+@lru_cache(maxsize=4096)
+def enterprise_law_of(policy: Policy) -> EnterpriseLaw:
+    """What the policy says of the enterprise as a whole."""
+    ceilings, reputation = policy.ceilings, policy.reputation
+    return EnterpriseLaw(
+        allowed=None if ceilings is None else ceilings.relations.enterprise,
+        over_ms=_USUAL_OVER_MS if reputation is None else reputation.green.over_ms,
+    )
+
+
+def note(book: EnterpriseBook, facts: EnterpriseFacts, now_ms: int) -> None:
+    """Add facts up. Ones from the future count for today."""
+    book.relations += facts.relations
+    book.room += facts.room
+    if facts.delivered or facts.received:
+        day = _day(book, min(facts.at_ms, now_ms) // DAY_MS)
+        day.delivered += facts.delivered
+        day.received += facts.received
+
+
+def _day(book: EnterpriseBook, wanted: int) -> Day:
+    place = len(book.days)
+    while place and book.days[place - 1].day > wanted:
+        place -= 1
+    if place and book.days[place - 1].day == wanted:
+        return book.days[place - 1]
+    book.days.insert(place, Day(wanted))
+    return book.days[place]
+
+
+def forget(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> None:
+    """Drop the days that have left the law's window."""
+    book.days = [day for day in book.days if _is_counted(day, law, now_ms)]
+
+
+def _is_counted(day: Day, law: EnterpriseLaw, now_ms: int) -> bool:
+    return (day.day + 1) * DAY_MS > now_ms - law.over_ms
+
+
+def word_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> EnterpriseWord:
+    """What account partitions are to know; days whose end lies within the window count whole.
+
+    Changes of different partitions come in any order, so a sum may be below nothing for a moment.
+    """
+    counted = [day for day in book.days if _is_counted(day, law, now_ms)]
+    return EnterpriseWord(
+        relations=max(0, book.relations),
+        room=max(0, book.room),
+        delivered=sum(day.delivered for day in counted),
+        received=sum(day.received for day in counted),
+    )
+
+
+def status_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> EnterpriseStatus:
+    """How the enterprise stands at `now_ms`."""
+    word = word_of(book, law, now_ms)
+    return EnterpriseStatus(word.relations, law.allowed, word.room, word.reply_rate)

@@ -1,0 +1,39 @@
+"""Leave: what the account has a say in before the customer's last word.
+
+An account's pace, its campaigns' stages, its daily adds and its room for relations are the account
+stage's to count. It gives leave for one message; leave that the customer stage makes no use of is
+given back. Rules of this file: which kinds need one under a policy, and how long one is good.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.core.kinds import Kind
+from streams.core.localtime import period
+from streams.core.policy import Calendar
+
+if TYPE_CHECKING:
+    from streams.core.law import Law
+    from streams.core.policy import Policy
+
+
+def needs_leave(policy: Policy, kind: Kind) -> bool:
+    """Whether a message of this kind must pass its account's queue or count first."""
+    if kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}:
+        return policy.ceilings is not None
+    paced, staged = policy.pacing, policy.canary
+    bound = (paced.kinds if paced else 0) | (staged.kinds if staged else 0)
+    return bool(bound >> kind & 1)
+
+
+def is_good(leave_ms: int, law: Law, now_ms: int) -> bool:
+    """Whether leave given at `leave_ms` (0: none) still holds.
+
+    A friend request counts for the calendar day of its leave, so it cannot be used on another.
+    """
+    if not leave_ms:
+        return False
+    if law.kind is not Kind.FRIEND_REQUEST:
+        return True
+    return leave_ms >= period(Calendar.DAY, law.zone, now_ms).start_ms

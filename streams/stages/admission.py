@@ -1,0 +1,284 @@
+"""Admission: which of an account's waiting customers may go on to the customer stage, and when.
+
+The core knows each limit; this file asks them in one place, for one account in one batch. Rules of
+this file: what may not go on yet waits in the account's queue, what never may goes on with the
+account's refusal, for the customer stage alone says what becomes of an intent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.account import book as books
+from streams.core.account import pacing
+from streams.core.account.law import account_law_of
+from streams.core.campaign import FIRST_WORD, Phase, is_staged, releases, step_of
+from streams.core.controls import Action
+from streams.core.kinds import Kind
+from streams.core.orders import RESIGNED, SUSPENDED
+from streams.core.reasons import AT_CEILING, Outcome, Reason
+from streams.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.core.account.law import AccountLaw
+    from streams.core.account.line import Place
+    from streams.core.ask import Ask
+    from streams.core.campaign import CampaignWord
+    from streams.core.controls import ControlBook
+    from streams.core.law import Law
+    from streams.core.policy import Policy
+    from streams.lane.state import State
+    from streams.stages.aggregates import Words
+    from streams.stages.queue import Account, Slice
+
+PORTION_MS: Final = 1_000
+"""What flows out of a queue drop by drop goes in portions of a second: one transaction, not ten."""
+
+EVERYBODY: Final = 1 << 30
+"""As many as there are."""
+
+
+class Ruled(NamedTuple):
+    """What an enterprise is under in this batch."""
+
+    policy: Policy
+    laws: Sequence[Law]
+    account: AccountLaw
+    controls: ControlBook
+
+
+class Wait(NamedTuple):
+    """Why a place may not go on, and when that may be over; None: when news of it comes."""
+
+    reason: Reason
+    until_ms: int | None
+
+
+class Passed(NamedTuple):
+    """Customers of a slice that go on, with the account's leave or its refusal."""
+
+    piece: Slice
+    customers: list[str]
+    leave_ms: int = 0
+    refusal: Verdict | None = None
+
+
+def refuse(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
+    """A no of the account stage's."""
+    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]
+
+
+class Admission:
+    """One account's queue at one moment."""
+
+    def __init__(
+        self, account: Account, ruled: Ruled, words: Words, state: State, now_ms: int
+    ) -> None:
+        self.account, self.ruled, self.words = account, ruled, words
+        self.state, self.now_ms = state, now_ms
+        self.wake_ms: int | None = None
+        limits = books.limits_of(account.book, ruled.account, now_ms)
+        self._rate_per_s = limits.broadcast_rate_per_s or 0.0
+
+    # --- in ---
+
+    def steps(self, ask: Ask, customers: list[str]) -> dict[int, list[str]]:
+        """The customers by the step of their campaign that they wait for, 0 for what is open."""
+        canary, campaign = self.ruled.policy.canary, ask.campaign_id
+        if canary is None or campaign is None or not canary.kinds >> ask.kind & 1:
+            return {0: customers}
+        word = self._word(campaign)
+        if word.phase is Phase.FULL or not is_staged(canary, ask.campaign_size):
+            return {0: customers}
+        found: dict[int, list[str]] = {}
+        for customer in customers:
+            step = step_of(canary, campaign, customer)
+            found.setdefault(0 if step <= word.step else step, []).append(customer)
+        return found
+
+    def refusal(self, ask: Ask) -> Verdict | None:
+        """What the account never will allow, whatever the time."""
+        if self.account.book.status == RESIGNED:
+            return refuse(Outcome.DENIED, Reason.ACCOUNT_RESIGNED)
+        if ask.campaign_id is not None and self._word(ask.campaign_id).phase is Phase.KILLED:
+            return refuse(Outcome.DENIED, Reason.CAMPAIGN_PAUSED, rule="canary")
+        return None
+
+    def take_over(self, ask: Ask) -> Verdict | None:
+        """Why this account cannot take a customer over; where it can, its room is taken."""
+        book, law = self.account.book, self.ruled.account
+        if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
+            return refuse(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
+        if books.room(book, law) == 0:
+            return self._full(Reason.TAKER_AT_CEILING)
+        books.take_relation(book, law, self.now_ms)
+        return None
+
+    # --- out ---
+
+    def drain(self) -> Iterator[Passed]:
+        """All that may go on now, in the order of the queue; `wake_ms` says when to ask again."""
+        self.wake_ms = None
+        while (place := self.account.line.next(self._is_open)) is not None:
+            yield self._pass(place, min(self.account.line.turn(place), self._quota(place)))
+
+    def wait(self, place: Place) -> Wait | None:
+        """Why the place may not go on now; None if it may."""
+        return (
+            self._stopped(place) or self._staged(place) or self._no_adds(place) or self._paced(place)
+        )
+
+    def estimate_ms(self, place: Place, wait: Wait, behind: int) -> int | None:
+        """About when it will be the turn of a place's customer, so many `behind` its first.
+
+        None where nobody can tell.
+        """
+        canary = self.ruled.policy.canary
+        if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
+            steps = place.step - self._word(place.campaign).step
+            return self.now_ms + steps * canary.hold_ms
+        interval_us = self._interval_us(place)
+        if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None or not interval_us:
+            return wait.until_ms
+        ahead = self.account.line.customers(place.priority) - place.left + behind
+        return wait.until_ms + ahead * interval_us // 1_000
+
+    def _is_open(self, place: Place) -> bool:
+        wait = self.wait(place)
+        if wait is not None and wait.until_ms is not None:
+            due_ms = wait.until_ms
+            if wait.reason is Reason.ACCOUNT_PACING:
+                interval_ms = (self._interval_us(place) or 0) // 1_000
+                due_ms += max(0, PORTION_MS - interval_ms)
+            self.wake_ms = due_ms if self.wake_ms is None else min(due_ms, self.wake_ms)
+        return wait is None
+
+    def _stopped(self, place: Place) -> Wait | None:
+        if self.account.book.status == SUSPENDED:
+            return Wait(Reason.ACCOUNT_PAUSED, None)
+        until_ms = books.paused_until_ms(self.account.book, self.now_ms)
+        if until_ms == 0:
+            return None
+        if not self.ruled.laws[place.kind].braked and (
+            until_ms is not None or place.kind != Kind.FRIEND_REQUEST
+        ):
+            return None
+        return Wait(Reason.ACCOUNT_PAUSED, until_ms)
+
+    def _staged(self, place: Place) -> Wait | None:
+        canary = self.ruled.policy.canary
+        if canary is None or place.campaign is None or not canary.kinds >> place.kind & 1:
+            return None
+        word = self._word(place.campaign)
+        if word.phase in {Phase.PAUSED, Phase.KILLED}:
+            return Wait(Reason.CAMPAIGN_PAUSED, None)
+        return None if releases(word, place.step) else Wait(Reason.CAMPAIGN_CANARY, None)
+
+    def _no_adds(self, place: Place) -> Wait | None:
+        if place.kind != Kind.FRIEND_REQUEST or self._no_room() is not None:
+            return None
+        law = self.ruled.account
+        if books.free_adds(self.account.book, law, self.now_ms) != 0:
+            return None
+        return Wait(Reason.DAILY_ADD_QUOTA, books.next_day_ms(law, self.now_ms))
+
+    def _paced(self, place: Place) -> Wait | None:
+        if not self._is_paced(place.kind):
+            return None
+        interval_us, burst_ms = self._interval_us(place), self._burst_ms()
+        if interval_us is None:
+            return Wait(Reason.ACCOUNT_PACING, None)
+        opens_ms = pacing.opens_ms(self.account.pace.tat_us, interval_us, burst_ms, self.now_ms)
+        return Wait(Reason.ACCOUNT_PACING, opens_ms) if opens_ms > self.now_ms else None
+
+    def _quota(self, place: Place) -> int:
+        """How many customers of an open place may go on at once."""
+        if place.kind == Kind.FRIEND_REQUEST:
+            return 1  # each asks anew: adds, room and the enterprise's room
+        interval_us = self._interval_us(place)
+        if interval_us is None or not self._is_paced(place.kind):
+            return EVERYBODY
+        return pacing.fits(self.account.pace.tat_us, interval_us, self._burst_ms(), self.now_ms)
+
+    def _pass(self, place: Place, count: int) -> Passed:
+        refusal = self._no_room() if place.kind == Kind.FRIEND_REQUEST else None
+        if refusal is None:
+            self._spend(place, count)
+        piece, customers = self.account.take(place, count, self.state)
+        return Passed(piece, customers, 0 if refusal else self.now_ms, refusal)
+
+    def _spend(self, place: Place, count: int) -> None:
+        pace = self.account.pace
+        if place.kind == Kind.FRIEND_REQUEST:
+            books.take_add(self.account.book, self.ruled.account, self.now_ms)
+        elif self._is_paced(place.kind):
+            interval_us = self._interval_us(place) or 0
+            pace.tat_us = pacing.take(pace.tat_us, interval_us, count, self.now_ms)
+
+    # --- what came of leave ---
+
+    def unused(self, kind: int, leave_ms: int, count: int) -> None:
+        """Leave of which no use was made is given back."""
+        book, law, pace = self.account.book, self.ruled.account, self.account.pace
+        if kind == Kind.FRIEND_REQUEST:
+            for _ in range(count):
+                books.give_back_add(book, law, leave_ms, self.now_ms)
+        elif kind == Kind.TRANSFER:
+            for _ in range(count):
+                books.answered(book, law, leave_ms, self.now_ms)
+        elif self._is_paced(kind):
+            interval_us = pacing.interval_us(self._rate_per_s)
+            pace.tat_us = pacing.give_back(pace.tat_us, interval_us or 0, count)
+
+    # --- the limits ---
+
+    def _no_room(self) -> Verdict | None:
+        """The refusal of a friend request where no relation can be added."""
+        word = self.words.enterprise(self.account.enterprise)
+        ceilings = self.ruled.policy.ceilings
+        allowed = None if ceilings is None else ceilings.relations.enterprise
+        if allowed is not None and word.relations >= allowed:
+            return self._full(Reason.ENTERPRISE_CEILING)
+        if books.room(self.account.book, self.ruled.account) == 0:
+            return self._full(Reason.ACCOUNT_CEILING)
+        return None
+
+    def _full(self, reason: Reason) -> Verdict:
+        word = self.words.enterprise(self.account.enterprise)
+        ceilings = self.ruled.policy.ceilings
+        left = {"relations": books.room(self.account.book, self.ruled.account) or 0}
+        left["relations-elsewhere"] = max(0, word.room - self.account.pace.room)
+        if ceilings is not None and ceilings.relations.enterprise is not None:
+            left["relations-enterprise"] = max(0, ceilings.relations.enterprise - word.relations)
+        return refuse(
+            Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left
+        )
+
+    def _word(self, campaign: str) -> CampaignWord:
+        return self.words.campaign(self.account.enterprise, campaign) or FIRST_WORD
+
+    def _is_paced(self, kind: int) -> bool:
+        paced = self.ruled.policy.pacing
+        return paced is not None and bool(paced.kinds >> kind & 1)
+
+    def _burst_ms(self) -> int:
+        paced = self.ruled.policy.pacing
+        return 0 if paced is None else paced.burst_ms
+
+    def _interval_us(self, place: Place) -> int | None:
+        rate_per_s, paced = self._rate_per_s, self.ruled.policy.pacing
+        if paced is not None and self._is_slowed(place):
+            rate_per_s = min(rate_per_s, paced.amber_per_s)
+        return pacing.interval_us(rate_per_s)
+
+    def _is_slowed(self, place: Place) -> bool:
+        """Whether an operator's `brake` is on it."""
+        if not self.ruled.controls:
+            return False
+        account = self.account
+        control = self.ruled.controls.applies(
+            account.enterprise, account.name, place.campaign, Kind(place.kind), self.now_ms
+        )
+        return control is not None and control.action is Action.BRAKE

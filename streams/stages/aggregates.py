@@ -1,0 +1,201 @@
+"""Campaigns and enterprises: small sums with an owner each, and a word of them for everybody.
+
+Their keys live among the accounts' partitions. What changes the word is written to every partition,
+which keeps it in its own state: so an account decides by a word it can find again after a crash.
+Rules of this file: bytes, timers and outputs; phases and sums are the core's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core import campaign as campaigns
+from streams.core import enterprise as enterprises
+from streams.core.campaign import FIRST_WORD, CampaignFacts, CampaignWord
+from streams.core.enterprise import EnterpriseWord
+from streams.events.keys import campaign_key, enterprise_key
+from streams.events.limits import encode_campaign_status, encode_enterprise_limits
+from streams.events.news import (
+    CampaignNews,
+    CampaignTold,
+    EnterpriseNews,
+    EnterpriseTold,
+    encode_news,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.core.enterprise import EnterpriseFacts
+    from streams.events.news import News
+    from streams.lane.stage import Output
+    from streams.lane.state import State
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
+
+CAMPAIGN: Final = b"c"
+ENTERPRISE: Final = b"e"
+"""The names of their timers begin so; the key follows."""
+
+TELL_EVERY_MS: Final = 1_000
+TELL_RATE_EVERY_MS: Final = 60_000
+"""An enterprise's word goes to every partition at most so often: about its relations and room, and
+about its reply rate alone."""
+
+_WORD: Final = b"/word/"
+_DUE: Final = b"/due/"
+_NOBODY: Final = EnterpriseWord()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_campaign = msgspec.msgpack.Decoder(CampaignWord).decode
+_decode_enterprise = msgspec.msgpack.Decoder(EnterpriseWord).decode
+
+
+class Words:
+    """What this partition was told of campaigns and enterprises."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def campaign(self, enterprise: str, campaign: str) -> CampaignWord | None:
+        """How far a campaign may go; None before it is known here."""
+        value = self._state.get(_WORD + campaign_key(enterprise, campaign))
+        return None if value is None else _decode_campaign(value)
+
+    def enterprise(self, enterprise: str) -> EnterpriseWord:
+        """What all its accounts hold together."""
+        value = self._state.get(_WORD + enterprise_key(enterprise))
+        return _NOBODY if value is None else _decode_enterprise(value)
+
+    def first(self, enterprise: str, campaign: str) -> CampaignWord:
+        """Know a campaign from now on, by the word that holds before any has come."""
+        self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(FIRST_WORD))
+        return FIRST_WORD
+
+    def told(self, news: CampaignTold | EnterpriseTold) -> None:
+        """Take a word over."""
+        if isinstance(news, EnterpriseTold):
+            self._state.put(_WORD + enterprise_key(news.enterprise), _encode(news.word))
+            return
+        key = _WORD + campaign_key(news.enterprise, news.campaign)
+        if news.word is None:
+            self._state.delete(key)
+        else:
+            self._state.put(key, _encode(news.word))
+
+
+class Aggregates:
+    """The campaigns and enterprises whose keys are this partition's, in one batch."""
+
+    def __init__(
+        self, topics: Topics, router: Router, rules: Rules, state: State, now_ms: int
+    ) -> None:
+        self._topics, self._router, self._rules = topics, router, rules
+        self._state, self._now_ms = state, now_ms
+        self._campaigns: dict[bytes, list[CampaignFacts]] = {}
+
+    def campaign(self, key: bytes, facts: CampaignFacts | None = None) -> None:
+        """News of a campaign, or None to review it at the batch's end."""
+        told = self._campaigns.setdefault(key, [])
+        if facts is not None:
+            told.append(facts)
+
+    def enterprise(self, key: bytes, facts: EnterpriseFacts) -> None:
+        """News of an enterprise; its word follows."""
+        book = enterprises.load(self._state.get(key))
+        enterprises.note(book, facts, self._now_ms)
+        self._state.put(key, enterprises.dump(book))
+        every_ms = TELL_EVERY_MS if facts.relations or facts.room else TELL_RATE_EVERY_MS
+        due_ms = (self._now_ms // every_ms + 1) * every_ms
+        self._state.set_timer(due_ms, ENTERPRISE + key)
+
+    def close(self) -> Iterator[Output]:
+        """What there is to tell of the campaigns of this batch."""
+        for key, facts in self._campaigns.items():
+            yield from self._close(key, facts)
+
+    def _close(self, key: bytes, facts: list[CampaignFacts]) -> Iterator[Output]:
+        enterprise, _, name = key.decode().split("/")
+        policy = self._rules.policy(enterprise, self._now_ms)
+        law = campaigns.campaign_law_of(policy)
+        book = campaigns.load(self._state.get(key))
+        if not facts and campaigns.is_forgotten(book, self._now_ms):
+            yield from self._forget(key, enterprise, name)
+            return
+        moved = book.noted_ms == 0
+        for one in facts:
+            moved |= campaigns.note(book, law, one, self._now_ms)
+        moved |= campaigns.review(book, law, self._now_ms)
+        value = campaigns.dump(book)
+        self._set_timer(key, campaigns.next_review_ms(book, law, self._now_ms))
+        if value != self._state.get(key):
+            self._state.put(key, value)
+            status = campaigns.status_of(book, law, self._now_ms)
+            said = encode_campaign_status(enterprise, name, status, policy.version, self._now_ms)
+            yield self._status(enterprise, name, said)
+        if moved:
+            yield from self._tell(CampaignTold(enterprise, name, campaigns.word_of(book)))
+
+    def _forget(self, key: bytes, enterprise: str, name: str) -> Iterator[Output]:
+        self._state.delete(key)
+        self._set_timer(key, None)
+        yield self._status(enterprise, name, None)
+        yield from self._tell(CampaignTold(enterprise, name, None))
+
+    def _status(self, enterprise: str, name: str, value: bytes | None) -> Output:
+        key = f"{enterprise}/{name}".encode()
+        return self._topics.campaign_status, self._router.partition(key), key, value
+
+    def _set_timer(self, key: bytes, due_ms: int | None) -> None:
+        before = self._state.get(_DUE + key)
+        if before is not None:
+            self._state.cancel_timer(int(before), CAMPAIGN + key)
+        if due_ms is None:
+            self._state.delete(_DUE + key)
+        else:
+            self._state.set_timer(due_ms, CAMPAIGN + key)
+            self._state.put(_DUE + key, b"%d" % due_ms)
+
+    def tell_enterprise(self, key: bytes) -> Iterator[Output]:
+        """The enterprise's word, for readers and for every partition."""
+        enterprise = key.decode().removesuffix("//")
+        policy = self._rules.policy(enterprise, self._now_ms)
+        law, book = enterprises.enterprise_law_of(policy), enterprises.load(self._state.get(key))
+        enterprises.forget(book, law, self._now_ms)
+        self._state.put(key, enterprises.dump(book))
+        status = enterprises.status_of(book, law, self._now_ms)
+        said = encode_enterprise_limits(enterprise, status, policy.version, self._now_ms)
+        name = enterprise.encode()
+        yield self._topics.enterprise_limits, self._router.partition(name), name, said
+        word = enterprises.word_of(book, law, self._now_ms)
+        yield from self._tell(EnterpriseTold(enterprise, word))
+
+    def _tell(self, news: News) -> Iterable[Output]:
+        value = encode_news(news)
+        for partition in range(self._router.partitions):
+            yield self._topics.account_news, partition, None, value
+
+
+def is_campaign(key: bytes) -> bool:
+    """Whether a key of the state is a campaign's."""
+    return not key.startswith(b"/") and key.count(b"/campaign/") == 1
+
+
+def campaign_output(  # noqa: PLR0913, PLR0917
+    topics: Topics, router: Router, enterprise: str, campaign: str, now_ms: int, size: int | None
+) -> Output:
+    """Word to a campaign's owner that it has begun."""
+    key = campaign_key(enterprise, campaign)
+    news = CampaignNews(CampaignFacts(at_ms=now_ms, size=size))
+    return topics.account_news, router.partition(key), key, encode_news(news)
+
+
+def enterprise_output(
+    topics: Topics, router: Router, enterprise: str, facts: EnterpriseFacts
+) -> Output:
+    """News for an enterprise's owner."""
+    key = enterprise_key(enterprise)
+    return topics.account_news, router.partition(key), key, encode_news(EnterpriseNews(facts))

@@ -1,0 +1,164 @@
+"""What one batch of the customer stage has to tell accounts and campaigns, summed.
+
+A million receipts become a few thousand records this way. Rules of this file: it adds up and
+writes down; what an event is worth is `noting`'s affair, what follows from it the account stage's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.account.facts import Facts
+from streams.core.account.rates import BUCKET_MS
+from streams.core.campaign import CampaignFacts
+from streams.core.kinds import Kind
+from streams.core.ledger import Friend
+from streams.events.keys import account_key, campaign_key
+from streams.events.news import AccountNews, CampaignNews, Unused, Wanted, encode_news
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.core.ask import Ask, Candidate
+    from streams.core.ledger import Giving, Ledger
+    from streams.lane.stage import Output
+    from streams.stages.noting import Counted
+    from streams.stages.routing import Router
+    from streams.topics import Topics
+
+ASKS_MOST: Final = 100
+"""Asks in one record: the longest that the contract allows are 23 kB each."""
+
+HURTS: Final = frozenset({"complaints", "blocks", "opt_outs"})
+_OF_CAMPAIGNS: Final = HURTS | {"delivered"}
+
+
+class Tie(NamedTuple):
+    """What binds a customer and an account, as far as the account's book counts it."""
+
+    friends: bool = False
+    asked_ms: int = 0
+    giving: Giving | None = None
+
+
+def ties_of(ledger: Ledger) -> dict[str, Tie]:
+    """The ties of one customer, to tell later what has become of them."""
+    return {
+        account: Tie(pair.friend == Friend.YES, pair.asked_ms, pair.giving)
+        for account, pair in ledger.pairs.items()
+    }
+
+
+class _Account:
+    """What there is to tell one account."""
+
+    __slots__ = ("answered", "counts", "heard_ms", "relations", "unused", "wanted")
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.heard_ms: dict[int, int] = {}
+        self.relations: Counter[int] = Counter()
+        self.unused: Counter[tuple[int, int]] = Counter()
+        self.answered: list[int] = []
+        self.wanted: list[Wanted] = []
+
+    def news(self) -> Iterator[AccountNews]:
+        """One record, and more for the asks, which may be long."""
+        times = {**self.counts, **self.relations}
+        if times or self.unused or self.answered:
+            yield self._summed(times)
+        for first in range(0, len(self.wanted), ASKS_MOST):
+            yield AccountNews(wanted=self.wanted[first : first + ASKS_MOST])
+
+    def _summed(self, times: Iterable[int]) -> AccountNews:
+        return AccountNews(
+            facts=[
+                Facts(
+                    at_ms=at_ms,
+                    relations=self.relations[at_ms],
+                    heard_ms=self.heard_ms.get(at_ms, 0),
+                    **self.counts[at_ms],
+                )
+                for at_ms in sorted(times)
+            ],
+            unused=[Unused(kind, leave_ms, n) for (kind, leave_ms), n in self.unused.items()],
+            answered=self.answered,
+        )
+
+
+class Telling:
+    """The news of one batch."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._accounts: defaultdict[bytes, _Account] = defaultdict(_Account)
+        self._campaigns: defaultdict[bytes, Counter[str]] = defaultdict(Counter)
+
+    def count(self, enterprise: str, account: str, counted: Counted, heard_ms: int) -> None:
+        """One more of what an event counts as; `heard_ms`: the broker's time of the event."""
+        told, bucket_ms = self._accounts[account_key(enterprise, account)], _bucket(counted.at_ms)
+        told.counts[bucket_ms][counted.what] += 1
+        if counted.what in HURTS:
+            told.heard_ms[bucket_ms] = min(heard_ms, told.heard_ms.get(bucket_ms, heard_ms))
+        campaign = None if counted.contact is None else counted.contact.campaign
+        if campaign is not None and counted.what in _OF_CAMPAIGNS:
+            self._campaigns[campaign_key(enterprise, campaign)][counted.what] += 1
+
+    def approved(self, enterprise: str, campaign: str) -> None:
+        """One message of a campaign was approved."""
+        self._campaigns[campaign_key(enterprise, campaign)]["approved"] += 1
+
+    def unused(self, enterprise: str, candidate: Candidate) -> None:
+        """No use was made of an account's leave."""
+        ask = candidate.ask
+        taker = ask.to_account_id if ask.kind == Kind.TRANSFER else None
+        told = self._accounts[account_key(enterprise, taker or ask.account_id)]
+        told.unused[ask.kind, candidate.leave_ms] += 1
+
+    def wanted(self, enterprise: str, customer: str, asks: Iterable[Ask]) -> None:
+        """Held asks lack nothing but leave."""
+        for ask in asks:
+            told = self._accounts[account_key(enterprise, ask.account_id)]
+            told.wanted.append(Wanted(ask, customer))
+
+    def compare(
+        self,
+        enterprise: str,
+        before: dict[str, Tie],
+        after: dict[str, Tie],
+        *,
+        undone: bool = False,
+    ) -> None:
+        """Tell what has become of a customer's ties; `undone`: because a message was not sent."""
+        for account in {**before, **after}:
+            was, now = before.get(account, Tie()), after.get(account, Tie())
+            if was != now:
+                self._changed(enterprise, account, was, now, undone=undone)
+
+    def _changed(self, enterprise: str, account: str, was: Tie, now: Tie, *, undone: bool) -> None:
+        told = self._accounts[account_key(enterprise, account)]
+        if was.friends != now.friends:
+            told.relations[_bucket(self._now_ms)] += 1 if now.friends else -1
+        if was.asked_ms not in {0, now.asked_ms}:
+            if undone:
+                told.unused[Kind.FRIEND_REQUEST, was.asked_ms] += 1
+            else:
+                told.answered.append(was.asked_ms)
+        if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
+            taker = self._accounts[account_key(enterprise, was.giving.taker)]
+            taker.answered.append(was.giving.leave_ms)
+
+    def outputs(self, topics: Topics, router: Router) -> Iterator[Output]:
+        """One record for each account and campaign that there is news for."""
+        for key, told in self._accounts.items():
+            for news in told.news():
+                yield topics.account_news, router.partition(key), key, encode_news(news)
+        for key, counts in self._campaigns.items():
+            facts = CampaignFacts(at_ms=self._now_ms, **counts)
+            value = encode_news(CampaignNews(facts))
+            yield topics.account_news, router.partition(key), key, value
+
+
+def _bucket(at_ms: int) -> int:
+    return at_ms - at_ms % BUCKET_MS

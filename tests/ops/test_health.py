@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from streams.lane.crew import StageSnapshot
+from streams.ops.health import STALLED_S, live, ready
+
+LATE = STALLED_S + 1
+
+
+def stage(
+    assigned: tuple[int, ...] = (0, 1),
+    accepting: tuple[int, ...] | None = None,
+    *,
+    waiting: int = 0,
+    age_s: float = 0.0,
+) -> StageSnapshot:
+    rest = dict.fromkeys(StageSnapshot._fields, 0)
+    known = {
+        "assigned": assigned,
+        "accepting": assigned if accepting is None else accepting,
+        "waiting_records": waiting,
+        "progress_age_seconds": age_s,
+    }
+    return StageSnapshot(**(rest | known))  # type: ignore[arg-type]
+
+
+def test_a_worker_that_does_what_waits_is_alive() -> None:
+    assert live({"customer": stage(waiting=9, age_s=STALLED_S)}).ok
+    assert live({"customer": stage(waiting=0, age_s=LATE)}).ok
+    assert live({}).ok
+
+
+def test_a_worker_whose_work_waits_without_progress_is_not_alive() -> None:
+    health = live({"account": stage(), "customer": stage(waiting=1, age_s=LATE)})
+    assert not health.ok
+    assert health.detail["stalled_stages"] == ["customer"]
+
+
+def test_a_long_recovery_beside_a_busy_partition_is_no_stall() -> None:
+    """A restart would only begin the recovery anew."""
+    assert live({"customer": stage((0, 1), (0,), waiting=9, age_s=LATE)}).ok
+
+
+def test_a_worker_is_ready_when_all_it_was_given_takes_records() -> None:
+    health = ready({"account": stage((0,)), "customer": stage((0, 1))}, joined=True)
+    assert health.ok
+    assert health.detail["stages"]["customer"] == {"assigned": (0, 1), "accepting": (0, 1)}
+
+
+def test_a_worker_is_not_ready_while_anything_recovers() -> None:
+    health = ready({"account": stage((0,)), "customer": stage((0, 1), (1,))}, joined=True)
+    assert not health.ok
+    assert health.detail["recovering"] == ["customer"]
+
+
+def test_a_worker_more_than_there_are_partitions_is_ready() -> None:
+    assert ready({"account": stage(()), "customer": stage(())}, joined=True).ok
+
+
+def test_a_worker_whom_the_group_has_told_nothing_is_not_ready() -> None:
+    assert not ready({}, joined=False).ok
+    assert not ready({"customer": stage(())}, joined=False).ok

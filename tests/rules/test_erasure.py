@@ -1,0 +1,136 @@
+"""Section 4: what stays of a customer who is forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.stages.customer import CustomerStage
+from streams.stages.erasure import Erasure
+from streams.topics import Topics
+from tests.flows.table import TWO_A_DAY
+from tests.flows.world import SECRET, DriverWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.flows.scene import Scene
+
+KEY = b"acme/annabel-17"
+ANN = "annabel-17"
+SECTIONS: dict[str, Any] = {
+    "windows": [TWO_A_DAY],
+    "reply": {"credits": 5, "within": "48h"},
+    "consent": {"ask_first": []},
+}
+
+
+def kept(world: DriverWorld) -> dict[bytes, bytes]:
+    """All that the customer stage remembers, but for its counts, its timers' names included."""
+    found: dict[bytes, bytes] = {}
+    for number in range(world.partitions):
+        state = world.driver.state("customer", number)
+        found |= {key: state.get(key) or b"" for key in state if key != b"balance"}
+        found |= dict.fromkeys(state.timer_names(), b"")
+    return found
+
+
+def a_life(scene: Scene) -> None:
+    """Contacts, a credit, a wish and something that waits."""
+    scene.at("1s")  # by then every partition has done with the new policy
+    for number in ("1", "2", "3"):
+        scene.ask(number, ANN)
+    scene.receipt("delivered", "1", ANN)
+    scene.hear("message_received", ANN)
+    scene.hear("consent", ANN, allowed=True, kinds=[], time_zone="Asia/Tokyo")
+
+
+@pytest.mark.rule("R4.12")
+def test_nothing_is_left_but_a_mark_that_names_nobody(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    a_life(scene)
+    assert KEY in kept(world)
+    scene.hear("erase", ANN)
+    assert scene.story("3", ANN)[-1] == "cancelled suppressed"
+    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+    assert not any(b"annabel" in key + value for key, value in kept(world).items())
+    world.crash()
+    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+
+
+@pytest.mark.rule("R4.12")
+def test_the_mark_of_another_secret_is_another(told: Callable[..., Scene]) -> None:
+    mark, other = Erasure(SECRET).mark(KEY), Erasure(b"another").mark(KEY)
+    assert mark is not None
+    assert mark != other
+    assert mark != Erasure(SECRET).mark(KEY + b"8")
+
+
+@pytest.mark.rule("R4.13")
+def test_the_forgotten_are_not_disturbed_and_asking_leaves_nothing(
+    told: Callable[..., Scene],
+) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    a_life(scene)
+    scene.hear("erase", ANN)
+    before = kept(world)
+    scene.at("400d")
+    for kind in ("direct", "broadcast", "moment", "friend_request"):
+        for account in ("xiaoer", "another"):
+            name = f"{kind} of {account}"
+            scene.ask(name, ANN, kind=kind, account=account)
+            scene.expect(name, "denied suppressed erased", customer=ANN)
+    assert kept(world) == before
+    scene.ask("direct of xiaoer", ANN)
+    scene.expect("direct of xiaoer", *["denied suppressed erased"] * 2, customer=ANN)
+    assert kept(world) == before
+    scene.ask("notice", ANN, kind="transactional")
+    scene.expect("notice", "approved ok", customer=ANN)
+
+
+@pytest.mark.rule("R4.13", "R3.6")
+def test_the_forgotten_who_call_again_are_answered_and_still_not_disturbed(
+    told: Callable[..., Scene],
+) -> None:
+    scene = told(**SECTIONS)
+    scene.hear("erase", ANN)
+    scene.at("1h")
+    scene.hear("message_received", ANN)
+    scene.ask("1", ANN, kind="reply")
+    scene.expect("1", "approved ok", customer=ANN)
+    scene.ask("2", ANN)
+    scene.expect("2", "denied suppressed erased", customer=ANN)
+
+
+@pytest.mark.rule("R4.13")
+def test_a_customer_never_met_can_be_forgotten_as_well(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    scene.at("1s")
+    scene.hear("erase", ANN)
+    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+    scene.ask("1", ANN)
+    scene.expect("1", "denied suppressed erased", customer=ANN)
+    scene.ask("1", "annabel-18")
+    scene.expect("1", "approved ok", customer="annabel-18")
+
+
+@pytest.mark.rule("R4.14")
+def test_without_the_key_nobody_is_forgotten_and_nothing_is_changed(
+    told: Callable[..., Scene],
+) -> None:
+    world = DriverWorld()
+    stage = next(s for s in world.stages if isinstance(s, CustomerStage))
+    stage.erasure = Erasure(None)
+    scene = told(world, **SECTIONS)
+    a_life(scene)
+    before = kept(world)
+    placed = scene.hear("erase", ANN)
+    letter = scene.letter(placed)
+    assert (letter["topic"], letter["reason"]) == (Topics().interactions, "invalid")
+    assert "DECORUM_SUPPRESSION_KEY" in letter["error"]
+    assert kept(world) == before
+    assert scene.story("3", ANN)[-1].startswith("deferred")

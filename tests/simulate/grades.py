@@ -1,0 +1,81 @@
+"""Grades alone, without brake or `off`: how often they change for an account near a line.
+
+The law is asked twice over the same days: with the policy's `hold`, and without one.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.account.limits import Grade
+from streams.core.account.rates import BUCKET_MS, Bucket, rates_of, totals_of
+from streams.core.account.reputation import Standing, follow, verdict
+from tests.simulate.audience import START, gaps
+from tests.simulate.life import LAW
+from tests.simulate.report import Row, percent, shown
+
+if TYPE_CHECKING:
+    from streams.core.account.rates import Rates
+
+A_MONTH: Final = 120
+"""Buckets."""
+
+
+class Flaps(NamedTuple):
+    """Changes of grade per account and month, and the share of time spent red."""
+
+    changes: float
+    reds: float
+    time_red: float
+
+
+def flaps(per_day: int, share: float, accounts: int, months: int, *, hold_ms: int) -> Flaps:
+    changes = reds = red_buckets = 0
+    for seed in range(accounts):
+        grades = _grades(random.Random(seed), per_day, share, months, hold_ms=hold_ms)
+        steps = list(pairwise(grades))
+        changes += sum(a != b for a, b in steps)
+        reds += sum(a != b == Grade.RED for a, b in steps)
+        red_buckets += sum(grade == Grade.RED for grade in grades)
+    lived = accounts * months
+    return Flaps(changes / lived, reds / lived, red_buckets / lived / A_MONTH)
+
+
+def _grades(
+    chance: random.Random, per_day: int, share: float, months: int, *, hold_ms: int
+) -> list[int]:
+    """The grade at the end of every bucket, after a first month in which it settles."""
+    standing, buckets, grades, reputation = Standing(), [], [], LAW.reputation
+    assert reputation is not None
+    for index in range(A_MONTH * (months + 1)):
+        start_ms = START + index * BUCKET_MS
+        delivered = per_day // 4
+        hits = sum(1 for _ in gaps(chance, share, delivered))
+        buckets = [*buckets[-A_MONTH:], Bucket(start_ms, delivered=delivered, complaints=hits)]
+        now_ms = start_ms + BUCKET_MS - 1
+        follow(standing, verdict(_rates(buckets, now_ms), reputation), hold_ms, now_ms)
+        grades.append(standing.grade)
+    return grades[A_MONTH:]
+
+
+def _rates(buckets: list[Bucket], now_ms: int) -> Rates:
+    reputation = LAW.reputation
+    assert reputation is not None
+    red = totals_of(buckets, reputation.red.over_ms, now_ms)
+    green = totals_of(buckets, reputation.green.over_ms, now_ms)
+    return rates_of(red, green, reputation.weights, LAW.red_z, LAW.green_z)
+
+
+def flaps_row(per_day: int, share: float, accounts: int, months: int) -> Row:
+    assert LAW.reputation is not None
+    law = flaps(per_day, share, accounts, months, hold_ms=LAW.reputation.hold_ms)
+    naive = flaps(per_day, share, accounts, months, hold_ms=0)
+    return Row(
+        f"{percent(share)}, {per_day:,} a day, grade alone",
+        f"{accounts:,} × {months} months",
+        f"{shown(law.changes)} changes of grade a month, {shown(law.reds, 2)} of them to red, red "
+        f"{percent(law.time_red)} of the time; without `hold` {shown(naive.changes)} and "
+        f"{shown(naive.reds, 2)}, {percent(naive.time_red)}",
+    )
