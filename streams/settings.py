@@ -13,7 +13,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from aiokafka.helpers import create_ssl_context
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
@@ -25,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.tls import client_context
 
 if TYPE_CHECKING:
     import ssl
@@ -162,13 +163,12 @@ class Settings(BaseSettings):
 
     def _ssl_context(self) -> ssl.SSLContext:
         secret = self.ssl_key_password
-        context: ssl.SSLContext = create_ssl_context(
-            cafile=_text(self.ssl_ca),
-            certfile=_text(self.ssl_certificate),
-            keyfile=_text(self.ssl_key),
-            password=secret.get_secret_value() if secret else None,
+        return client_context(
+            self.ssl_ca,
+            self.ssl_certificate,
+            self.ssl_key,
+            secret.get_secret_value() if secret else None,
         )
-        return context
 
 
 def load_settings() -> Settings:
@@ -247,7 +247,3 @@ def _refuse_unusable_certificates(settings: Settings) -> None:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         line = f"DECORUM_SSL_: the certificates or the key cannot be used: {error}"
         raise SettingsError([line]) from None
-
-
-def _text(path: Path | None) -> str | None:
-    return str(path) if path else None

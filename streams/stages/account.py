@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from streams.core.ask import Ask
     from streams.core.campaign import CampaignWord
-    from streams.events.sweeps import Sweep
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
     from streams.stages.routing import Router
@@ -91,7 +90,7 @@ class AccountStage:
         return batch.close()
 
 
-def _everyone(state: State, sweep: Sweep) -> list[bytes]:
+def _everyone(state: State) -> list[bytes]:
     """Accounts and campaigns: a policy or a control may move them all."""
     return [key for key in state if is_account(key) or is_campaign(key)]
 
@@ -158,7 +157,7 @@ class _Batch:
             if facts.heard_ms:
                 self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
             self.accounts.changed(key, books.note(account.book, law, facts, now_ms))
-            self.accounts.sum_up(
+            self.accounts.bulletin.sum_up(
                 account.enterprise,
                 relations=facts.relations,
                 delivered=facts.delivered,

@@ -7,29 +7,18 @@ Rules of this file: bytes and outputs; limits are the core's, who may pass `admi
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
-from zlib import crc32
-
-import msgspec
 
 from streams.core.account import book as books
 from streams.core.account.law import account_law_of
 from streams.core.ask import Candidate
-from streams.core.enterprise import EnterpriseFacts
-from streams.core.ledger import forget_repeats, remember, seen_before
-from streams.core.policy import FOREVER
 from streams.core.reasons import Outcome
 from streams.events.asks import encode_candidate
-from streams.events.identity import decision_id, fingerprint
 from streams.events.keys import account_key, customer_key
-from streams.events.limits import encode_account_limits, encode_limit_change
-from streams.events.sweeps import Sweep
 from streams.stages.admission import Admission, Ruled, refuse
-from streams.stages.aggregates import Words, campaign_output, enterprise_output
+from streams.stages.aggregates import Words, campaign_output
+from streams.stages.bulletin import Bulletin
 from streams.stages.queue import DRAIN, REVIEW, Slice, index_of
-from streams.stages.sayings import Saying
-from streams.stages.sweeping import tell_everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +29,6 @@ if TYPE_CHECKING:
     from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
-    from streams.stages.admission import Wait
     from streams.stages.queue import Account
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
@@ -57,12 +45,12 @@ class Accounts:
         self._state, self._now_ms = state, now_ms
         self.index = index_of(state)
         self.words = Words(state)
+        self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
         self.outputs: list[Output] = []
         self.held = 0
         self._touched: dict[bytes, tuple[Account, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
         self._ruled: dict[str, Ruled] = {}
-        self._sums: dict[str, Counter[str]] = {}
 
     # --- what the batch brings ---
 
@@ -89,10 +77,6 @@ class Accounts:
     def changed(self, key: bytes, changes: Iterable[Change]) -> None:
         """Changes of an account's limits, to be told with the batch."""
         self._changes.setdefault(key, []).extend(changes)
-
-    def sum_up(self, enterprise: str, **counts: int) -> None:
-        """Something the enterprise adds up."""
-        self._sums.setdefault(enterprise, Counter()).update(counts)
 
     def pass_on(  # noqa: PLR0913
         self,
@@ -144,9 +128,7 @@ class Accounts:
         account = self.touch(key).account
         for place in places:
             piece, left = account.drop(place, self._state)
-            self.pass_on(
-                piece.enterprise, piece.ask, left, again=piece.again, refusal=verdict
-            )
+            self.pass_on(piece.enterprise, piece.ask, left, again=piece.again, refusal=verdict)
 
     # --- what follows ---
 
@@ -156,14 +138,10 @@ class Accounts:
             self._review(key, account, admission.ruled)
             self._drain(admission)
             self._hold(admission)
-            self._tell(key, account, admission.ruled)
+            changes = self._changes.get(key, ())
+            self.outputs += self.bulletin.account(account, admission.ruled, changes)
             self._store(key, account, admission)
-        for enterprise, counts in self._sums.items():
-            if any(counts.values()):
-                facts = EnterpriseFacts(at_ms=self._now_ms, **counts)
-                self.outputs.append(
-                    enterprise_output(self._topics, self._router, enterprise, facts)
-                )
+        self.outputs += self.bulletin.enterprises()
 
     def _review(self, key: bytes, account: Account, ruled: Ruled) -> None:
         reply_rate = self.words.enterprise(account.enterprise).reply_rate
@@ -186,91 +164,17 @@ class Accounts:
     def _hold(self, admission: Admission) -> None:
         """What came with this batch and could not go: refused, where it will not wait, or held."""
         account = admission.account
-        if account.fresh and account.pace.seen:
-            law = admission.ruled.laws[0]
-            forget_repeats(account.pace, self._now_ms - law.remember_ms)
         for seq, piece in list(account.fresh.items()):
             place = account.line.get(seq)
             wait = None if place is None else admission.wait(place)
             if place is None or wait is None:
                 continue
-            if piece.ask.deny and not piece.again:
+            if piece.ask.deny:
                 eligible_ms = admission.estimate_ms(place, wait, 0)
                 verdict = refuse(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
                 self.end(account.key, [place], verdict)
             else:
-                self._announce(piece, place, wait, admission)
-
-    def _announce(self, piece: Slice, place: Place, wait: Wait, admission: Admission) -> None:
-        """Say of each customer that waits that they do; of a repeated intent it was said before."""
-        account, ask = admission.account, piece.ask
-        if not piece.again:
-            names = ",".join(piece.customers)
-            mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
-            if seen_before(account.pace, mark):
-                return
-            remember(account.pace, mark, self._now_ms)
-        for behind, customer in enumerate(piece.customers[-place.left :]):
-            eligible_ms = admission.estimate_ms(place, wait, behind)
-            verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
-            self._say(piece, customer, verdict, admission.ruled)
-
-    def _say(self, piece: Slice, customer: str, verdict: Verdict, ruled: Ruled) -> None:
-        ask, enterprise = piece.ask, piece.enterprise
-        name = decision_id(enterprise, ask.source, ask.intent_id, customer)
-        law = ruled.laws[ask.kind]
-        said = Saying(ask, verdict, enterprise, customer, law, self._now_ms, name)
-        key = customer_key(enterprise, customer)
-        place = self._router.partition(key)
-        self.outputs.append((self._topics.decisions, place, key, said.decision()))
-        tally = self._state.tally
-        tally["decisions_total", said.kind, verdict.outcome, verdict.reason] += 1
-
-    def _tell(self, key: bytes, account: Account, ruled: Ruled) -> None:
-        version, now_ms = ruled.policy.version, self._now_ms
-        for change in self._changes.get(key, ()):
-            said = encode_limit_change(account.enterprise, account.name, change, version, now_ms)
-            self.outputs.append((self._topics.limit_changes, None, key, said))
-            if change.direction is not None:
-                self._state.tally["ceiling_changes_total", change.direction] += 1
-        self._tell_limits(account, ruled)
-        self._tell_brake(account)
-        self._tell_room(account, ruled)
-
-    def _tell_limits(self, account: Account, ruled: Ruled) -> None:
-        limits = books.limits_of(account.book, ruled.account, self._now_ms)
-        pace, told = account.pace, crc32(msgspec.msgpack.encode((ruled.policy.version, limits)))
-        if told == pace.told:
-            return
-        self.index.grades[pace.grade] -= 1
-        self.index.grades[limits.grade] += 1
-        pace.grade, pace.told = limits.grade, told
-        said = encode_account_limits(
-            account.enterprise, account.name, limits, ruled.policy.version, self._now_ms
-        )
-        self.outputs.append((self._topics.account_limits, None, account.key, said))
-
-    def _tell_brake(self, account: Account) -> None:
-        """The customers' partitions must know whom the brake holds; that it is over, they see."""
-        until_ms = books.paused_until_ms(account.book, self._now_ms)
-        braked_ms = FOREVER if until_ms is None else until_ms
-        before_ms = account.pace.braked_until_ms
-        account.pace.braked_until_ms = braked_ms
-        if braked_ms == before_ms or (braked_ms == 0 and 0 < before_ms <= self._now_ms):
-            return
-        sweep = Sweep(
-            enterprise=account.enterprise,
-            account=account.name,
-            braked_until_ms=braked_ms,
-            braked_ms=self._now_ms,
-        )
-        self.outputs += tell_everybody(self._topics, self._router.partitions, sweep)
-
-    def _tell_room(self, account: Account, ruled: Ruled) -> None:
-        room = books.room(account.book, ruled.account) or 0
-        if room != account.pace.room:
-            self.sum_up(account.enterprise, room=room - account.pace.room)
-            account.pace.room = room
+                self.outputs += self.bulletin.waits(admission, piece, place, wait)
 
     def _store(self, key: bytes, account: Account, admission: Admission) -> None:
         pace, state = account.pace, self._state

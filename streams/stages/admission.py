@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account import book as books
 from streams.core.account import pacing
-from streams.core.account.law import account_law_of
 from streams.core.campaign import FIRST_WORD, Phase, is_staged, releases, step_of
 from streams.core.controls import Action
 from streams.core.kinds import Kind
@@ -127,7 +126,10 @@ class Admission:
     def wait(self, place: Place) -> Wait | None:
         """Why the place may not go on now; None if it may."""
         return (
-            self._stopped(place) or self._staged(place) or self._no_adds(place) or self._paced(place)
+            self._stopped(place)
+            or self._staged(place)
+            or self._no_adds(place)
+            or self._paced(place)
         )
 
     def estimate_ms(self, place: Place, wait: Wait, behind: int) -> int | None:

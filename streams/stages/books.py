@@ -19,7 +19,6 @@ from streams.stages.sweeping import SWEEP_HEAD
 if TYPE_CHECKING:
     from streams.core.law import Law
     from streams.core.orders import Orders
-    from streams.events.sweeps import Sweep
     from streams.lane.state import State
     from streams.stages.erasure import Erasure
     from streams.stages.rules import Rules
@@ -32,7 +31,7 @@ TIMER_HEAD: Final = 9
 """Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
 
 
-def waiting_customers(state: State, sweep: Sweep) -> list[bytes]:  # noqa: ARG001 (as sweeps ask)
+def waiting_customers(state: State) -> list[bytes]:
     """The customers with something held: each has one timer, which carries the key."""
     return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
 

@@ -23,9 +23,9 @@ from streams.stages import balance
 from streams.stages.books import TIMER_HEAD, Books, waiting_customers
 from streams.stages.letters import dead_letter
 from streams.stages.noting import BINDING, note
+from streams.stages.orders import note_standing
 from streams.stages.routing import forwarded
 from streams.stages.sayings import id_of_ask, saying
-from streams.stages.orders import note_standing
 from streams.stages.sweeping import Sweeping, begin, is_sweep, tell_everybody
 from streams.stages.telling import Telling, ties_of
 

@@ -111,7 +111,9 @@ class Account:
     def slice(self, seq: int, state: State) -> Slice:
         """A slice that waits."""
         fresh = self.fresh.get(seq)
-        return _decode_slice(state.get(_slice_key(self.key, seq)) or b"") if fresh is None else fresh
+        if fresh is not None:
+            return fresh
+        return _decode_slice(state.get(_slice_key(self.key, seq)) or b"")
 
     def take(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
         """Take the next customers out of a slice; one that is empty is gone."""
@@ -162,9 +164,7 @@ def _place(seq: int, piece: Slice, left: int) -> Place:
     ask = piece.ask
     campaign = ask.campaign_id if ask.kind in {Kind.BROADCAST, Kind.MOMENT} else None
     group = f"source {ask.source}" if campaign is None else f"campaign {campaign}"
-    return Place(
-        seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left
-    )
+    return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left)
 
 
 # --- the timers' names ----------------------------------------------------------------------------

@@ -49,9 +49,9 @@ def is_sweep(timer: Due) -> bool:
 
 
 class Sweeping:
-    """What is left of the sweeps under way on this worker; `whom`: the keys a sweep has to visit."""
+    """What is left of the sweeps under way on this worker; `whom`: the keys one has to visit."""
 
-    def __init__(self, whom: Callable[[State, Sweep], Iterable[bytes]]) -> None:
+    def __init__(self, whom: Callable[[State], Iterable[bytes]]) -> None:
         self._whom = whom
         self._left: dict[tuple[int, bytes], list[bytes]] = {}
 
@@ -65,7 +65,7 @@ class Sweeping:
             return []
         left = self._left.pop((partition, timer.name), None)
         if left is None:
-            left = _of(sweep, self._whom(state, sweep))
+            left = _of(sweep, self._whom(state))
         if len(left) > SLICE:
             self._left[partition, timer.name] = left[SLICE:]
             state.set_timer(now_ms, timer.name, timer.payload)

@@ -209,6 +209,20 @@ async def test_the_topics_check_needs_no_more_than_the_engine_has(guarded: Secur
     assert await topics_admin.check(guarded.settings("engine")) == []
 
 
+async def test_a_connection_is_closed_without_waiting_for_the_brokers_farewell(
+    guarded: SecuredKafka,
+) -> None:
+    """A broker that holds a fetch says nothing else; each takeover would wait for it."""
+    options = guarded.settings("reader").client_options()
+    consumer = await connected(
+        lambda: AIOKafkaConsumer(**options, fetch_max_wait_ms=1000 * int(PATIENCE_S))
+    )
+    consumer.assign([TopicPartition(f"{TOPICS_PREFIX}limit-changes", 0)])
+    assert await consumer.getmany(timeout_ms=500) == {}
+    async with asyncio.timeout(5.0):
+        await consumer.stop()
+
+
 def test_a_wrong_password_is_one_line(guarded: SecuredKafka) -> None:
     said = decorum(guarded, "engine", "worker", DECORUM_SASL_PASSWORD="not-the-password")
     assert said.returncode == 1

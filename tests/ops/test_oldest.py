@@ -95,6 +95,17 @@ async def test_what_was_held_and_is_no_more_is_forgotten_at_the_next_look() -> N
     assert oldest.age_seconds("customer", NOW_MS) == 0.0
 
 
+def test_timers_may_be_set_and_fire_between_two_steps() -> None:
+    state = State()
+    for number in range(4):
+        state.set_timer(number, b"timer %d" % number)
+    steps = state.timer_name_slices(3)
+    assert next(steps) == [b"timer 0", b"timer 1", b"timer 2"]
+    state.pop_due(now_ms=2, limit=10)
+    state.set_timer(9, b"later")
+    assert list(steps) == [[b"timer 3"]]
+
+
 async def test_it_looks_by_itself_until_cancelled() -> None:
     states = [State()]
     hold(states[0], 1, NOW_MS - 2_000)

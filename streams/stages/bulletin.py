@@ -1,0 +1,149 @@
+"""What the account stage tells of its accounts: that customers wait, and how the limits stand.
+
+Every change of an account is told to whom it concerns: readers of the topics, the partitions of the
+customer stage, the enterprise's owner. Rules of this file: values become outputs; it decides
+nothing, and it alone remembers what was told before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
+
+from streams.core.account import book as books
+from streams.core.enterprise import EnterpriseFacts
+from streams.core.ledger import forget_repeats, remember, seen_before
+from streams.core.policy import FOREVER
+from streams.core.reasons import Outcome
+from streams.events.identity import decision_id, fingerprint
+from streams.events.keys import customer_key
+from streams.events.limits import encode_account_limits, encode_limit_change
+from streams.events.sweeps import Sweep
+from streams.stages.admission import refuse
+from streams.stages.aggregates import enterprise_output
+from streams.stages.sayings import Saying
+from streams.stages.sweeping import tell_everybody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.core.account.limits import Change
+    from streams.core.account.line import Place
+    from streams.core.verdict import Verdict
+    from streams.lane.stage import Output
+    from streams.lane.state import State
+    from streams.stages.admission import Admission, Ruled, Wait
+    from streams.stages.queue import Account, Index, Slice
+    from streams.stages.routing import Router
+    from streams.topics import Topics
+
+
+class Bulletin:
+    """The news of one batch."""
+
+    def __init__(
+        self, topics: Topics, router: Router, state: State, index: Index, now_ms: int
+    ) -> None:
+        self._topics, self._router = topics, router
+        self._state, self._index, self._now_ms = state, index, now_ms
+        self._sums: dict[str, Counter[str]] = {}
+
+    def sum_up(self, enterprise: str, **counts: int) -> None:
+        """Something the enterprise adds up; a field of `EnterpriseFacts`."""
+        self._sums.setdefault(enterprise, Counter()).update(counts)
+
+    def enterprises(self) -> Iterator[Output]:
+        """One record for each enterprise that something changed for."""
+        for enterprise, counts in self._sums.items():
+            if any(counts.values()):
+                facts = EnterpriseFacts(at_ms=self._now_ms, **counts)
+                yield enterprise_output(self._topics, self._router, enterprise, facts)
+
+    # --- who waits ---
+
+    def waits(
+        self, admission: Admission, piece: Slice, place: Place, wait: Wait
+    ) -> Iterator[Output]:
+        """Of each customer that waits, that they do; of a repeated intent it was said before."""
+        if not piece.again and self._said_before(admission, piece):
+            return
+        for behind, customer in enumerate(piece.customers[-place.left :]):
+            eligible_ms = admission.estimate_ms(place, wait, behind)
+            verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
+            yield self._decision(piece, customer, verdict, admission.ruled)
+
+    def _said_before(self, admission: Admission, piece: Slice) -> bool:
+        ask, pace = piece.ask, admission.account.pace
+        names = ",".join(piece.customers)
+        mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
+        forget_repeats(pace, self._now_ms - admission.ruled.laws[0].remember_ms)
+        if seen_before(pace, mark):
+            return True
+        remember(pace, mark, self._now_ms)
+        return False
+
+    def _decision(self, piece: Slice, customer: str, verdict: Verdict, ruled: Ruled) -> Output:
+        ask, enterprise = piece.ask, piece.enterprise
+        name = decision_id(enterprise, ask.source, ask.intent_id, customer)
+        law = ruled.laws[ask.kind]
+        said = Saying(ask, verdict, enterprise, customer, law, self._now_ms, name)
+        tally = self._state.tally
+        tally["decisions_total", said.kind, verdict.outcome, verdict.reason] += 1
+        key = customer_key(enterprise, customer)
+        return self._topics.decisions, self._router.partition(key), key, said.decision()
+
+    # --- how an account stands ---
+
+    def account(
+        self, account: Account, ruled: Ruled, changes: Iterable[Change]
+    ) -> Iterator[Output]:
+        """An account's changes, and its limits and brake where they differ from what was told."""
+        version, now_ms = ruled.policy.version, self._now_ms
+        for change in changes:
+            said = encode_limit_change(account.enterprise, account.name, change, version, now_ms)
+            yield self._topics.limit_changes, None, account.key, said
+            if change.direction is not None:
+                self._state.tally["ceiling_changes_total", change.direction] += 1
+        yield from self._limits(account, ruled)
+        yield from self._brake(account)
+        self._room(account, ruled)
+
+    def _limits(self, account: Account, ruled: Ruled) -> Iterator[Output]:
+        limits, version = (
+            books.limits_of(account.book, ruled.account, self._now_ms),
+            ruled.policy.version,
+        )
+        pace, told = account.pace, crc32(msgspec.msgpack.encode((version, limits)))
+        if told == pace.told:
+            return
+        self._index.grades[pace.grade] -= 1
+        self._index.grades[limits.grade] += 1
+        pace.grade, pace.told = limits.grade, told
+        said = encode_account_limits(
+            account.enterprise, account.name, limits, version, self._now_ms
+        )
+        yield self._topics.account_limits, None, account.key, said
+
+    def _brake(self, account: Account) -> Iterable[Output]:
+        """The customers' partitions must know whom the brake holds; that it is over, they see."""
+        until_ms = books.paused_until_ms(account.book, self._now_ms)
+        braked_ms = FOREVER if until_ms is None else until_ms
+        before_ms, account.pace.braked_until_ms = account.pace.braked_until_ms, braked_ms
+        if braked_ms == before_ms or (braked_ms == 0 and 0 < before_ms <= self._now_ms):
+            return ()
+        sweep = Sweep(
+            enterprise=account.enterprise,
+            account=account.name,
+            braked_until_ms=braked_ms,
+            braked_ms=self._now_ms,
+        )
+        return tell_everybody(self._topics, self._router.partitions, sweep)
+
+    def _room(self, account: Account, ruled: Ruled) -> None:
+        room = books.room(account.book, ruled.account) or 0
+        if room != account.pace.room:
+            self.sum_up(account.enterprise, room=room - account.pace.room)
+            account.pace.room = room

@@ -1,0 +1,67 @@
+"""What a worker tells of how its stages stand."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from streams.lane.crew import _snapshot
+from streams.lane.inbox import Inbox
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Record:
+    """As much of a consumer's record as an inbox looks at."""
+
+    serialized_value_size = 1
+
+    def __init__(self, offset: int, timestamp: int) -> None:
+        self.offset, self.timestamp = offset, timestamp
+
+
+def filled(**timestamps: list[int]) -> Inbox:
+    inbox = Inbox(timestamps)
+    for topic, times in timestamps.items():
+        records: Any = [Record(offset, time) for offset, time in enumerate(times)]
+        if records:
+            inbox.add(topic, records)
+    return inbox
+
+
+def test_the_oldest_record_of_all_topics_is_known() -> None:
+    assert filled(intents=[500, 600], news=[400, 900]).oldest_ms == 400
+    assert filled(intents=[500, 600], news=[]).oldest_ms == 500
+
+
+def test_where_nothing_waits_there_is_no_oldest() -> None:
+    assert filled(intents=[], news=[]).oldest_ms is None
+    inbox = filled(intents=[500])
+    inbox.take()
+    assert inbox.oldest_ms is None
+
+
+def partition(number: int, inbox: Inbox, **differs: Any) -> Any:
+    usual = {"state": None, "accepting": True, "recovery_seconds": None, "progress_at": 100.0}
+    return SimpleNamespace(number=number, inbox=inbox, **usual | differs)
+
+
+def test_a_stage_is_as_far_behind_as_its_furthest_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    one = partition(0, filled(intents=[990_000]), progress_at=99.5)
+    two = partition(1, filled(intents=[970_000, 999_000]), accepting=False)
+    stands = _snapshot([one, two], now=101.0)
+
+    assert (stands.assigned, stands.accepting) == ((0, 1), (0,))
+    assert stands.waiting_age_seconds == 30.0
+    assert stands.progress_age_seconds == 1.5
+
+
+def test_a_record_from_a_clock_ahead_of_ours_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    assert _snapshot([partition(0, filled(intents=[1_000_500]))], 101.0).waiting_age_seconds == 0
+    assert _snapshot([], 101.0).waiting_age_seconds == 0
