@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Action(IntEnum):
-    """What a control does. Of several that apply, the one with the largest number wins."""
+    """What a control does. Of several that apply, those with the largest number win."""
 
     RESUME = 0
     BRAKE = 1
@@ -46,7 +46,8 @@ class ControlBook:
     what stands                               what applies
     ========================================  =================================================
     a pause and a brake                       the pause, however narrow
-    several pauses, or several brakes         the widest: `*`, enterprise, kind, campaign,
+    several pauses, or several brakes         the one that ends last; one without an end is last
+    several that end together                 the widest: `*`, enterprise, kind, campaign,
                                               account, in this order
     a second order for the same scope         the second; the first is forgotten
     `resume`                                  removes its own scope's order and no other's
@@ -85,9 +86,13 @@ class ControlBook:
             if control is None or (control.until_ms is not None and now_ms >= control.until_ms):
                 continue
             # Only more, not as much: of two equal orders the widest, met first, stays.
-            if found is None or control.action > found.action:
+            if found is None or _weight(control) > _weight(found):
                 found = control
         return found
+
+
+def _weight(control: Control) -> tuple[int, bool, int]:
+    return control.action, control.until_ms is None, control.until_ms or 0
 
 
 def _scopes(enterprise: str, account: str, campaign: str | None, kind: Kind) -> Iterator[str]:

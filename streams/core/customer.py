@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from streams.core.ask import Ask, Candidate
-from streams.core.decide import decide
+from streams.core.decide import decide, left
 from streams.core.kinds import Kind
 from streams.core.leave import is_good
 from streams.core.ledger import (
@@ -27,7 +27,7 @@ from streams.core.ledger import (
 )
 from streams.core.orders import NoOrders
 from streams.core.reasons import Outcome, Reason
-from streams.core.verdict import Case, Verdict, no
+from streams.core.verdict import Case, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +71,14 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         forget_contacts(self.ledger, law.retention, self.now_ms)
 
     def judge(self, candidate: Candidate, mark: int) -> list[Settled]:
-        """Decide an ask that has just arrived; where another must yield to it, that one as well."""
+        """Decide an ask that has just arrived; where another must yield to it, that one as well.
+
+        What is held and due goes first, for its time came before.
+        """
+        ahead = self._again(self._due()) if self.ledger.held else []
+        return ahead + self._judge(candidate, mark)
+
+    def _judge(self, candidate: Candidate, mark: int) -> list[Settled]:
         if candidate.again:
             return self._answered(candidate, mark)
         ask, ledger = candidate.ask, self.ledger
@@ -83,16 +90,14 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(candidate, mark)
         if verdict is LEAVE_FIRST:
-            self._want(ask, mark, verdict)
-            return []
+            return self._want(ask, mark, verdict)
         if verdict.outcome is Outcome.DEFERRED and self.now_ms > self._deadline_ms(ask):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
-            verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=verdict.rule)
+            verdict = _expired(verdict.rule, verdict.remaining)
         settled = Settled(ask, mark, verdict)
         if verdict.outcome is not Outcome.DEFERRED:
             return [settled]
-        self._hold(ask, mark, verdict)
-        yielded = self._yield_least_urgent()
+        yielded = self._yield_to(self._hold(ask, mark, verdict))
         if yielded is None:
             return [settled]
         return [yielded] if yielded.mark == mark else [settled, yielded]
@@ -103,8 +108,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         return [] if held is None else list(self._look_again(held, candidate))
 
     def wake(self) -> list[Settled]:
-        """Look again at what is due now, the most urgent first, then the oldest."""
-        return self._again(held for held in self.ledger.held if held.due_ms <= self.now_ms)
+        """Look again at the most urgent of what is due, then the oldest.
+
+        What else is due waits for its own turn, which others' more urgent ones may come before.
+        """
+        return self._again(_by_urgency(self._due())[:1])
 
     def reconsider(self) -> list[Settled]:
         """Look again at everything held, after an event that may have changed the answer."""
@@ -116,20 +124,23 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         verdict = Verdict(Outcome.CANCELLED, reason)
         return [Settled(held.ask, held.mark, verdict) for held in ended]
 
+    def _due(self) -> list[Held]:
+        return [held for held in self.ledger.held if held.due_ms <= self.now_ms]
+
     def _again(self, chosen: Iterable[Held]) -> list[Settled]:
         return [settled for held in _by_urgency(chosen) for settled in self._look_again(held)]
 
     def _look_again(self, held: Held, answer: Candidate | None = None) -> Iterator[Settled]:
         self.ledger.held.remove(held)
         if self.now_ms > held.deadline_ms:
-            verdict = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=held.rule)
+            verdict = _expired(held.rule, left(self._case(held.ask)))
         else:
             verdict = self._decide(answer or Candidate(held.ask), held.mark)
         if verdict is LEAVE_FIRST:
-            self._still_wants(held)
+            self._still_wants(held, anew=answer is not None)
             return
         if verdict.reason is Reason.ACCOUNT_RESIGNED:
-            verdict = msgspec.structs.replace(verdict, outcome=Outcome.CANCELLED)
+            verdict = Verdict(Outcome.CANCELLED, verdict.reason, stage=verdict.stage)
         if verdict.outcome is Outcome.DEFERRED:
             changed = not _said_alike(self._hold(held.ask, held.mark, verdict), held)
         else:
@@ -143,15 +154,18 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
         if candidate.refusal is not None:
             return candidate.refusal
-        ask, ledger = candidate.ask, self.ledger
-        law, pair = self.laws[ask.kind], ledger.pairs.get(ask.account_id, NO_PAIR)
-        order = self.orders.on(ask, self.now_ms)
-        verdict = decide(Case(ledger, pair, ask, self.customer, law, self.now_ms, order))
+        case = self._case(candidate.ask)
+        verdict = decide(case)
         if verdict.send_by_ms is not None:
-            if law.leave and not is_good(candidate.leave_ms, law, self.now_ms):
+            if case.law.leave and not is_good(candidate.leave_ms, case.law, self.now_ms):
                 return LEAVE_FIRST
             self._reserve(candidate, mark, verdict.send_by_ms)
         return verdict
+
+    def _case(self, ask: Ask) -> Case:
+        law, pair = self.laws[ask.kind], self.ledger.pairs.get(ask.account_id, NO_PAIR)
+        order = self.orders.on(ask, self.now_ms)
+        return Case(self.ledger, pair, ask, self.customer, law, self.now_ms, order)
 
     def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
         ask, lag_ms = candidate.ask, send_by_ms - self.now_ms
@@ -175,24 +189,44 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         self.ledger.held.append(held)
         return held
 
-    def _want(self, ask: Ask, mark: int, verdict: Verdict) -> None:
-        """Hold an ask until its account answers."""
-        self._hold(ask, mark, verdict).asked = True
-        self.wanted.append(ask)
+    def _want(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
+        """Hold an ask until its account answers; the one that must yield to it."""
+        held = self._hold(ask, mark, verdict)
+        held.asked = True
+        yielded = self._yield_to(held)
+        if yielded is None or yielded.mark != mark:
+            self.wanted.append(ask)
+        return [] if yielded is None else [yielded]
 
-    def _still_wants(self, held: Held) -> None:
-        if not held.asked:
+    def _still_wants(self, held: Held, *, anew: bool) -> None:
+        """Hold on; `anew`: the answer that came was none, or had run out on its way."""
+        if anew or not held.asked:
             self.wanted.append(held.ask)
         waits = msgspec.structs.replace(held, due_ms=held.deadline_ms + 1, asked=True)
         self.ledger.held.append(waits)
 
-    def _yield_least_urgent(self) -> Settled | None:
+    def _yield_to(self, newcomer: Held) -> Settled | None:
+        """End the least urgent where more are held than may be; it may be the newcomer itself."""
         held = self.ledger.held
         if len(held) <= self.laws[0].max_held:
             return None
         least = _by_urgency(held)[-1]
         held.remove(least)
-        return Settled(least.ask, least.mark, no(Reason.TOO_MANY_HELD, rule="max_held"))
+        if least is not newcomer:  # which is remembered from its arrival on, and that is now
+            remember(self.ledger, least.mark, self.now_ms)
+        case = self._case(least.ask)
+        verdict = Verdict(
+            Outcome.DENIED,
+            Reason.TOO_MANY_HELD,
+            rule="max_held",
+            eligible_at_ms=decide(case).eligible_at_ms,
+            remaining=left(case),
+        )
+        return Settled(least.ask, least.mark, verdict)
+
+
+def _expired(rule: str | None, remaining: dict[str, int] | None) -> Verdict:
+    return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
 
 
 def _said_alike(one: Held, other: Held) -> bool:

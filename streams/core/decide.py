@@ -52,6 +52,15 @@ def decide(case: Case) -> Verdict:
     )
 
 
+def left(case: Case) -> dict[str, int]:
+    """How many contacts are left under each window with a limit, this one not made."""
+    ask, law = case.ask, case.law
+    contacts = live_contacts(case.ledger, ask.account_id)
+    return _remaining(
+        standings(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms), taken=0
+    )
+
+
 def _shadow(case: Case, contacts: Contacts) -> dict[str, str] | None:
     """What each shadow rule that binds would have said; None without any."""
     ask, law = case.ask, case.law

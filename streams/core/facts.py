@@ -11,12 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.kinds import Kind
-from streams.core.ledger import Friend, Ledger, Quiet, Said, State, ignore
+from streams.core.ledger import Contact, Friend, Ledger, Pair, Quiet, Said, State, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from streams.core.ledger import Contact, Pair
 
 
 def heard_ms(occurred_ms: int, now_ms: int) -> int:
@@ -43,26 +41,32 @@ def _settle(contact: Contact, occurred_ms: int, now_ms: int) -> None:
     contact.state, contact.mark = State.DELIVERED, 0
 
 
-def failed(ledger: Ledger, account: str, mark: int) -> Contact | None:
+def failed(ledger: Ledger, mark: int) -> Contact | None:
     """The message was not sent: it no longer counts, unless its delivery is told later.
 
-    The contact, where that is news; `account` is whose message it was.
+    The contact, where that is news. Whose it was, the ledger knows better than the receipt.
     """
     contact = _awaiting(ledger, mark)
     if contact is None or contact.state == State.RELEASED:
         return None
     contact.state = State.RELEASED
-    pair = ledger.pair(account)
-    if contact.kind == Kind.FRIEND_REQUEST and contact is _latest_request(pair):
+    pair = next(p for p in ledger.pairs.values() if any(c is contact for c in p.contacts))
+    if contact is not _latest(_made(pair, contact.kind)):
+        return contact  # what is still open came after it
+    if contact.kind == Kind.FRIEND_REQUEST:
         pair.asked_ms = 0
     elif contact.kind == Kind.TRANSFER:
         pair.giving = None
     return contact
 
 
-def _latest_request(pair: Pair) -> Contact | None:
-    requests = [c for c in pair.contacts if c.kind == Kind.FRIEND_REQUEST]
-    return max(requests, key=lambda contact: contact.decided_ms, default=None)
+def _made(pair: Pair, kind: int) -> list[Contact]:
+    """The pair's own contacts of a kind: not those of an account that handed the customer over."""
+    return [c for c in pair.contacts if c.kind == kind and not c.moved]
+
+
+def _latest(contacts: Iterable[Contact]) -> Contact | None:
+    return max(contacts, key=lambda contact: contact.decided_ms, default=None)
 
 
 def _awaiting(ledger: Ledger, mark: int) -> Contact | None:
@@ -120,7 +124,7 @@ def last_contact(ledger: Ledger, account: str) -> Contact | None:
     """
     pair = ledger.pairs.get(account)
     made = [] if pair is None else [c for c in pair.contacts if c.state != State.RELEASED]
-    return max(made, key=lambda contact: contact.decided_ms, default=None)
+    return _latest(made)
 
 
 def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
@@ -158,19 +162,36 @@ def told_hours(
 def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
     """The customer went over to another account: what was between them goes along.
 
-    Where the taker knew the customer already, both histories are kept. A transfer under way is
-    done. The giver knows the customer no longer.
+    Where the taker knew the customer already, both histories are kept. The transfer under way is
+    done; one that nobody asked us for counts as well. The giver knows the customer no longer, and
+    hurt them all the same.
     """
-    for contact in _under_way(ledger, account):
-        _settle(contact, occurred_ms, now_ms)
-    ledger.pair(account).giving = None
     if account == taker:
         return
-    giver = ledger.pairs.pop(account, None)
-    if giver is not None:
-        _merge(giver, ledger.pair(taker))
+    giver = ledger.pairs.pop(account, None) or Pair()
+    _settle(_carried_out(giver, heard_ms(occurred_ms, now_ms)), occurred_ms, now_ms)
+    _merge(giver, ledger.pair(taker))
+    if giver.hurt_ms:
+        ledger.pair(account).hurt_ms = giver.hurt_ms
     befriended(ledger, taker, occurred_ms, now_ms)
     unfriended(ledger, account, occurred_ms, now_ms)
+
+
+def _carried_out(giver: Pair, at_ms: int) -> Contact:
+    """The transfer that was done: the latest unheard of, else the latest that was said to have
+    failed, for a delivery beats a failure; else one of which we learn now.
+    """
+    for state in (State.RESERVED, State.RELEASED):
+        contact = _latest_transfer(giver, state)
+        if contact is not None:
+            return contact
+    contact = Contact(at_ms, 0, 0, Kind.TRANSFER)
+    giver.contacts.append(contact)
+    return contact
+
+
+def _latest_transfer(pair: Pair, state: State) -> Contact | None:
+    return _latest(c for c in _made(pair, Kind.TRANSFER) if c.state == state)
 
 
 def _merge(giver: Pair, taker: Pair) -> None:
@@ -185,14 +206,26 @@ def _merge(giver: Pair, taker: Pair) -> None:
     taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
 
 
-def transfer_failed(ledger: Ledger, account: str) -> None:
-    """The customer stays: the transfer under way no longer counts."""
-    for contact in _under_way(ledger, account):
+def transfer_failed(ledger: Ledger, account: str, taker: str) -> None:
+    """The customer stays: the transfer under way no longer counts.
+
+    A teller that knows the taker alone, as WeCom's event does, names it as both.
+    """
+    giver = ledger.pairs.get(account) if account != taker else _giver_to(ledger, taker)
+    if giver is None:
+        return
+    contact = _latest_transfer(giver, State.RESERVED)
+    if contact is not None:
         contact.state = State.RELEASED
-    ledger.pair(account).giving = None
+    giver.giving = None
 
 
-def _under_way(ledger: Ledger, account: str) -> list[Contact]:
-    pair = ledger.pairs.get(account)
-    contacts = [] if pair is None else pair.contacts
-    return [c for c in contacts if c.kind == Kind.TRANSFER and c.state == State.RESERVED]
+def _giver_to(ledger: Ledger, taker: str) -> Pair | None:
+    """Who began last to hand the customer over to this account."""
+    givers = [p for p in ledger.pairs.values() if p.giving is not None and p.giving.taker == taker]
+    return max(givers, key=_began_ms, default=None)
+
+
+def _began_ms(giver: Pair) -> int:
+    contact = _latest_transfer(giver, State.RESERVED)
+    return 0 if contact is None else contact.decided_ms

@@ -118,7 +118,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         windows=tuple(w for w in governing if not w.shadow),
         shadows=tuple(w for w in governing if w.shadow),
         reply=policy.reply if kind is Kind.REPLY else None,
-        silence=_section("silence", policy.silence, kind),
+        silence=_section("silence", _silence(policy), kind),
         quiet_hours=_section("quiet_hours", policy.quiet_hours, kind),
         suppression=_section("suppression", policy.suppression, kind),
         consent=policy.ask_first is not None and _passes("consent", kind),
@@ -132,6 +132,14 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         max_held=policy.max_held,
         retention=retention,
     )
+
+
+def _silence(policy: Policy) -> Silence | None:
+    """Kinds that silence cannot bind are no ignored marketing, either."""
+    section = policy.silence
+    if section is None:
+        return None
+    return msgspec.structs.replace(section, kinds=section.kinds & _PASSES["silence"])
 
 
 def _without_replies(window: Window) -> Window:
@@ -152,13 +160,14 @@ def _section(name: str, value: S | None, kind: Kind) -> S | None:
 
 
 def _retention(policy: Policy) -> Retention:
+    silence = _silence(policy)
     reach = [max((_reach(w) for w in policy.windows if w.kinds >> k & 1), default=0) for k in Kind]
     if policy.reply is not None:
         reach[Kind.REPLY] = max(reach[Kind.REPLY], policy.reply.within_ms)
     return Retention(
         keep_ms=tuple(max(needed, policy.remember_ms) for needed in reach),
         governed=mask_of(kind for kind in Kind if reach[kind]),
-        silent=policy.silence.kinds if policy.silence is not None else 0,
+        silent=silence.kinds if silence is not None else 0,
     )
 
 

@@ -14,6 +14,7 @@ from streams.core.ledger import Friend, State
 from streams.core.orders import RESIGNED, SUSPENDED
 from streams.core.policy import FOREVER
 from streams.core.reasons import (
+    ALREADY_THEIRS,
     CREDIT_OVER,
     CREDIT_USED_UP,
     TRANSFER_UNDER_WAY,
@@ -47,6 +48,8 @@ def _account_resigned(case: Case) -> Verdict | None:
 
 
 def _taker_unavailable(case: Case) -> Verdict | None:
+    if case.ask.to_account_id == case.ask.account_id:
+        return no(Reason.TAKER_UNAVAILABLE, wecom_errcode=ALREADY_THEIRS)
     gone = case.order.taker_status in {RESIGNED, SUSPENDED}
     return no(Reason.TAKER_UNAVAILABLE) if gone else None
 
@@ -150,7 +153,8 @@ def _held_out(case: Case) -> Verdict | None:
 
 _REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
     (lambda _: True, _deadline_passed),
-    (lambda _: True, _account_resigned),
+    # Customers of an account that is gone are what transfers are for.
+    (lambda law: law.kind is not Kind.TRANSFER, _account_resigned),
     (lambda law: law.kind is Kind.TRANSFER, _taker_unavailable),
     (lambda law: law.consent, _no_consent),
     (lambda law: law.disturbs, _erased),

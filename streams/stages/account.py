@@ -127,13 +127,16 @@ class _Batch:
     def _admit(
         self, enterprise: str, ask: Ask, customers: list[str], *, again: bool = False
     ) -> None:
-        """Where it needs no leave, or it is not for now, an ask goes straight on."""
+        """Where it needs no leave, or it is not for now, an ask goes straight on.
+
+        One that the customer stage wants leave for is for now: partitions' clocks differ a little.
+        """
         law = self.accounts.ruled(enterprise).laws[ask.kind]
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
         )
-        if not law.leave or not_now:
+        if not law.leave or (not_now and not again):
             self.accounts.pass_on(enterprise, ask, customers, again=again)
         elif ask.kind == Kind.TRANSFER:
             key = account_key(enterprise, ask.to_account_id or "")

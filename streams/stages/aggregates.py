@@ -59,11 +59,15 @@ class Words:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._campaigns: dict[tuple[str, str], CampaignWord | None] = {}
 
     def campaign(self, enterprise: str, campaign: str) -> CampaignWord | None:
         """How far a campaign may go; None before it is known here."""
-        value = self._state.get(_WORD + campaign_key(enterprise, campaign))
-        return None if value is None else _decode_campaign(value)
+        known = self._campaigns
+        if (enterprise, campaign) not in known:
+            value = self._state.get(_WORD + campaign_key(enterprise, campaign))
+            known[enterprise, campaign] = None if value is None else _decode_campaign(value)
+        return known[enterprise, campaign]
 
     def enterprise(self, enterprise: str) -> EnterpriseWord:
         """What all its accounts hold together."""
@@ -72,6 +76,7 @@ class Words:
 
     def first(self, enterprise: str, campaign: str) -> CampaignWord:
         """Know a campaign from now on, by the word that holds before any has come."""
+        self._campaigns.clear()
         self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(FIRST_WORD))
         return FIRST_WORD
 
@@ -80,6 +85,7 @@ class Words:
         if isinstance(news, EnterpriseTold):
             self._state.put(_WORD + enterprise_key(news.enterprise), _encode(news.word))
             return
+        self._campaigns.clear()
         key = _WORD + campaign_key(news.enterprise, news.campaign)
         if news.word is None:
             self._state.delete(key)

@@ -36,8 +36,8 @@ def waiting_customers(state: State) -> list[bytes]:
     return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
 
 
-class _Opened(msgspec.Struct, frozen=True, gc=False):
-    """A ledger in work, and how it stood before."""
+class _Opened(msgspec.Struct, gc=False):
+    """A ledger in work, and how it stood before; `wake`: the timer that is set for it."""
 
     desk: Desk
     value: bytes | None
@@ -67,6 +67,12 @@ class Books:
             opened = self._opened[key] = self._load(key)
             opened.desk.tidy()
         return opened.desk
+
+    def wake(self, key: bytes) -> Desk:
+        """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
+        desk = self.open(key)
+        self._opened[key].wake = None
+        return desk
 
     def close(self) -> int:
         """Store what was opened; by how many the held intents have grown."""

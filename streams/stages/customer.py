@@ -22,7 +22,7 @@ from streams.events.sweeps import Sweep, decode_sweep
 from streams.stages import balance
 from streams.stages.books import TIMER_HEAD, Books, waiting_customers
 from streams.stages.letters import dead_letter
-from streams.stages.noting import BINDING, note
+from streams.stages.noting import BINDING, QUIET, note
 from streams.stages.orders import note_standing
 from streams.stages.routing import forwarded
 from streams.stages.sayings import id_of_ask, saying
@@ -168,7 +168,7 @@ class _Batch:
             self._say(key, desk, desk.reconsider())
 
     def wake(self, key: bytes) -> None:
-        desk = self.books.open(key)
+        desk = self.books.wake(key)
         self._say(key, desk, desk.wake())
 
     def close(self) -> list[Output]:
@@ -200,7 +200,8 @@ class _Batch:
         if before is not None:
             undone = isinstance(event, Failed)
             self.telling.compare(desk.enterprise, before, ties_of(desk.ledger), undone=undone)
-        self._say(key, desk, desk.reconsider())
+        if not isinstance(event, QUIET):
+            self._say(key, desk, desk.reconsider())
 
     def _erase(self, record: Record, key: bytes) -> None:
         mark = self.stage.erasure.mark(key)

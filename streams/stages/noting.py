@@ -68,7 +68,7 @@ def _delivered(desk: Desk, data: events.Receipt) -> Counted | None:
 
 
 def _failed(desk: Desk, data: events.FailureReceipt) -> Counted | None:
-    contact = facts.failed(desk.ledger, data.account_id, mark_of(data.decision_id))
+    contact = facts.failed(desk.ledger, mark_of(data.decision_id))
     if contact is None:
         return None
     if data.reason == "not_friend":
@@ -121,7 +121,7 @@ def _transferred(desk: Desk, data: events.Transfer) -> None:
 
 
 def _transfer_failed(desk: Desk, data: events.Transfer) -> None:
-    facts.transfer_failed(desk.ledger, data.account_id)
+    facts.transfer_failed(desk.ledger, data.account_id, data.to_account_id)
 
 
 _NOTES: Final[dict[type, Callable[[Desk, Any], Counted | None]]] = {
@@ -150,3 +150,7 @@ BINDING: Final = (
     events.TransferFailed,
 )
 """Events that can make or undo what binds a customer and an account."""
+
+QUIET: Final = (events.Transferred,)
+"""Events after which what is held is not looked at again but at its own time: nobody shall get a
+message because of a handover."""

@@ -45,6 +45,7 @@ class Want:
     campaign: str | None = None
     not_before_ms: int | None = None
     deadline_ms: int | None = None
+    taker: str | None = None
 
 
 @dataclass
@@ -83,7 +84,9 @@ class Answer:
 
 @dataclass
 class Waiting:
-    """A held intent and what was last said of it."""
+    """A held intent and what was last said of it; `stirred`: the customer was handed over since,
+    which may have made it legal, and yet it waits for its own time.
+    """
 
     want: Want
     deadline_ms: int
@@ -91,6 +94,7 @@ class Waiting:
     rule: str | None
     eligible_at_ms: int | None
     due_ms: int
+    stirred: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -112,6 +116,10 @@ class Model:
     # --- what happens ---------------------------------------------------------------------------
 
     def arrives(self, want: Want) -> list[tuple[str, Answer]]:
+        """What is due has the first word, though its timer has not fired yet."""
+        return self.look_again(only_due=True) + self._arrives(want)
+
+    def _arrives(self, want: Want) -> list[tuple[str, Answer]]:
         known_ms = self.arrived.get(want.name)
         if any(w.want.name == want.name for w in self.waiting) or (
             known_ms is not None and self.now_ms < known_ms + self.policy.remember_ms
@@ -143,7 +151,11 @@ class Model:
             return []
         least = self._by_urgency(self.waiting)[-1]
         self.waiting.remove(least)
-        return [(least.want.name, Answer("denied", "too_many_held", "max_held"))]
+        self.arrived[least.want.name] = self.now_ms
+        judged = self._refused(least.want) or self._timed(least.want)
+        answer = Answer("denied", "too_many_held", "max_held", judged.eligible_at_ms)
+        answer.remaining = self.remaining(least.want, taken=False)
+        return [(least.want.name, answer)]
 
     @staticmethod
     def _by_urgency(waiting: list[Waiting]) -> list[Waiting]:
@@ -157,9 +169,12 @@ class Model:
                 continue
             self.waiting.remove(held)
             if self.now_ms > held.deadline_ms:
-                said.append((held.want.name, Answer("expired", "deadline_passed", held.rule)))
-                continue
-            answer = self.decide(held.want)
+                answer = Answer("expired", "deadline_passed", held.rule)
+                answer.remaining = self.remaining(held.want, taken=False)
+            else:
+                answer = self.decide(held.want)
+            if answer.outcome != "deferred":
+                self.arrived[held.want.name] = self.now_ms
             if answer.outcome != "deferred" or self._hold(held.want, answer) != held:
                 said.append((held.want.name, answer))
         return said
@@ -197,17 +212,61 @@ class Model:
         self.hours.append((min(occurred_ms, self.now_ms), hours, zone))
 
     def transferred(self, giver: str, taker: str, occurred_ms: int) -> None:
-        """rules.md 8: contacts in account scope, silence and suppression go to the taker."""
+        """rules.md 8: contacts in account scope, silence and suppression go to the taker; nothing
+        that waits is looked at.
+        """
+        at_ms = min(occurred_ms, self.now_ms)
+        self._sent(self._done(giver, at_ms), occurred_ms)
         for approval in self.approvals:
             if approval.account == giver:
-                if approval.want.kind == Kind.TRANSFER and not approval.failed:
-                    self._sent(approval, occurred_ms)
                 approval.account, approval.moved = taker, True
         self.interest = [(taker if a == giver else a, t) for a, t in self.interest]
-        self.hurts = [(taker if a == giver else a, t) for a, t in self.hurts]
+        self.hurts += [(taker, t) for a, t in self.hurts if a == giver]
         self.written = [(a, t) for a, t in self.written if a != giver]
-        at_ms = min(occurred_ms, self.now_ms)
         self.ties += [(taker, at_ms, True), (giver, at_ms, False)]
+        for held in self.waiting:
+            held.stirred = True
+
+    def _done(self, giver: str, at_ms: int) -> Approval:
+        """The transfer that was carried out: one that may still be, else one of which we were told
+        otherwise, else one made without us; of several the latest.
+        """
+        unheard = self._transfers(giver)
+        refused = [a for a in self._transfers(giver, failed=True)]
+        for transfers in (unheard, refused):
+            if transfers:
+                return transfers[-1]
+        name = f"without us {len(self.approvals)}"
+        self.approvals.append(Approval(Want(name, giver, Kind.TRANSFER), giver, at_ms, at_ms))
+        return self.approvals[-1]
+
+    def _transfers(self, giver: str, *, failed: bool = False) -> list[Approval]:
+        """The account's own transfers that nothing was heard of, or that failed; oldest first."""
+        return [
+            a
+            for a in self.approvals
+            if (a.account, a.want.kind, a.moved) == (giver, Kind.TRANSFER, False)
+            and a.delivered_ms is None
+            and a.failed == failed
+        ]
+
+    def transfer_failed(self, giver: str, taker: str) -> None:
+        """Named by its taker alone, it is the latest transfer to that one of which no end is known
+        and which was no account's last but one.
+        """
+        if giver == taker:
+            lasts = [self._last_transfer(account) for account in {a.account for a in self.approvals}]
+            meant = [a for a in lasts if a is not None and a.want.taker == taker]
+            transfers = sorted(meant, key=lambda a: a.decided_ms)
+        else:
+            transfers = self._transfers(giver)
+        if transfers:
+            transfers[-1].failed = True
+
+    def _last_transfer(self, giver: str) -> Approval | None:
+        own = self._transfers(giver) + self._transfers(giver, failed=True)
+        last = max(own, key=lambda a: a.decided_ms, default=None)
+        return last if last is not None and not last.failed else None
 
     # --- the decision ---------------------------------------------------------------------------
 
@@ -407,6 +466,7 @@ class Model:
             for a in self.approvals
             if a.counts_ms is not None
             and rule.kinds >> a.want.kind & 1
+            and a.want.kind in DISTURBS
             and a.account == want.account
             and a.decided_ms > heard_ms
         ]

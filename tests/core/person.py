@@ -18,7 +18,7 @@ from streams.core.ledger import dump, load
 from streams.core.policy import Calendar, Policy, Scope, Window
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.noting import note
+from streams.stages.noting import QUIET, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,13 @@ class Person:
         return mark
 
     def wake(self) -> list[Settled]:
+        """What the timer does when it fires now, and again as long as something is due."""
+        said = []
+        while (due_ms := self.next_ms()) is not None and due_ms <= self.now_ms:
+            said += self.wake_once()
+        return said
+
+    def wake_once(self) -> list[Settled]:
         """What the timer does when it fires now."""
         return self.desk(lambda desk: desk.wake())
 
@@ -228,7 +235,7 @@ class Person:
 
         def work(desk: Desk) -> list[Settled]:
             note(desk, event(**named, data=data))
-            return desk.reconsider()
+            return [] if event in QUIET else desk.reconsider()
 
         return self.desk(work)
 

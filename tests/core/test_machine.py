@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from streams.core.kinds import Kind, mask_of
+from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import (
     DAYS_IN_MONTH,
     FOREVER,
@@ -88,6 +88,10 @@ def windows(draw: st.DrawFn, name: str) -> Window:
     )
 
 
+def other(account: str) -> str:
+    return "b" if account == "a" else "a"
+
+
 def often(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return values | values | st.none()
 
@@ -120,7 +124,7 @@ def policies(draw: st.DrawFn) -> Policy:
 def silences() -> st.SearchStrategy[Silence]:
     return st.builds(
         Silence,
-        kinds=st.sampled_from([MARKETING, mask_of([Kind.MOMENT])]),
+        kinds=st.sampled_from([MARKETING, mask_of([Kind.MOMENT]), ALL_KINDS]),
         ignored=st.integers(1, 3),
         first_ms=st.sampled_from([HOUR, 5 * DAY]),
         factor=st.sampled_from([1.0, 1.5, 2.0]),
@@ -180,6 +184,7 @@ class Customer(RuleBasedStateMachine):
             campaign=campaign if kind in (Kind.BROADCAST, Kind.MOMENT) else None,
             not_before_ms=None if not_before is None else now_ms + not_before,
             deadline_ms=None if deadline is None else now_ms + deadline,
+            taker=other(account) if kind is Kind.TRANSFER else None,
         )
         self._arrives(want)
 
@@ -194,6 +199,15 @@ class Customer(RuleBasedStateMachine):
         self._arrives(
             Want(f"w{len(self.wants)}", account, Kind.REPLY, accepted_ms=self.model.now_ms)
         )
+
+    @rule(kind=st.sampled_from([Kind.DIRECT, Kind.MOMENT, Kind.TRANSFER]), step=st.sampled_from(STEPS))
+    def arrives_before_the_timers(self, kind: Kind, step: int) -> None:
+        """The partition has more timers due than fit into a batch."""
+        self.model.now_ms += step
+        self.person.at(self.model.now_ms)
+        taker = "b" if kind is Kind.TRANSFER else None
+        name = f"w{len(self.wants)}"
+        self._arrives(Want(name, "a", kind, 10, accepted_ms=self.model.now_ms, taker=taker))
 
     @precondition(lambda self: self.wants)
     @rule(which=pick)
@@ -218,6 +232,7 @@ class Customer(RuleBasedStateMachine):
             campaign_id=want.campaign,
             not_before_ms=want.not_before_ms,
             deadline_ms=want.deadline_ms,
+            to_account_id=want.taker,
         )
         self._same(self.person.arrives(ask), self.model.arrives(want))
 
@@ -297,9 +312,18 @@ class Customer(RuleBasedStateMachine):
     def is_handed_over(self, giver: str, *, really: bool) -> None:
         if not really:
             return
-        taker = "b" if giver == "a" else "a"
-        self.model.transferred(giver, taker, self.model.now_ms)
-        self._noted(self.person.transferred(giver, taker))
+        self.model.transferred(giver, other(giver), self.model.now_ms)
+        assert self.person.transferred(giver, other(giver)) == []
+
+    @precondition(lambda self: not self.honest)
+    @rule(giver=accounts, really=st.booleans(), by_taker=st.booleans())
+    def stays(self, giver: str, *, really: bool, by_taker: bool) -> None:
+        """A transfer failed; some tellers know the taker alone."""
+        if not really:
+            return
+        named = other(giver) if by_taker else giver
+        self.model.transfer_failed(named, other(giver))
+        self._noted(self.person.transfer_failed(named, other(giver)))
 
     def _noted(self, settled: list[Settled]) -> None:
         self._same(settled, self.model.look_again(only_due=False))
@@ -351,7 +375,7 @@ class Customer(RuleBasedStateMachine):
         for held in self.model.waiting:
             assert now_ms <= held.deadline_ms
             assert now_ms < held.due_ms
-            assert self.model.too_early(held.want, now_ms) is not None
+            assert held.stirred or self.model.too_early(held.want, now_ms) is not None
 
     @invariant()
     def no_cap_is_exceeded(self) -> None:

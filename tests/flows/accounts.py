@@ -257,3 +257,51 @@ def complain(scene: Scene, times: int) -> None:
     for number in range(times):
         name = f"angry-{scene.world.now_ms}-{number}"
         scene.hear("complained", name, event_id=name)
+
+
+@flow(ceilings=CEILINGS | {"relations": CEILINGS["relations"] | {"start": 2, "enterprise": 2}})
+def an_enterprise_at_its_ceiling_grows_by_a_new_version_of_its_policy(scene: Scene) -> None:
+    for number, account in enumerate(("one", "two")):
+        who = {"account_id": account, "initiated_by": "customer"}
+        scene.hear("friend_added", f"c{number}", **who)
+    scene.at("2s")
+    assert scene.everything("enterprise-limits")[-1]["relations"] == 2
+    scene.ask("f", "x", kind="friend_request")
+    denied = scene.decisions("f", "x")[0]
+    assert (denied["reason"], denied["wecom_errcode"]) == ("enterprise_ceiling", 40099)
+    relations = CEILINGS["relations"] | {"start": 2, "enterprise": 4}
+    scene.policy(2, ceilings=CEILINGS | {"relations": relations})
+    scene.ask("g", "x", kind="friend_request")
+    scene.expect("g", "approved ok", customer="x")
+
+
+@flow(ceilings=CEILINGS)
+def a_new_policy_is_told_of_every_account_it_governs(scene: Scene) -> None:
+    scene.hear("friend_added", "x", initiated_by="customer")
+    assert scene.limits("xiaoer")["relations_ceiling"] == 3
+    scene.policy(2)
+    scene.at("1s")
+    told = scene.limits("xiaoer")
+    assert "relations_ceiling" not in told
+    assert told["policy_version"] == 2
+
+
+@flow(ceilings=CEILINGS)
+def a_customer_who_is_erased_is_no_relation_any_more(scene: Scene) -> None:
+    scene.hear("friend_added", "x", initiated_by="customer")
+    assert scene.limits("xiaoer")["relations"] == 1
+    value = scene.interaction("erase", "x")
+    scene.put("interactions", f"{scene.enterprise}/x".encode(), value)
+    assert scene.limits("xiaoer")["relations"] == 0
+
+
+@flow(ceilings=CEILINGS, quiet_hours={"kinds": ["friend_request"], "from": "21:00", "to": "08:00"})
+def an_add_held_over_night_counts_for_the_day_it_is_sent(scene: Scene) -> None:
+    scene.at("12h")
+    scene.ask("f", "a", "b", "c", kind="friend_request")
+    assert scene.limits("xiaoer")["adds_today"] == 0
+    scene.at("22h")
+    sent = [m["decided_at_ms"] for m in scene.sent("friend_request")]
+    assert len(sent) == 2
+    assert all(at_ms >= scene.start_ms + 22 * 3_600_000 for at_ms in sent)
+    assert scene.limits("xiaoer")["adds_today"] == 2

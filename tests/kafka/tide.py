@@ -36,7 +36,11 @@ class Tide:
         self._options, self._names = options, Topics(prefix)
         self._sources = {
             self._names.rules_state: (self._names.policies, self._names.controls),
-            self._names.account_state: (self._names.intents,),
+            self._names.account_state: (
+                self._names.intents,
+                self._names.account_news,
+                self._names.sweeps,
+            ),
             self._names.customer_state: (
                 self._names.candidates,
                 self._names.interactions,

@@ -1,0 +1,103 @@
+"""Laws of campaigns: nobody before their stage, nothing while paused, and counts as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from streams.topics import CAMPAIGN_STATUS, INTENTS, INTERACTIONS
+from tests.accounts.past import APPROVED
+from tests.accounts.ties import Ties
+from tests.accounts.units import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.accounts.past import Entry, Past
+
+
+def faults(past: Past) -> Iterator[str]:
+    """Messages before their time, stages that go back, counts that are wrong."""
+    for entry in past.of(*APPROVED):
+        campaign = entry.data.get("campaign_id")
+        sections = past.sections("canary", entry.moment)
+        if campaign and sections and all(entry.data["kind"] in s["kinds"] for s in sections):
+            yield from _too_soon(past, entry, campaign, sections)
+    yield from _goes_back(past)
+    yield from _miscounted(past)
+
+
+def place_of(campaign: str, customer: str) -> float:
+    """A customer's fixed place in [0, 1) of a campaign."""
+    named = f"{campaign}/{customer}".encode()
+    return int.from_bytes(blake2b(named, digest_size=8, person=b"canary").digest(), "big") / 2**64
+
+
+def _too_soon(
+    past: Past, entry: Entry, campaign: str, sections: list[dict[str, Any]]
+) -> Iterator[str]:
+    key = f"{entry.data['enterprise_id']}/{campaign}"
+    told = [e.data for e in past.standing(CAMPAIGN_STATUS, key, entry.moment) if e.data]
+    said = f"{entry.key} {entry.data['kind']} of {campaign} at {entry.moment}"
+    phases = {data["phase"] for data in told}
+    if phases and not phases - {"paused", "killed"}:
+        yield f"{said}, and the campaign is {phases}"
+    first = share(max(sections[0]["steps"][0], sections[-1]["steps"][0]))
+    released = max((data["released"] for data in told), default=first)
+    place = place_of(campaign, entry.data["customer_id"])
+    if place >= released:
+        yield f"{said} to {entry.data['customer_id']} ({place:.2f}), and {released} is released"
+
+
+def _goes_back(past: Past) -> Iterator[str]:
+    last: dict[str, dict[str, Any]] = {}
+    for entry in past.of(CAMPAIGN_STATUS):
+        before = last.get(entry.key)
+        if before and entry.data:
+            if entry.data["released"] < before["released"]:
+                yield f"{entry.key} goes back to {entry.data['released']} at {entry.moment}"
+            if before["phase"] == "killed" != entry.data["phase"]:
+                yield f"{entry.key} was killed and is {entry.data['phase']} at {entry.moment}"
+        last[entry.key] = entry.data
+
+
+def _miscounted(past: Past) -> Iterator[str]:
+    """At each rest: approved and delivered of a campaign, and the largest size that was named."""
+    ties, sums, sizes = Ties(), Counter[tuple[str, str]](), Counter[str]()
+    told: dict[str, dict[str, Any]] = {}
+    rest = 0
+    for entry in past.entries:
+        if entry.moment[0] != rest:
+            yield from _unlike(told, sums, sizes, rest)
+            rest = entry.moment[0]
+        if entry.topic == CAMPAIGN_STATUS:
+            told[entry.key] = entry.data
+        elif entry.topic in APPROVED:
+            ties.approved(entry.data)
+            sums[_key(entry.data), "approved"] += 1
+        elif entry.topic == INTERACTIONS:
+            message = ties.messages.get(entry.data.get("decision_id", ""))
+            if ties.heard(entry) and entry.type == "delivered" and message:
+                sums[_key(message), "delivered"] += 1
+        elif entry.topic == INTENTS and past.sections("canary", entry.moment):
+            key = _key(entry.data)
+            sizes[key] = max(sizes[key], entry.data.get("campaign_size", 0))
+
+
+def _key(data: dict[str, Any]) -> str:
+    return f"{data['enterprise_id']}/{data.get('campaign_id')}"
+
+
+def _unlike(
+    told: dict[str, dict[str, Any]],
+    sums: Counter[tuple[str, str]],
+    sizes: Counter[str],
+    rest: int,
+) -> Iterator[str]:
+    for key, data in told.items():
+        for what in ("approved", "delivered"):
+            if data and data[what] != sums[key, what]:
+                yield f"{key}: {what} {data[what]} is told, it is {sums[key, what]}, rest {rest}"
+        if data and (data.get("size") or 0) < sizes[key]:
+            yield f"{key}: size {data.get('size')} is told, {sizes[key]} was named, rest {rest}"

@@ -1,0 +1,86 @@
+"""Laws of orders: what nobody may send while an operator, a brake or an account's status forbids it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from streams.topics import ACCOUNT_LIMITS, CONTROLS, INTERACTIONS
+from tests.accounts.past import APPROVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.accounts.past import Entry, Past
+
+
+def faults(past: Past) -> Iterator[str]:
+    """Messages that should have waited."""
+    commands = Commands(past)
+    for entry in past.of(*APPROVED):
+        said = f"{entry.key} {entry.data['kind']} to {entry.data['customer_id']} at {entry.moment}"
+        if commands.over(entry, "pause"):
+            yield f"{said}, under a pause"
+        if _stopped(past, entry):
+            yield f"{said}, and the account is stopped"
+    yield from _forbidden(past)
+
+
+class Commands:
+    """The operators' controls that were surely known at each rest."""
+
+    def __init__(self, past: Past) -> None:
+        self._given = past.of(CONTROLS)
+        self._rests = [entry.moment[0] for entry in self._given]
+
+    def over(self, entry: Entry, action: str) -> bool:
+        """Whether a control of this kind is over a message, and was before its rest."""
+        known = bisect_left(self._rests, entry.moment[0])
+        if known < len(self._rests) and self._rests[known] == entry.moment[0]:
+            return False
+        held: dict[str, dict[str, Any]] = {}
+        for given in self._given[:known]:
+            held[given.data["scope"]] = given.data
+        return any(
+            data["action"] == action and data.get("until_ms", 1 << 62) > entry.at_ms
+            for scope, data in held.items()
+            if scope in _scopes(entry.data)
+        )
+
+
+def _scopes(data: dict[str, Any]) -> set[str]:
+    enterprise = data["enterprise_id"]
+    named = {f"{enterprise}/{what}/{data.get(f'{what}_id')}" for what in ("account", "campaign")}
+    return {"*", enterprise, f"{enterprise}/kind/{data['kind']}", *named}
+
+
+def _stopped(past: Past, entry: Entry) -> bool:
+    """Whether all that is told of the account says that it may not send this."""
+    told = past.standing(ACCOUNT_LIMITS, entry.key, entry.moment)
+    grades = {limits.data["grade"] for limits in told}
+    if not grades or grades - {"paused", "off"}:
+        return False
+    sections = past.sections("brake", entry.moment)
+    braked = bool(sections) and all(entry.data["kind"] in s["kinds"] for s in sections)
+    return braked or (grades == {"off"} and entry.data["kind"] == "friend_request")
+
+
+def _forbidden(past: Past) -> Iterator[str]:
+    """Messages of accounts that are suspended or gone; words of one time contradict each other."""
+    words: dict[str, list[Entry]] = {}
+    for entry in past.of(INTERACTIONS, *APPROVED):
+        if entry.type == "account_status":
+            words.setdefault(entry.key, []).append(entry)
+        elif entry.topic in APPROVED:
+            word = _word(words.get(entry.key, ()), entry)
+            if word == "suspended" or (word == "resigned" and entry.data["kind"] != "transfer"):
+                yield f"{entry.key} is {word} and sends {entry.data['kind']} at {entry.moment}"
+
+
+def _word(told: Any, entry: Entry) -> str | None:
+    known = [t for t in told if t.moment < entry.moment]
+    if len(known) < len(told):
+        return None
+    newest_ms = max((t.data["occurred_at_ms"] for t in known), default=0)
+    words = {t.data["status"] for t in known if t.data["occurred_at_ms"] == newest_ms}
+    return words.pop() if len(words) == 1 else None

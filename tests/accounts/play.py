@@ -1,0 +1,185 @@
+"""A plot, played on the broker-less driver; what is judged afterwards is on the topics alone.
+
+Rules of this file: it puts records in and moves the clock. What a sender or a customer does next
+depends on what was approved, and on nothing else of the engine's.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.topics import INTENTS, INTERACTIONS, TOPICS
+from tests.accounts.plot import ACCOUNTS, DAY_MS, ENTERPRISE, MINUTE_MS
+from tests.flows import events
+from tests.flows.scene import Scene
+from tests.flows.test_flows import check_balance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from tests.accounts.plot import Step
+    from tests.flows.world import DriverWorld
+
+APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
+OPEN_SKY: Final[list[dict[str, Any]]] = [
+    {},
+    {"pacing": {"kinds": ["broadcast"], "burst": "5s", "red": "10/s"}
+     | dict.fromkeys(("new", "green", "amber"), "10/s")},
+]
+"""Policies under which nothing waits for long."""
+
+
+class Player:
+    """Plays steps and notes where the world came to rest: `rests`, as (records by then, time)."""
+
+    def __init__(self, world: DriverWorld) -> None:
+        self.world = world
+        self.rests: list[tuple[int, int]] = []
+        self._scene = Scene(world, ENTERPRISE, self._rested)
+        self._sent: dict[int, bytes] = {}
+        self._answered: set[str] = set()
+        self._scopes: set[str] = set()
+        self._version = 0
+
+    def play(self, steps: Iterable[Step], crashes: Collection[int] = ()) -> None:
+        """Play them in turn, with a crash after those numbered."""
+        for number, step in enumerate(steps):
+            self._play(step)
+            if number in crashes:
+                self.world.crash()
+
+    def clear(self, sky: int) -> None:
+        """Take away all that may be in anybody's way, and give it ten minutes."""
+        self._move(1)
+        for scope in sorted(self._scopes):
+            self._control(0, "resume", scope, None)
+        for account in ACCOUNTS:
+            self._status(10**6, account, "reinstated")
+        self._policy(0, OPEN_SKY[sky])
+        self._move(10 * MINUTE_MS)
+
+    def drain(self) -> None:
+        """Let everything come to its end: no deadline and no memory is longer."""
+        self._move(200 * DAY_MS)
+
+    def _play(self, step: Step) -> None:
+        plays: dict[str, Callable[..., None]] = {
+            "ask": self._ask,
+            "hear": self._hear,
+            "receipts": self._receipts,
+            "status": self._status,
+            "control": self._control,
+            "policy": self._policy,
+            "move": self._move,
+            "together": self._together,
+        }
+        plays[step[0]](*step[1:])
+
+    def _rested(self) -> None:
+        check_balance(self.world)
+        self.rests.append((len(self.world.driver._order), self.world.now_ms))
+
+    def _together(self, steps: list[Step]) -> None:
+        with self._scene.together():
+            for step in steps:
+                self._play(step)
+
+    def _move(self, ms: int) -> None:
+        self.world.advance(self.world.now_ms + ms)
+        self._scene.rest()
+
+    def _policy(self, _: int, sections: dict[str, Any]) -> None:
+        self._version += 1
+        self._scene.policy(self._version, **sections)
+
+    def _control(self, number: int, action: str, scope: str, lasts_ms: int | None) -> None:
+        self._scopes.add(scope)
+        more = {} if lasts_ms is None else {"until_ms": self.world.now_ms + lasts_ms}
+        self._scene.control(scope, action=action, **more)
+
+    def _status(self, _: int, account: str, word: str) -> None:
+        self._scene.tell_status(account, word)
+
+    def _ask(  # noqa: PLR0913, PLR0917 - a step
+        self,
+        number: int,
+        account: str,
+        kind: str,
+        customers: tuple[str, ...],
+        more: dict[str, Any],
+        times: dict[str, int],
+    ) -> None:
+        value = self._sent.get(number)
+        if value is None:
+            absolute = {name: self.world.now_ms + ms for name, ms in times.items()}
+            told = more | absolute
+            value = self._scene.intent(f"i{number}", *customers, kind=kind, account=account, **told)
+            self._sent[number] = value
+        self._scene.put(INTENTS, events.key(ENTERPRISE, account), value)
+
+    def _hear(
+        self, number: int, what: str, customer: str, account: str, more: dict[str, Any]
+    ) -> None:
+        value = self._sent.get(number)
+        if value is None:
+            told = {"account_id": account} | more
+            value = self._scene.interaction(what, customer, f"e{number}", **told)
+            self._sent[number] = value
+        self._scene.put(INTERACTIONS, events.key(ENTERPRISE, customer), value)
+
+    # --- what senders and customers say of messages -----------------------------------------------
+
+    def _receipts(self, number: int, sent: float, hurt: float) -> None:
+        """Of every approved message not reported yet: some delivered, some not, some regretted."""
+        found = [record for topic in APPROVED for record in self.world.read(topic)]
+        for record in sorted(found, key=lambda r: r.sequence):  # type: ignore[attr-defined]
+            data = orjson.loads(record.value or b"")["data"]
+            if data["decision_id"] not in self._answered:
+                self._answered.add(data["decision_id"])
+                self._report(number, data, sent, hurt)
+
+    def _report(self, number: int, data: dict[str, Any], sent: float, hurt: float) -> None:
+        share = _share(number, data["decision_id"])
+        kind, names = data["kind"], {"decision_id": data["decision_id"]}
+        failure = names | {"reason": "not_friend" if share > 0.95 else "not_sent"}  # noqa: PLR2004
+        if share >= sent:
+            if share > 0.3:  # noqa: PLR2004
+                self._say("failed", data, failure)
+                if share > 0.97:  # noqa: PLR2004
+                    self._say("delivered", data, names)
+            return
+        if kind == "friend_request":
+            answer = "friend_added" if share < sent * 0.7 else "friend_refused"
+            self._say(answer, data, {"initiated_by": "account"} if share < sent * 0.7 else {})
+        elif kind == "transfer":
+            answer = "transferred" if share < sent * 0.6 else "transfer_failed"
+            more = {} if answer == "transferred" else {"reason": "customer_refused"}
+            self._say(answer, data, more | {"to_account_id": data["to_account_id"]})
+        else:
+            self._delivered(data, names, share, sent * hurt)
+
+    def _delivered(
+        self, data: dict[str, Any], names: dict[str, str], share: float, hurt: float
+    ) -> None:
+        self._say("delivered", data, names)
+        if share < 0.1:  # noqa: PLR2004
+            self._say("delivered", data, names)
+        if share < hurt:
+            self._say("blocked" if share < hurt * 0.2 else "complained", data, {})
+        elif share > 0.7:  # noqa: PLR2004
+            self._say("message_received", data, {})
+
+    def _say(self, what: str, data: dict[str, Any], more: dict[str, Any]) -> None:
+        told = {"account_id": data["account_id"]} | more
+        name = f"{what}-{data['decision_id']}"
+        value = self._scene.interaction(what, data["customer_id"], name, **told)
+        self._scene.put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)
+
+
+def _share(number: int, name: str) -> float:
+    """A place in [0, 1) that is the same in every world."""
+    digest = blake2b(f"{number} {name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -1,0 +1,104 @@
+"""Leave: which kinds need their account's, what is asked for, and how long it is good."""
+
+from __future__ import annotations
+
+from streams.core.ask import Ask, Candidate
+from streams.core.customer import Desk
+from streams.core.kinds import KIND_NAMES, Kind
+from streams.core.law import laws_of
+from streams.core.ledger import Ledger
+from streams.core.policy import Policy
+from streams.core.reasons import Outcome, Reason
+from streams.core.verdict import Verdict
+from streams.policies import packaged
+from tests.core.person import DAY, HOUR, MINUTE, NOON, policy, rolling
+
+WECOM = packaged("wecom")[1]
+
+
+def desk(law: Policy, ledger: Ledger, now_ms: int = NOON) -> Desk:
+    return Desk(ledger, "e", "c", laws_of(law), now_ms)
+
+
+def ask(kind: Kind = Kind.BROADCAST, name: str = "i", **more: int) -> Ask:
+    return Ask(name, "s", "a", kind, 50, deny=False, accepted_ms=NOON, **more)  # type: ignore[arg-type]
+
+
+def paced(**parts: object) -> Policy:
+    return policy(rolling(1, DAY), pacing=WECOM.pacing, ceilings=WECOM.ceilings, **parts)
+
+
+def test_the_packaged_policy_asks_leave_of_what_its_account_counts() -> None:
+    named = {KIND_NAMES[law.kind] for law in laws_of(WECOM) if law.leave}
+    assert named == {"broadcast", "moment", "friend_request", "transfer"}
+    assert not any(law.leave for law in laws_of(policy()))
+
+
+def test_without_leave_an_ask_is_held_in_silence_and_asked_for_once() -> None:
+    ledger = Ledger()
+    here = desk(paced(), ledger)
+    assert here.judge(Candidate(ask()), 1) == []
+    assert here.wanted == [ask()]
+    assert [held.asked for held in ledger.held] == [True]
+    again = desk(paced(), ledger, NOON + MINUTE)
+    assert again.reconsider() == []
+    assert again.wanted == []
+
+
+def test_leave_approves_what_was_held_for_it() -> None:
+    ledger = Ledger()
+    desk(paced(), ledger).judge(Candidate(ask()), 1)
+    (settled,) = desk(paced(), ledger).judge(Candidate(ask(), NOON, again=True), 1)
+    assert settled.verdict.outcome is Outcome.APPROVED
+    assert ledger.held == []
+
+
+def test_an_answer_for_what_is_no_longer_held_is_nobody_s() -> None:
+    assert desk(paced(), Ledger()).judge(Candidate(ask(), NOON, again=True), 1) == []
+
+
+def test_a_window_that_filled_while_leave_was_asked_holds_the_ask_again() -> None:
+    ledger = Ledger()
+    desk(paced(), ledger).judge(Candidate(ask()), 1)
+    desk(paced(), ledger).judge(Candidate(ask(Kind.DIRECT, "other")), 2)
+    (settled,) = desk(paced(), ledger).judge(Candidate(ask(), NOON, again=True), 1)
+    assert (settled.verdict.outcome, settled.verdict.reason) == (
+        Outcome.DEFERRED,
+        Reason.WINDOW_FULL,
+    )
+    assert [held.asked for held in ledger.held] == [False]
+
+
+def test_the_account_s_refusal_is_said_in_its_own_words_and_a_repeat_is_a_duplicate() -> None:
+    ledger = Ledger()
+    refusal = Verdict(Outcome.DENIED, Reason.ACCOUNT_CEILING, stage="account")
+    candidate = Candidate(ask(Kind.FRIEND_REQUEST), refusal=refusal)
+    (first,) = desk(paced(), ledger).judge(candidate, 1)
+    (second,) = desk(paced(), ledger).judge(candidate, 1)
+    assert first.verdict == refusal
+    assert second.verdict.outcome is Outcome.DUPLICATE
+
+
+def test_what_waits_for_leave_too_long_expires() -> None:
+    ledger = Ledger()
+    late = ask(deadline_ms=NOON + HOUR)
+    desk(paced(), ledger).judge(Candidate(late), 1)
+    (settled,) = desk(paced(), ledger, NOON + HOUR + 1).wake()
+    assert settled.verdict.outcome is Outcome.EXPIRED
+
+
+def test_leave_for_a_friend_request_is_good_for_its_calendar_day() -> None:
+    midnight = NOON + 12 * HOUR
+    request = ask(Kind.FRIEND_REQUEST)
+    for now_ms, wanted in ((midnight - 1, 0), (midnight, 1)):
+        here = desk(paced(), Ledger(), now_ms)
+        here.judge(Candidate(request, NOON), 1)
+        assert len(here.wanted) == wanted
+    broadcast = desk(paced(), Ledger(), midnight)
+    broadcast.judge(Candidate(ask(), NOON), 1)
+    assert broadcast.wanted == []
+
+
+def test_what_is_braked_waits_and_what_is_called_for_goes_on() -> None:
+    law = laws_of(WECOM)
+    assert {KIND_NAMES[one.kind] for one in law if one.braked} == {"direct", "broadcast", "moment"}
