@@ -53,8 +53,8 @@ def control_event(  # noqa: PLR0913 (one argument for each field)
 async def publish(settings: Settings, scope: str, event: bytes) -> None:
     """Send it, keyed by its scope, and wait until every replica has it. Raises KafkaError."""
     producer = AIOKafkaProducer(**settings.client_options(), enable_idempotence=True, acks="all")
-    await producer.start()
     try:
+        await producer.start()
         topic = Topics(settings.prefix).controls
         await producer.send_and_wait(topic, event, key=scope.encode())
     finally:

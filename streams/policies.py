@@ -173,8 +173,8 @@ async def _values(settings: Settings, topic: str) -> list[bytes]:
     """Every record that stands on the topic now."""
     values: list[bytes] = []
     consumer = AIOKafkaConsumer(**settings.client_options(), auto_offset_reset="earliest")
-    await consumer.start()
     try:
+        await consumer.start()
         await _must_exist(consumer, topic)
         # The topic has one partition, because the order of policies counts for everybody.
         partition = TopicPartition(topic, 0)
@@ -205,8 +205,8 @@ async def _write(settings: Settings, topic: str, name: str, document: dict[str, 
         "data": document,
     }
     producer = AIOKafkaProducer(**settings.client_options(), acks="all", enable_idempotence=True)
-    await producer.start()
     try:
+        await producer.start()
         await producer.send_and_wait(topic, orjson.dumps(event), key=name.encode())
     finally:
         await producer.stop()

@@ -39,7 +39,7 @@ def control(*arguments: str) -> Result:
 
 def test_help_names_every_command() -> None:
     said = run("--help").output
-    for command in ("topics", "worker", "policy", "control", "kafka", "demo"):
+    for command in ("topics", "worker", "policy", "control", "acls", "kafka", "demo"):
         assert f"\n  {command} " in said
     assert "DECORUM_SETTINGS" in said
 
@@ -52,6 +52,7 @@ def test_help_names_every_command() -> None:
         ["policy", "check"],
         ["policy", "publish"],
         ["control"],
+        ["acls"],
         ["kafka"],
         ["demo"],
     ],

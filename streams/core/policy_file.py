@@ -58,6 +58,12 @@ _DEADLINE_MS: Final = dict.fromkeys(KIND_NAMES, DAY_MS) | {"broadcast": 7 * DAY_
 _REMEMBER_MS: Final = 48 * HOUR_MS
 _MAX_HELD: Final = 20
 
+_MOST_HELD: Final = 150
+"""What a customer's held intents may come to: the longest that the contract allows are 23 kB each,
+and a ledger must fit into one record of its changelog, 4 MiB."""
+
+_WHY_SO_FEW: Final = "for all that one customer's held intents are stored in one record of 4 MiB"
+
 _LONGEST_MEMORY_MS: Final = 30 * DAY_MS
 """Every intent is remembered for each of its customers; producers retry for hours, not months."""
 
@@ -112,7 +118,7 @@ def _head(in_force: int | None) -> dict[str, Field]:
             "validity_ms", policy_sections.by_kind(_VALIDITY_MS), _in_order(_VALIDITY_MS)
         ),
         "deadline": Field("deadline_ms", policy_sections.deadline(), _in_order(_DEADLINE_MS)),
-        "max_held": Field("max_held", whole(1, 1_000), _MAX_HELD),
+        "max_held": Field("max_held", whole(1, _MOST_HELD, _WHY_SO_FEW), _MAX_HELD),
     }
 
 

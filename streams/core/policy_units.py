@@ -160,14 +160,15 @@ def _nearest_zone(value: object, known: Iterable[str]) -> str:
     return f"; did you mean `{spelled[near[0]]}`?" if near else ""
 
 
-def whole(least: int, most: int) -> Parse[int]:
-    """A whole number between two bounds, both allowed."""
+def whole(least: int, most: int, why: str = "") -> Parse[int]:
+    """A whole number between two bounds, both allowed; `why` there is the upper one."""
+    bounds = f"from {least} to {most}{why and f', {why}'}"
 
     def parse(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Refused.because(f"{show(value)} is not a whole number")
         if not least <= value <= most:
-            raise Refused.because(f"{show(value)} is out of range: from {least} to {most}")
+            raise Refused.because(f"{show(value)} is out of range: {bounds}")
         return value
 
     return parse

@@ -25,6 +25,8 @@ MIDNIGHT: Final = datetime(2026, 11, 27, tzinfo=ZONE)
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
+FULL: Final = 4_988
+"""Contacts of the founder's account: a dozen short of what WeCom and the packaged policy allow."""
 KNOWN_BY: Final = ((1, 50), (2, 25), (3, 14), (4, 7), (6, 4))
 """How many accounts have a customer as a contact, and for how many customers in a hundred."""
 
@@ -42,7 +44,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Day:
-    """How large and how long. The shares of each kind grow with the number of customers."""
+    """How large and how long; at least three accounts. What is sent grows with the customers."""
 
     customers: int = 5_000
     accounts: int = 20
@@ -54,6 +56,21 @@ class Day:
     def start_ms(self) -> int:
         """When it begins, UTC milliseconds."""
         return at(self.begins)
+
+    @property
+    def founder(self) -> str:
+        """The account with nearly all the contacts it may have."""
+        return next(iter(self.contacts))
+
+    @property
+    def hunter(self) -> str:
+        """The account that asks more people to be its contacts than anybody else."""
+        return list(self.contacts)[1]
+
+    @property
+    def rogue(self) -> str:
+        """The account that goes wrong."""
+        return list(self.contacts)[2]
 
     @property
     def end_ms(self) -> int:
@@ -78,10 +95,24 @@ class Day:
         """Every (account, customer) who know each other: popular customers appear more often."""
         return [(a, customer) for a, customers in self.contacts.items() for customer in customers]
 
+    @property
+    def relations(self) -> list[tuple[str, str]]:
+        """Every (account, customer) at the day's start: the pairs, and the founder's old contacts
+        of whom nobody wants anything today.
+        """
+        missing = FULL - len(self.contacts[self.founder])
+        old = [(self.founder, f"old-{number:04}") for number in range(1, missing + 1)]
+        return self.pairs + old
+
 
 def at(time_of_day: timedelta) -> int:
     """A time of the demo's first day, past 24 h of the next, as UTC milliseconds."""
     return int((MIDNIGHT + time_of_day).timestamp() * 1000)
+
+
+def moment_of(random: Random, from_hour: int, to_hour: int) -> int:
+    """Some millisecond in [from, to) of the demo's first day; hours past 24 are of the next."""
+    return at(timedelta(hours=from_hour)) + random.randrange((to_hour - from_hour) * HOUR_MS)
 
 
 def intent(at_ms: int, source: str, name: str, data: dict[str, Any]) -> Event:

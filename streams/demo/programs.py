@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams.demo.day import HOUR_MS, MINUTE_MS, at, intent, interaction
+from streams.demo.campaigns import autumn, lottery, moments, rogue_account, store_invitations
+from streams.demo.day import HOUR_MS, MINUTE_MS, at, intent, interaction, moment_of
 from streams.topics import INTENTS
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from streams.demo.day import Day, Event
 
-AUDIENCE: Final = 200
-"""Customers of one broadcast or Moments intent."""
 CREDITS_ASKED: Final = 7
 """Answers of a talkative colleague to one question: more than a policy is likely to grant."""
 NOW_OR_NEVER: Final = 0.25
@@ -33,6 +32,10 @@ NIGHT: Final = range(24, 32)
 """Hours in which a quarter as many orders move as by day."""
 LOOP: Final = 14
 """Notices that a shop in a loop sends to one customer."""
+HUNTED: Final = 34
+"""People whom one account asks to be its contacts: more than it may in a day."""
+WANTED: Final = 30
+"""People whom the account without room asks."""
 MARKETING: Final = ["direct", "broadcast", "moment"]
 
 
@@ -45,52 +48,19 @@ def events_of(day: Day, partitions: int) -> list[Event]:
     return sorted(events, key=lambda event: event.at_ms)
 
 
-def morning_campaign(day: Day, random: Random) -> Iterator[Event]:
-    """Every account broadcasts; nobody minds waiting."""
-    data = {"campaign_id": "autumn", "priority": 40}
-    return _campaign(day, random, (9, 11), 0.6, data)
-
-
-def evening_campaign(day: Day, random: Random) -> Iterator[Event]:
-    """A second one, worth nothing after nine in the evening."""
-    data = {"campaign_id": "evening", "priority": 60, "deadline_ms": at(timedelta(hours=21))}
-    return _campaign(day, random, (15, 17), 0.5, data)
-
-
-def _campaign(
-    day: Day, random: Random, hours: tuple[int, int], share: float, data: dict[str, Any]
-) -> Iterator[Event]:
-    audience = {a: random.sample(c, round(len(c) * share)) for a, c in day.contacts.items()}
-    size = max(1, sum(map(len, audience.values())))
-    more, name = {"kind": "broadcast", "campaign_size": size, **data}, data["campaign_id"]
-    for account, customers in audience.items():
-        at_ms = _moment(random, *hours)
-        for number, chunk in enumerate(_chunks(customers)):
-            ask = {"account_id": account, "customer_ids": chunk, "content_ref": f"coupon/{name}"}
-            name_of = f"{name}-{account}-{number}"
-            yield intent(at_ms + number * MINUTE_MS, "crm/campaigns", name_of, {**more, **ask})
-
-
-def moments(day: Day, random: Random) -> Iterator[Event]:
-    """Posts in the customers' Moments: two a day, and a few accounts that cannot stop."""
-    for place, (account, customers) in enumerate(day.contacts.items()):
-        for number in range(5 if place % 8 == 0 else 2):
-            name = f"post-{account}-{number}"
-            shown_to = random.sample(customers, round(len(customers) * 0.4))
-            at_ms = _moment(random, 10, 21)
-            data = {"account_id": account, "kind": "moment", "campaign_id": name, "priority": 30}
-            data |= {"campaign_size": max(1, len(shown_to)), "deadline_ms": at_ms + 5 * HOUR_MS}
-            for part, chunk in enumerate(_chunks(shown_to)):
-                yield intent(
-                    at_ms, "crm/moments", f"{name}-{part}", {**data, "customer_ids": chunk}
-                )
+def acquaintances(day: Day, _: Random) -> Iterator[Event]:
+    """Who knows whom when the day begins."""
+    for number, (account, customer) in enumerate(day.relations):
+        data = {"account_id": account, "customer_id": customer, "initiated_by": "customer"}
+        name = f"knows-{number}"
+        yield interaction(day.start_ms, "crm/contacts", name, "friend_added", data)
 
 
 def coupons(day: Day, random: Random) -> Iterator[Event]:
     """Coupons one by one, from before breakfast to midnight: the loudest program of all."""
     for number in range(round(day.customers * 1.4)):
         account, customer = random.choice(day.pairs)
-        at_ms = _moment(random, 6, 24)
+        at_ms = moment_of(random, 6, 24)
         data: dict[str, Any] = {"kind": "direct", "priority": random.choice((30, 50, 70))}
         if random.random() < NOW_OR_NEVER:
             data["if_not_now"] = "deny"
@@ -108,7 +78,7 @@ def orders(day: Day, random: Random) -> Iterator[Event]:
     for number in range(round(day.customers * 1.1)):
         hour = random.choice(hours)
         pair = random.choice(day.pairs)
-        yield _order(f"order-{number}", _moment(random, hour, hour + 1), *pair)
+        yield _order(f"order-{number}", moment_of(random, hour, hour + 1), *pair)
     account, customer = random.choice(day.pairs)
     for number in range(LOOP):
         yield _order(f"stuck-{number}", at(timedelta(hours=13, minutes=number)), account, customer)
@@ -124,14 +94,14 @@ def service_desk(day: Day, random: Random) -> Iterator[Event]:
     """Customers write and are answered; some are answered too often, some without having asked."""
     for number in range(round(day.customers * 0.25)):
         account, customer = random.choice(day.pairs)
-        asked_ms = _moment(random, 7, 23)
+        asked_ms = moment_of(random, 7, 23)
         who = {"account_id": account, "customer_id": customer}
         yield interaction(asked_ms, "wecom", f"said-{number}", "message_received", who)
         for turn in range(CREDITS_ASKED if number % 20 == 0 else random.choice((1, 1, 2))):
             at_ms = asked_ms + (turn + 1) * random.randrange(3, 20) * MINUTE_MS
             yield _reply(f"answer-{number}-{turn}", at_ms, account, customer)
     for number in range(round(day.customers * 0.03)):
-        yield _reply(f"hello-{number}", _moment(random, 8, 22), *random.choice(day.pairs))
+        yield _reply(f"hello-{number}", moment_of(random, 8, 22), *random.choice(day.pairs))
 
 
 def _reply(name: str, at_ms: int, account: str, customer: str) -> Event:
@@ -142,13 +112,18 @@ def _reply(name: str, at_ms: int, account: str, customer: str) -> Event:
 def friend_requests(day: Day, random: Random) -> Iterator[Event]:
     """Accounts ask customers of others to become contacts; some two accounts ask the same one."""
     accounts = list(day.contacts)
-    for number in range(round(day.customers * 0.12)):
-        customer = f"wm-{random.randint(1, day.customers):05}"
+    for number in range(round(day.customers * 0.03)):
         for turn in range(random.choice((1, 1, 2))):
-            account = random.choice(accounts)
-            data = {"account_id": account, "kind": "friend_request", "customer_ids": [customer]}
-            name = f"lead-{number}-{turn}"
-            yield intent(_moment(random, 8, 23), "sales/leads", name, data)
+            yield _lead(day, random, f"lead-{number}-{turn}", random.choice(accounts))
+    for account, most in ((day.hunter, HUNTED), (day.founder, WANTED)):
+        for number in range(most):
+            yield _lead(day, random, f"{account}-{number}", account)
+
+
+def _lead(day: Day, random: Random, name: str, account: str) -> Event:
+    customer = f"wm-{random.randint(1, day.customers):05}"
+    data = {"account_id": account, "kind": "friend_request", "customer_ids": [customer]}
+    return intent(moment_of(random, 9, 20), "sales/leads", name, data)
 
 
 def wishes(day: Day, random: Random) -> Iterator[Event]:
@@ -159,13 +134,18 @@ def wishes(day: Day, random: Random) -> Iterator[Event]:
         if number % 2:
             data = {"customer_id": customer, "kinds": [], "allowed": True}
             data["quiet_hours"] = {"from": "19:00", "to": "10:00"}
-        yield interaction(_moment(random, 7, 20), "app/settings", f"wish-{number}", "consent", data)
+        yield interaction(
+            moment_of(random, 7, 20), "app/settings", f"wish-{number}", "consent", data
+        )
 
 
 PROGRAMS: Final[tuple[Callable[[Day, Random], Iterator[Event]], ...]] = (
-    morning_campaign,
-    evening_campaign,
+    acquaintances,
+    autumn,
+    lottery,
+    store_invitations,
     moments,
+    rogue_account,
     coupons,
     orders,
     service_desk,
@@ -199,13 +179,3 @@ def mistakes(events: Sequence[Event], day: Day, random: Random, partitions: int)
 def _crc32(event: Event, partitions: int) -> int:
     """Where librdkafka would put it by default."""
     return zlib.crc32(event.key or b"") % partitions
-
-
-def _moment(random: Random, from_hour: int, to_hour: int) -> int:
-    """Some millisecond in [from, to) of the demo's first day; hours past 24 are of the next."""
-    return at(timedelta(hours=from_hour)) + random.randrange((to_hour - from_hour) * HOUR_MS)
-
-
-def _chunks(customers: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(customers), AUDIENCE):
-        yield customers[start : start + AUDIENCE]

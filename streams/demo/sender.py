@@ -2,7 +2,7 @@
 
 The sender obeys the contract: it sends an approved message once and never after `send_by_ms`, and
 says what became of it. Receipts may be late, repeated or missing; customers may click, complain,
-block or opt out. All of it is drawn from the decision's id, so that a message has one fate.
+block or opt out, and their programs tell of it twice at times. All of it is drawn from the decision's id, so that a message has one fate.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.demo.campaigns import BAIT_REF, LOTTERY_REF
 from streams.demo.day import HOUR_MS, MINUTE_MS, interaction
 from streams.demo.programs import MARKETING
 
@@ -23,10 +24,12 @@ FAILS: Final = 0.03
 LATE: Final = 0.04
 REPEATED: Final = 0.03
 LOST: Final = 0.01
-CLICKS: Final = 0.1
-COMPLAINS: Final = 0.003
-BLOCKS: Final = 0.002
-OPTS_OUT: Final = 0.002
+CLICKS: Final = 0.15
+COMPLAINS: Final = 0.0003
+BLOCKS: Final = 0.0002
+OPTS_OUT: Final = 0.0005
+RUDE: Final = {LOTTERY_REF: 0.06, BAIT_REF: 0.12}
+"""How many complain about what should never have been sent."""
 ANSWERS: Final = 0.5
 ACCEPTS: Final = 0.4
 
@@ -89,15 +92,20 @@ def _reactions(message: Mapping[str, Any], now_ms: int, random: Random) -> Itera
     if message["kind"] not in MARKETING:
         return []
     for what, share, more in (
+        ("complained", _complaints(message), {"decision_id": message["decision_id"]}),
         ("engaged", CLICKS, {"action": "click"}),
-        ("complained", COMPLAINS, {"decision_id": message["decision_id"]}),
         ("blocked", BLOCKS, {}),
         ("consent", OPTS_OUT, {"kinds": MARKETING, "allowed": False}),
     ):
         if drawn < share:
-            return [_reaction(message, now_ms, random, what, more)]
+            told = _reaction(message, now_ms, random, what, more)
+            return [told, told] if random.random() < REPEATED else [told]
         drawn -= share
     return []
+
+
+def _complaints(message: Mapping[str, Any]) -> float:
+    return RUDE.get(message.get("content_ref") or "", COMPLAINS)
 
 
 def _answer(message: Mapping[str, Any], now_ms: int, random: Random) -> Event:

@@ -19,6 +19,7 @@ from streams.core.policy_book import EVERYONE, PolicyBook
 from streams.core.policy_file import parse_policy
 from streams.events.decode import decode_control
 from streams.events.envelope import Envelope, Refused
+from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.sweeps import Sweep
 from streams.stages.letters import dead_letter
 from streams.stages.sweeping import tell_everybody
@@ -138,8 +139,12 @@ def _accept_control(record: Record, state: State) -> Sweep:
 
 
 def _document_of(record: Record) -> object:
+    value = record.value or b""
+    if len(value) > MAX_RECORD_BYTES:
+        message = f"$: {len(value)} bytes are more than the limit of {MAX_RECORD_BYTES}"
+        raise _Broken(message)
     try:
-        event = _decode(record.value or b"")
+        event = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise _Broken(str(fault)) from fault
     if event.type != POLICY_TYPE:

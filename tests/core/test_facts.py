@@ -376,14 +376,14 @@ def test_handover_to_itself_changes_nothing() -> None:
 
 
 def test_handover_of_a_customer_never_met_is_no_harm() -> None:
-    person = Person(policy(rolling(1, DAY)))
+    person = Person(policy(rolling(1, DAY, kinds=MARKETING)))
     person.transferred("a", "b")
     assert person.ask(Kind.DIRECT, "b").outcome == "approved"
 
 
 @pytest.mark.rule("R8.7")
 def test_receipts_find_their_contact_after_a_handover() -> None:
-    person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT)))
+    person = Person(policy(rolling(1, DAY, scope=Scope.ACCOUNT, kinds=MARKETING)))
     intent = person.approved(Kind.DIRECT, "a")
     person.transferred("a", "b")
     person.failed(intent, account="a")
