@@ -71,10 +71,14 @@ class CampaignBook(msgspec.Struct, array_like=True):
 
 
 class CampaignWord(msgspec.Struct, frozen=True, array_like=True):
-    """What every account partition knows of a campaign: steps 0 to `step` are released."""
+    """What every account partition knows of a campaign: steps 0 to `step` are released.
+
+    `size`: the largest audience its owner was told of.
+    """
 
     step: int = 0
     phase: Phase = Phase.CANARY
+    size: int | None = None
 
 
 class CampaignStatus(msgspec.Struct, frozen=True):
@@ -115,7 +119,7 @@ def dump(book: CampaignBook) -> bytes:
 
 def word_of(book: CampaignBook) -> CampaignWord:
     """What account partitions are to know of it."""
-    return CampaignWord(book.step, book.phase)
+    return CampaignWord(book.step, book.phase, book.size)
 
 
 def releases(word: CampaignWord, step: int) -> bool:

@@ -80,6 +80,15 @@ class EnterpriseWord(msgspec.Struct, frozen=True, array_like=True):
         """Messages received for each delivered; None without deliveries."""
         return self.received / self.delivered if self.delivered else None
 
+    def others(self, delivered: int, received: int) -> float | None:
+        """The reply rate without an account's own messages; None where there are no others.
+
+        An account is compared with the others: alone, or with its own counts in sums that come a
+        little later, it would stay just below itself for ever.
+        """
+        rest = self.delivered - delivered
+        return max(0, self.received - received) / rest if rest > 0 else None
+
 
 class EnterpriseStatus(msgspec.Struct, frozen=True):
     """How an enterprise stands, as it is told."""

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 
 def needs_leave(policy: Policy, kind: Kind) -> bool:
-    """Whether a message of this kind must pass its account's queue or count first."""
+    """Whether a message of this kind must pass its account's queue or count first.
+
+    What may become a relation is counted even while no ceiling governs it: one that comes later
+    must find the count.
+    """
     if kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}:
-        return policy.ceilings is not None
+        return True
     paced, staged = policy.pacing, policy.canary
     bound = (paced.kinds if paced else 0) | (staged.kinds if staged else 0)
     return bool(bound >> kind & 1)

@@ -92,7 +92,7 @@ def moments(day: Day, random: Random) -> Iterator[Event]:
 
 
 def rogue_account(day: Day, random: Random) -> Iterator[Event]:
-    """Somebody pastes bait to a list of contacts; the greetings of the same account are harmless."""
+    """Somebody pastes bait to a list of contacts; the greetings that follow are harmless."""
     contacts = random.sample(day.contacts[day.rogue], len(day.contacts[day.rogue]))
     half = len(contacts) // 2
     for name, hour, chosen in (

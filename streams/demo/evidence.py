@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from streams.core.kinds import KIND_NAMES
+from streams.demo.account_side import AccountSide
 from streams.events.intents import INTENT_TYPE
 from streams.lane.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, approved
@@ -72,6 +73,7 @@ class Evidence:
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
+        self.accounts = AccountSide()
         self.asks: dict[Name, Ask] = defaultdict(Ask)
         self.asked = 0
         self.kinds_asked: Counter[str] = Counter()
@@ -101,13 +103,17 @@ class Evidence:
         elif topic == DECISIONS:
             self._decision(orjson.loads(record.value or b"")["data"])
         elif topic == INTERACTIONS:
-            self._receipt(orjson.loads(record.value or b""))
+            event = orjson.loads(record.value or b"")
+            self._receipt(event)
+            self.accounts.interaction(event, record.timestamp)
         elif topic == DEAD_LETTERS:
             self._letter(orjson.loads(record.value or b"")["data"])
         elif topic in APPROVED:
             data = orjson.loads(record.value or b"")["data"]
             self.approved.append(data)
             self.misplaced += APPROVED[topic] != data["kind"]
+        else:
+            self.accounts.add(topic, record)
 
     def _intent(self, record: Record) -> None:
         event = _readable(record.value or b"")

@@ -2,7 +2,8 @@
 
 The sender obeys the contract: it sends an approved message once and never after `send_by_ms`, and
 says what became of it. Receipts may be late, repeated or missing; customers may click, complain,
-block or opt out, and their programs tell of it twice at times. All of it is drawn from the decision's id, so that a message has one fate.
+block or opt out, and their programs tell of it twice at times. All of it is drawn from the
+decision's id, so that a message has one fate.
 """
 
 from __future__ import annotations

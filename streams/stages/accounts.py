@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from streams.core.account import book as books
 from streams.core.account.law import account_law_of
 from streams.core.ask import Candidate
+from streams.core.campaign import CampaignWord, Phase, is_staged
 from streams.core.reasons import Outcome
 from streams.events.asks import encode_candidate
 from streams.events.keys import account_key, customer_key
@@ -112,16 +115,19 @@ class Accounts:
             admission.account.add(Slice(enterprise, ask, chosen, step, deadline_ms, again))
 
     def _meet(self, enterprise: str, ask: Ask) -> None:
-        """Tell a campaign's owner of it when this partition sees it first."""
+        """Tell a campaign's owner of it, and of a larger audience than was known."""
         canary, campaign = self.ruled(enterprise).policy.canary, ask.campaign_id or ""
         if canary is None or not canary.kinds >> ask.kind & 1:
             return
-        if self.words.campaign(enterprise, campaign) is None:
-            self.words.first(enterprise, campaign)
-            output = campaign_output(
-                self._topics, self._router, enterprise, campaign, self._now_ms, ask.campaign_size
-            )
-            self.outputs.append(output)
+        word, size = self.words.campaign(enterprise, campaign), ask.campaign_size
+        if word is not None and (size is None or size <= (word.size or 0)):
+            return
+        if word is None:
+            phase = Phase.CANARY if is_staged(canary, size) else Phase.FULL
+            word = CampaignWord(phase=phase)
+        self.words.assume(enterprise, campaign, replace(word, size=size))
+        at = (enterprise, campaign, self._now_ms, size)
+        self.outputs.append(campaign_output(self._topics, self._router, *at))
 
     def end(self, key: bytes, places: Iterable[Place], verdict: Verdict) -> None:
         """Take places out of an account's queue and hand them on with a refusal."""
@@ -144,7 +150,8 @@ class Accounts:
         self.outputs += self.bulletin.enterprises()
 
     def _review(self, key: bytes, account: Account, ruled: Ruled) -> None:
-        reply_rate = self.words.enterprise(account.enterprise).reply_rate
+        own = account.book.green
+        reply_rate = self.words.enterprise(account.enterprise).others(own.delivered, own.received)
         changes = books.review(account.book, ruled.account, reply_rate, self._now_ms)
         if changes:
             self.changed(key, changes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account import book as books
 from streams.core.account import pacing
-from streams.core.campaign import FIRST_WORD, Phase, is_staged, releases, step_of
+from streams.core.campaign import FIRST_WORD, Phase, releases, step_of
 from streams.core.controls import Action
 from streams.core.kinds import Kind
 from streams.core.orders import RESIGNED, SUSPENDED
@@ -89,7 +89,7 @@ class Admission:
         if canary is None or campaign is None or not canary.kinds >> ask.kind & 1:
             return {0: customers}
         word = self._word(campaign)
-        if word.phase is Phase.FULL or not is_staged(canary, ask.campaign_size):
+        if word.phase is Phase.FULL:
             return {0: customers}
         found: dict[int, list[str]] = {}
         for customer in customers:

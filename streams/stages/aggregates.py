@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core import campaign as campaigns
 from streams.core import enterprise as enterprises
-from streams.core.campaign import FIRST_WORD, CampaignFacts, CampaignWord
+from streams.core.campaign import CampaignFacts, CampaignWord
 from streams.core.enterprise import EnterpriseWord
 from streams.events.keys import campaign_key, enterprise_key
 from streams.events.limits import encode_campaign_status, encode_enterprise_limits
@@ -74,11 +74,10 @@ class Words:
         value = self._state.get(_WORD + enterprise_key(enterprise))
         return _NOBODY if value is None else _decode_enterprise(value)
 
-    def first(self, enterprise: str, campaign: str) -> CampaignWord:
-        """Know a campaign from now on, by the word that holds before any has come."""
+    def assume(self, enterprise: str, campaign: str, word: CampaignWord) -> None:
+        """Go by this word from now on, until the owner's comes."""
         self._campaigns.clear()
-        self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(FIRST_WORD))
-        return FIRST_WORD
+        self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(word))
 
     def told(self, news: CampaignTold | EnterpriseTold) -> None:
         """Take a word over."""
@@ -131,10 +130,11 @@ class Aggregates:
         if not facts and campaigns.is_forgotten(book, self._now_ms):
             yield from self._forget(key, enterprise, name)
             return
-        moved = book.noted_ms == 0
+        before = campaigns.word_of(book) if book.noted_ms else None
         for one in facts:
-            moved |= campaigns.note(book, law, one, self._now_ms)
-        moved |= campaigns.review(book, law, self._now_ms)
+            campaigns.note(book, law, one, self._now_ms)
+        campaigns.review(book, law, self._now_ms)
+        word = campaigns.word_of(book)
         value = campaigns.dump(book)
         self._set_timer(key, campaigns.next_review_ms(book, law, self._now_ms))
         if value != self._state.get(key):
@@ -142,8 +142,8 @@ class Aggregates:
             status = campaigns.status_of(book, law, self._now_ms)
             said = encode_campaign_status(enterprise, name, status, policy.version, self._now_ms)
             yield self._status(enterprise, name, said)
-        if moved:
-            yield from self._tell(CampaignTold(enterprise, name, campaigns.word_of(book)))
+        if word != before:
+            yield from self._tell(CampaignTold(enterprise, name, word))
 
     def _forget(self, key: bytes, enterprise: str, name: str) -> Iterator[Output]:
         self._state.delete(key)

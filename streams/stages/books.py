@@ -125,6 +125,12 @@ class Books:
             self._state.set_timer(after.due_ms, _timer_name(after, key))
 
 
+def timer_of(desk: Desk, key: bytes) -> tuple[int, bytes] | None:
+    """Time and name of the timer that this customer needs; None where nothing is held."""
+    wake = next_wake(desk.ledger)
+    return None if wake is None else (wake.due_ms, _timer_name(wake, key))
+
+
 def _timer_name(wake: Wake, key: bytes) -> bytes:
     """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
     return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key

@@ -7,6 +7,7 @@ no rule lives here. Each ledger is opened once a batch and closed once.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from streams.core.kinds import KIND_NAMES, Kind
@@ -20,7 +21,7 @@ from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews, encode_news
 from streams.events.sweeps import Sweep, decode_sweep
 from streams.stages import balance
-from streams.stages.books import TIMER_HEAD, Books, waiting_customers
+from streams.stages.books import TIMER_HEAD, Books, timer_of, waiting_customers
 from streams.stages.letters import dead_letter
 from streams.stages.noting import BINDING, QUIET, note
 from streams.stages.orders import note_standing
@@ -86,11 +87,10 @@ class CustomerStage:
     ) -> Iterable[Output]:
         """Look again at the held intents whose time has come, or that a sweep comes to."""
         batch = _Batch(self, state, now_ms)
+        batch.wake([timer for timer in due if not is_sweep(timer)])
         for timer in due:
             if is_sweep(timer):
                 batch.go_on(partition, timer)
-            else:
-                batch.wake(timer.name[TIMER_HEAD:])
         return batch.close()
 
 
@@ -167,9 +167,22 @@ class _Batch:
             desk = self.books.open(key)
             self._say(key, desk, desk.reconsider())
 
-    def wake(self, key: bytes) -> None:
-        desk = self.books.wake(key)
-        self._say(key, desk, desk.wake())
+    def wake(self, timers: Sequence[Due]) -> None:
+        """Look at one intent a timer, and at a customer's next ones in their turn.
+
+        What comes after the last of these timers may come after others' that did not fit into the
+        batch: it keeps a timer of its own.
+        """
+        turns = [(timer.due_ms, timer.name) for timer in timers]  # in order, and so a heap
+        last = turns[-1] if turns else None
+        while turns:
+            _, name = heappop(turns)
+            key = name[TIMER_HEAD:]
+            desk = self.books.wake(key)
+            self._say(key, desk, desk.wake())
+            turn = timer_of(desk, key)
+            if last is not None and turn is not None and turn <= last:
+                heappush(turns, turn)
 
     def close(self) -> list[Output]:
         held = self.books.close()

@@ -51,8 +51,7 @@ def waiting(past: Past) -> Iterator[str]:
     """What is still deferred: for a past in which nothing was in the way in the end."""
     last: dict[_Ask, dict[str, Any]] = {}
     for entry in past.of(DECISIONS):
-        if entry.data["outcome"] != "duplicate":
-            last[entry.data["intent_id"], entry.data["customer_id"]] = entry.data
+        last[entry.data["intent_id"], entry.data["customer_id"]] = entry.data
     later = {
         entry.name
         for entry in past.of(INTENTS)

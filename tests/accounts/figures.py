@@ -50,6 +50,8 @@ class _Recount:
         self.adds: list[dict[str, Any]] = []
         self.told: dict[str, dict[str, Any]] = {}
         self.policy: Entry | None = None
+        self.doubted: set[str] = set()
+        """Accounts that came back in the very moment in which something was told of them."""
 
     def take(self, entry: Entry) -> None:
         """One record."""
@@ -63,20 +65,26 @@ class _Recount:
                 if self.past.sections("ceilings", entry.moment):
                     self.adds.append(entry.data)
         elif entry.type == "account_status":
-            self._status(entry.data, entry.at_ms)
+            self._status(entry)
         elif entry.topic == INTERACTIONS:
             self._heard(entry)
 
-    def _status(self, data: dict[str, Any], now_ms: int) -> None:
-        account, at_ms = data["account_id"], min(data["occurred_at_ms"], now_ms)
+    def _status(self, entry: Entry) -> None:
+        data = entry.data
+        account, at_ms = data["account_id"], min(data["occurred_at_ms"], entry.at_ms)
         rank = ["active", "reinstated", "suspended", "resigned"].index(data["status"])
         if (at_ms, rank) <= self.word.get(account, (0, 0)):
             return
         self.word[account] = at_ms, rank
         if data["status"] == "reinstated":
             self.since_ms[account] = at_ms
+            if self._is_crowded(entry.moment):
+                self.doubted.add(account)
             for key in [k for k in self.counts if k[0] == account and k[2] <= at_ms]:
                 del self.counts[key]
+
+    def _is_crowded(self, moment: Moment) -> bool:
+        return sum(e.moment == moment for e in self.past.of(INTERACTIONS)) > 1
 
     def _heard(self, entry: Entry) -> None:
         data, now_ms = entry.data, entry.at_ms
@@ -137,9 +145,10 @@ class _Recount:
     def _right(self, account: str, now_ms: int) -> Iterator[tuple[str, float | None]]:
         policy = self.policy.data if self.policy else {}
         yield "relations", self.ties.relations(account)
-        yield "adds_today", self._adds(account, policy, now_ms)
+        if "ceilings" in policy:
+            yield "adds_today", self._adds(account, policy, now_ms)
         reputation = policy.get("reputation")
-        if reputation is None:
+        if reputation is None or account in self.doubted:
             return
         red, green = reputation["red"], reputation["green"]
         delivered, hurt = self._sums(account, reputation, red["over"], now_ms)

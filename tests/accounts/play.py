@@ -43,6 +43,7 @@ class Player:
         self._answered: set[str] = set()
         self._scopes: set[str] = set()
         self._version = 0
+        self._zone = "UTC"
 
     def play(self, steps: Iterable[Step], crashes: Collection[int] = ()) -> None:
         """Play them in turn, with a crash after those numbered."""
@@ -93,7 +94,8 @@ class Player:
 
     def _policy(self, _: int, sections: dict[str, Any]) -> None:
         self._version += 1
-        self._scene.policy(self._version, **sections)
+        self._zone = sections.get("time_zone", self._zone)
+        self._scene.policy(self._version, **sections | {"time_zone": self._zone})
 
     def _control(self, number: int, action: str, scope: str, lasts_ms: int | None) -> None:
         self._scopes.add(scope)

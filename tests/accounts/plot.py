@@ -69,7 +69,6 @@ ALWAYS: Final = {
     "suppression": {"kinds": ["direct", "broadcast", "moment"], "account": "2h", "enterprise": "1h"},
 }
 OTHERS: Final[dict[str, list[Any]]] = {
-    "ceilings": [CEILINGS, CEILINGS, None],
     "brake": [BRAKE, BRAKE, None],
     "pacing": [PACING, PACING, PACING | {"new": "3/s", "burst": "10s"}, None],
     "canary": [CANARY, CANARY, CANARY | {"hold": "2h"}, None],
@@ -85,8 +84,11 @@ class Plot:
 
     def __init__(self, seed: int) -> None:
         self.dice = Random(seed)
-        self.zone = self.dice.choice(["UTC", "Asia/Shanghai"])
-        self.reputation = self.dice.choice([REPUTATION, REPUTATION, None])
+        self.lasting = {
+            "time_zone": self.dice.choice(["UTC", "Asia/Shanghai"]),
+            "reputation": self.dice.choice([REPUTATION, REPUTATION, None]),
+            "ceilings": self.dice.choice([CEILINGS, CEILINGS, None]),
+        }
         self.number = 0
         self.made: list[Step] = []
 
@@ -111,7 +113,7 @@ class Plot:
         campaign = None
         if kind in {"broadcast", "moment"} and dice.random() < 0.7:  # noqa: PLR2004
             campaign = more["campaign_id"] = dice.choice(CAMPAIGNS)
-            size = dice.choice([None, 4, 14, 14, 14])
+            size = dice.choice([None, 4] + [14] * 8)
             more |= {} if size is None else {"campaign_size": size}
         more["priority"] = dice.choice(PRIORITIES[campaign])
         if kind == "transfer":
@@ -176,7 +178,7 @@ class Plot:
         return "control", self._next(), action, scope, lasts_ms
 
     def _policy(self) -> Step:
-        sections = ALWAYS | {"time_zone": self.zone, "reputation": self.reputation}
+        sections = ALWAYS | self.lasting
         sections |= {name: self.dice.choice(choice) for name, choice in OTHERS.items()}
         written = {name: section for name, section in sections.items() if section is not None}
         return "policy", self._next(), written

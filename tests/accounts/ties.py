@@ -100,16 +100,17 @@ class Ties:
 
     def _receipt(self, what: str, data: dict[str, Any]) -> bool:
         message = self.messages.get(data["decision_id"])
-        if message is None or message["state"] == "delivered" or message["kind"] == "transfer":
+        if message is None or message["state"] in {"delivered", what}:
             return False
-        if message["state"] == what:
-            return False
+        if what == "delivered" and message["kind"] == "transfer":
+            return False  # it has only begun
         message["state"] = what
         if what == "failed":
             pair = message["customer_id"], message["account_id"]
-            if self.asked.get(pair, {}).get("decision_id") == message["decision_id"]:
-                del self.asked[pair]
-                self.failed.add(message["decision_id"])
+            self.failed.add(message["decision_id"])
+            for kept in (self.asked, self.handed):
+                if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
+                    del kept[pair]
             if data["reason"] == "not_friend":
                 self.friends.pop(pair, None)
         return True

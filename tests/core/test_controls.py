@@ -78,6 +78,28 @@ def test_of_equal_orders_the_widest_is_told(action: Action) -> None:
     assert applies(found) is None
 
 
+@pytest.mark.rule("R7.4")
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.BRAKE])
+def test_of_equal_orders_the_one_that_ends_last_is_told(action: Action) -> None:
+    ends = [order(action, scope, NOON + n) for n, scope in enumerate(WIDEST_FIRST, start=1)]
+    assert applies(book(*ends)) is ends[-1]
+    assert applies(book(*reversed(ends))) is ends[-1]
+    endless = order(action, "*")
+    assert applies(book(*ends[1:], endless)) is endless
+
+
+@pytest.mark.rule("R7.4")
+def test_of_orders_that_end_together_the_widest_is_told() -> None:
+    together = [order(Action.PAUSE, scope, NOON + 1) for scope in reversed(WIDEST_FIRST)]
+    assert applies(book(*together)) is together[-1]
+
+
+@pytest.mark.rule("R7.4")
+def test_a_pause_that_ends_beats_a_brake_that_does_not() -> None:
+    pause = order(Action.PAUSE, "acme/account/li-1", NOON + 1)
+    assert applies(book(order(Action.BRAKE, "*"), pause)) is pause
+
+
 @pytest.mark.rule("R7.3")
 def test_resume_removes_its_own_scopes_order_only() -> None:
     found = book(order(Action.PAUSE, "acme"), pause := order(Action.PAUSE, "acme/account/li-1"))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import pytest
 
+from streams.core.ask import Ask, Candidate
 from streams.core.customer import Desk, next_wake
 from streams.core.kinds import Kind
 from streams.core.law import laws_of
+from streams.core.ledger import Ledger
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
 from streams.core.reasons import Reason
+from streams.policies import packaged
 from tests.core.person import (
     DAY,
     DISTURBING,
@@ -281,6 +284,28 @@ def test_too_many_held_denies_the_youngest_of_the_least_urgent() -> None:
 def test_what_need_not_wait_is_not_counted_among_the_held() -> None:
     person = crowded()
     assert person.ask(Kind.REPLY).outcome == "approved"
+
+
+LEAVE = packaged("wecom")[1].pacing
+
+
+@pytest.mark.rule("R5.10")
+@pytest.mark.parametrize(("priority", "yields"), [(50, "new"), (51, "held1")])
+def test_too_many_held_counts_those_that_wait_for_their_accounts_leave(
+    priority: int, yields: str
+) -> None:
+    law = policy(rolling(9, DAY), max_held=2, pacing=LEAVE)
+    ledger, said, wanted = Ledger(), [], []
+    names = [("held0", 50), ("held1", 50), ("new", priority)]
+    for mark, (name, urgency) in enumerate(names, start=1):
+        ask = Ask(name, "s", "a", Kind.BROADCAST, urgency, deny=False, accepted_ms=NOON + mark)
+        desk = Desk(ledger, "e", "c", laws_of(law), NOON)
+        said += desk.judge(Candidate(ask), mark)
+        wanted += [one.intent_id for one in desk.wanted]
+    assert outcomes(said) == [(yields, "denied", Reason.TOO_MANY_HELD)]
+    assert said[0].verdict.remaining == {"w": 9}
+    assert len(ledger.held) == 2
+    assert wanted == ["held0", "held1", *(["new"] if yields != "new" else [])]
 
 
 # --- reconsidering --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from streams.core.kinds import Kind
+from streams.core.ledger import State
 from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
 from tests.core.person import (
     DAY,
@@ -397,3 +398,65 @@ def test_transfer_counts_when_it_was_carried_out() -> None:
     person.after(HOUR).transferred("a", "b")
     assert person.ask(Kind.TRANSFER, "b").remaining == {"w": 0}
     assert person.ask(Kind.TRANSFER, "b", deny=True).wecom_errcode == 40100
+
+
+# --- whose a failed message was -------------------------------------------------------------------
+
+
+@pytest.mark.rule("R2.18")
+def test_failed_frees_the_request_of_the_account_that_made_it_whoever_reports_it() -> None:
+    person = Person(policy())
+    intent = person.approved(Kind.FRIEND_REQUEST, "a")
+    person.approved(Kind.FRIEND_REQUEST, "b")
+    person.failed(intent, account="b")
+    assert (person.ledger.pairs["a"].asked_ms, person.ledger.pairs["b"].asked_ms) == (0, NOON)
+
+
+@pytest.mark.rule("R2.18")
+def test_failed_frees_the_transfer_of_the_account_that_made_it_whoever_reports_it() -> None:
+    person = Person(policy())
+    intent = person.approved(Kind.TRANSFER, "a", to_account_id="b")
+    assert person.ledger.pairs["a"].giving is not None
+    person.failed(intent, account="c")
+    assert person.ledger.pairs["a"].giving is None
+    assert "c" not in person.ledger.pairs
+
+
+@pytest.mark.parametrize("kind", [Kind.FRIEND_REQUEST, Kind.TRANSFER])
+def test_failed_of_an_earlier_one_leaves_the_later_one_open(kind: Kind) -> None:
+    person = Person(policy(**validity(HOUR)))
+    first = person.approved(kind, "a", to_account_id="b")
+    person.after(DAY).approved(kind, "a", to_account_id="b")
+    person.failed(first)
+    pair = person.ledger.pairs["a"]
+    assert (pair.giving is not None) if kind is Kind.TRANSFER else (pair.asked_ms == NOON + DAY)
+
+
+def test_failed_of_a_request_that_came_with_a_handover_leaves_the_takers_own() -> None:
+    person = Person(policy())
+    person.approved(Kind.FRIEND_REQUEST, "b")
+    moved = person.after(1).approved(Kind.FRIEND_REQUEST, "a")
+    person.transferred("a", "c")
+    person.approved(Kind.FRIEND_REQUEST, "c", intent_id="own")
+    person.failed(moved, account="c")
+    assert person.ledger.pairs["c"].asked_ms == person.now_ms
+
+
+# --- handing over, the hard cases -----------------------------------------------------------------
+
+
+def test_handover_without_a_transfer_of_ours_is_one_delivered_contact() -> None:
+    person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER))))
+    person.after(HOUR).transferred("a", "b", NOON)
+    (contact,) = person.ledger.pairs["b"].contacts
+    assert (contact.kind, contact.at_ms, contact.moved) == (Kind.TRANSFER, NOON, True)
+    assert contact.state == State.DELIVERED
+
+
+def test_a_failed_transfer_takes_its_word_back_only_once() -> None:
+    person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER))))
+    intent = person.approved(Kind.TRANSFER, "a", to_account_id="b")
+    for _ in range(2):
+        person.after(1).transfer_failed("a", "b")
+    person.failed(intent)
+    assert person.ask(Kind.TRANSFER, "a").remaining == {"w": 1}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from streams import policies
+from streams.demo.account_side import TOPICS_READ
+from streams.demo.day import HOUR_MS
 from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
@@ -18,14 +20,14 @@ from streams.stages.customer import CustomerStage
 from streams.stages.erasure import Erasure
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
-from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
+from streams.topics import CANDIDATES, DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
 
 if TYPE_CHECKING:
     from streams.demo.day import Day
     from streams.lane.driver import DriverRecord
 
 PARTITIONS = 4
-READ = (INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED)
+READ = {INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, CANDIDATES, *TOPICS_READ, *APPROVED}
 
 
 def played(day: Day) -> list[DriverRecord]:
@@ -37,23 +39,26 @@ def played(day: Day) -> list[DriverRecord]:
         CustomerStage(topics, router, rules, Erasure(None)),
     )
     driver, sender = Driver(stages, PARTITIONS, clock=day.start_ms), Sender(day.seed)
-    order, read = count(), dict.fromkeys(APPROVED, 0)
+    crashes = [day.start_ms + hours * HOUR_MS for hours in (12, 5)]
+    order, read = count(), 0
     waiting = [(event.at_ms, next(order), event) for event in events_of(day, PARTITIONS)]
     heapq.heapify(waiting)
     while waiting and waiting[0][0] < day.end_ms:
-        at_ms = max(driver.now_ms, waiting[0][0] + 60_000)
+        at_ms = max(driver.now_ms, waiting[0][0]) + 60_000
         while waiting and waiting[0][0] <= at_ms:
             event = heapq.heappop(waiting)[2]
             driver.produce(event.topic, event.key, event.value, event.partition)
         driver.advance(at_ms)
-        for topic in APPROVED:
-            records = driver.read(topic)[read[topic] :]
-            read[topic] += len(records)
-            for record in records:
+        records, read = driver._order[read:], len(driver._order)
+        for record in records:
+            if record.topic in APPROVED:
                 message = orjson.loads(record.value or b"")["data"]
                 for event in sender.send(message, driver.now_ms):
                     heapq.heappush(waiting, (event.at_ms, next(order), event))
-    return [record for topic in READ for record in driver.read(topic)]
+        if crashes and at_ms > crashes[-1]:
+            crashes.pop()
+            driver.crash()
+    return [record for record in driver._order if record.topic in READ]
 
 
 def evidence_of(records: list[DriverRecord]) -> Evidence:

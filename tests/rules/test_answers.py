@@ -153,3 +153,18 @@ def test_interest_answers_the_contact_of_its_own_millisecond_and_no_later_one(
     person.delivered(person.approved(Kind.DIRECT))
     person.after(HOUR).engaged(NOON - early_ms)
     assert person.ask(Kind.DIRECT, deny=True).reason == reason
+
+
+@pytest.mark.rule("R3.9")
+@pytest.mark.parametrize("kind", [Kind.TRANSACTIONAL, Kind.REPLY, Kind.TRANSFER])
+def test_answers_and_notices_are_never_ignored_marketing(kind: Kind) -> None:
+    """Though the policy lists every kind: silence counts none that it cannot bind."""
+    everything = Silence(kinds=127, ignored=3, first_ms=5 * DAY, factor=2.0, longest_ms=180 * DAY)
+    person = Person(policy(silence=everything, remember_ms=HOUR, **validity(1)))
+    for _ in range(3):
+        person.delivered(person.approved(kind))
+        if kind is Kind.TRANSFER:
+            person.transfer_failed("a", "b")
+    assert person.ask(Kind.DIRECT, deny=True).outcome == "approved"
+    person.after(DAY)  # by now they are forgotten
+    assert person.ask(Kind.DIRECT, deny=True).outcome == "approved"

@@ -134,3 +134,18 @@ def test_without_the_key_nobody_is_forgotten_and_nothing_is_changed(
     assert "DECORUM_SUPPRESSION_KEY" in letter["error"]
     assert kept(world) == before
     assert scene.story("3", ANN)[-1].startswith("deferred")
+
+
+@pytest.mark.rule("R4.13")
+def test_an_erasure_forgets_what_was_asked_as_well(told: Callable[..., Scene]) -> None:
+    """Whoever repeats an order notice across an erasure has it approved twice: to know it again
+    would be to remember the customer.
+    """
+    scene = told(windows=[{**TWO_A_DAY, "kinds": ["transactional"], "limit": 1}])
+    scene.ask("1", kind="transactional")
+    scene.ask("1", kind="transactional")
+    scene.hear("erase")
+    scene.ask("1", kind="transactional")
+    scene.expect("1", "approved ok", "duplicate duplicate", "approved ok")
+    scene.ask("2")
+    scene.expect("2", "denied suppressed erased")

@@ -47,7 +47,8 @@ def _grades(
     chance: random.Random, per_day: int, share: float, months: int, *, hold_ms: int
 ) -> list[int]:
     """The grade at the end of every bucket, after a first month in which it settles."""
-    standing, buckets, grades, reputation = Standing(), [], [], LAW.reputation
+    standing, reputation, grades = Standing(), LAW.reputation, []
+    buckets: list[Bucket] = []
     assert reputation is not None
     for index in range(A_MONTH * (months + 1)):
         start_ms = START + index * BUCKET_MS

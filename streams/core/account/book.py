@@ -121,9 +121,9 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     return Limits(
         grade=stopped or grade.label,
         relations=book.relations,
-        relations_ceiling=relations.held.now(relations.limits) if relations else None,
+        relations_ceiling=relations.held.in_force(relations.limits) if relations else None,
         adds_today=pages.adds_today(book, law, now_ms),
-        daily_add_ceiling=adds.held.now(adds.limits) if adds else None,
+        daily_add_ceiling=adds.held.in_force(adds.limits) if adds else None,
         broadcast_rate_per_s=_rate_per_s(law.pacing, None if stopped else grade),
         delivered=rates.delivered if rates else None,
         complaints=rates.complaints if rates else None,
@@ -163,7 +163,7 @@ def room(book: Book, law: AccountLaw) -> int | None:
     """
     if law.ceilings is None:
         return None
-    ceiling = book.relations_held.now(law.ceilings.relations)
+    ceiling = book.relations_held.in_force(law.ceilings.relations)
     return max(0, ceiling - book.relations - book.open_requests)
 
 
@@ -171,13 +171,13 @@ def free_adds(book: Book, law: AccountLaw, now_ms: int) -> int | None:
     """How many more friend requests may be granted in the policy's calendar day."""
     if law.ceilings is None:
         return None
-    ceiling = book.adds_held.now(law.ceilings.daily_adds)
+    ceiling = book.adds_held.in_force(law.ceilings.daily_adds)
     return max(0, ceiling - pages.adds_today(book, law, now_ms))
 
 
 def next_day_ms(law: AccountLaw, now_ms: int) -> int:
     """The start of the policy's next calendar day, when adds are free again."""
-    return pages.today(law, now_ms).end_ms
+    return pages.calendar_day(law, now_ms).end_ms
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def take_relation(book: Book, law: AccountLaw, now_ms: int) -> None:
 def give_back_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
     """A granted request was refused by the customer stage or failed: as if it had not been."""
     answered(book, law, granted_ms, now_ms)
-    same_day = pages.today(law, granted_ms).start_ms == book.day_ms
+    same_day = pages.calendar_day(law, granted_ms).start_ms == book.day_ms
     if same_day and book.adds:
         book.adds -= 1
 

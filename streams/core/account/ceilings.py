@@ -44,7 +44,7 @@ class Held(msgspec.Struct, array_like=True):
     moved_ms: int = 0
     peaks: list[Peak] = []
 
-    def now(self, limits: Ceiling) -> int:
+    def in_force(self, limits: Ceiling) -> int:
         """The ceiling in force: never outside what the policy of today allows."""
         ceiling = limits.start if self.ceiling is None else self.ceiling
         return min(max(ceiling, limits.floor), limits.max)

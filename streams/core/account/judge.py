@@ -160,7 +160,7 @@ def _case(book: Book, law: Ceilings, one: Watched, seen: _Seen) -> Case:
         since_fall_ms=now_ms - book.fallen_ms,
         since_rise_ms=now_ms - book.risen_ms,
         since_move_ms=now_ms - max(book.known_ms, held.moved_ms),
-        ceiling=held.now(one.limits),
+        ceiling=held.in_force(one.limits),
         used=max(one.used, held.most_within(law.rise_within_ms, now_ms)),
         used_long=max(one.used, held.most_within(law.idle_within_ms, now_ms)),
     )
@@ -169,7 +169,7 @@ def _case(book: Book, law: Ceilings, one: Watched, seen: _Seen) -> Case:
 def _count_floored(book: Book, law: Ceilings, now_ms: int) -> bool:
     """Count a red period; whether it is one too many at the floor."""
     book.fallen_ms = now_ms
-    at_floor = book.relations_held.now(law.relations) <= law.relations.floor
+    at_floor = book.relations_held.in_force(law.relations) <= law.relations.floor
     book.floored = book.floored + 1 if at_floor else 0
     return book.floored >= law.fall_off_after
 
@@ -199,7 +199,7 @@ def _ceilings_due_ms(book: Book, law: Ceilings, now_ms: int) -> list[int]:
     cooled_ms = book.fallen_ms + law.fall_cool_down_ms
     times = [cooled_ms] if book.standing.grade == Grade.RED else []
     for one in watched(book, law):
-        ceiling = one.held.now(one.limits)
+        ceiling = one.held.in_force(one.limits)
         used = max(one.used, one.held.most_within(law.rise_within_ms, now_ms))
         rises = ceiling < one.limits.max and used >= law.rise_used * ceiling
         if book.standing.grade == Grade.GREEN and rises:

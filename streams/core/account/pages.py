@@ -2,7 +2,8 @@
 
 Rules of this file: state and its upkeep only. No grade, ceiling or pause is decided here (`book`).
 Fields are only appended, never renumbered, so that every released version's bytes can be read for
-ever. A book is bounded: a busy one of four weeks has about 2.3 kB, whatever happens.
+ever. A book is bounded by the policy's longest window: four weeks of 2,000 deliveries a day are
+under 2.5 kB, of 400,000 a day under 3.5.
 """
 
 from __future__ import annotations
@@ -98,14 +99,14 @@ def dump(book: Book) -> bytes:
     return _encode(book)
 
 
-def today(law: AccountLaw, now_ms: int) -> Span:
+def calendar_day(law: AccountLaw, now_ms: int) -> Span:
     """The policy's calendar day."""
     return period(Calendar.DAY, law.zone, now_ms)
 
 
 def adds_today(book: Book, law: AccountLaw, now_ms: int) -> int:
     """Friend requests granted in the policy's calendar day."""
-    return book.adds if book.day_ms >= today(law, now_ms).start_ms else 0
+    return book.adds if book.day_ms >= calendar_day(law, now_ms).start_ms else 0
 
 
 def count(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> None:
@@ -155,7 +156,7 @@ def turn(book: Book, law: AccountLaw, now_ms: int) -> None:
 
 
 def _turn_day(book: Book, law: AccountLaw, now_ms: int) -> None:
-    start_ms = today(law, now_ms).start_ms
+    start_ms = calendar_day(law, now_ms).start_ms
     if start_ms > book.day_ms:  # a zone that moves west must not open the day again
         if book.adds:
             book.adds_held.used(book.adds, book.day_ms // DAY_MS)
@@ -170,7 +171,7 @@ def next_turn_ms(book: Book, law: AccountLaw, now_ms: int) -> list[int]:
     """The times at which `turn` would change what is told of the account."""
     times = [_dead_ms(book.open[0], law)] if book.open else []
     if book.adds:
-        times.append(today(law, now_ms).end_ms)
+        times.append(calendar_day(law, now_ms).end_ms)
     if law.reputation is not None:
         times += [at_ms for t in (book.red, book.green) if (at_ms := t.ends_ms()) is not None]
     return times

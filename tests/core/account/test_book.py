@@ -1,4 +1,4 @@
-"""The book as a whole: requests and places, words on the account, its bytes, and its next review."""
+"""The book as a whole: requests and places, words on the account, its bytes, its next review."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_two_loaded_books_share_nothing() -> None:
     assert second == books.load(None)
 
 
-@pytest.mark.parametrize(("delivered", "most_bytes"), [(1_000, 2_500), (100_000, 3_000)])
+@pytest.mark.parametrize(("delivered", "most_bytes"), [(500, 2_500), (100_000, 3_500)])
 def test_a_book_of_four_weeks_stays_small_however_busy(delivered: int, most_bytes: int) -> None:
     book, law = books.load(None), books.account_law_of(WECOM)
     for index in range(120):

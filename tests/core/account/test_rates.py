@@ -18,7 +18,7 @@ from streams.core.account.rates import (
     wilson_high,
     wilson_low,
 )
-from tests.core.account.holder import START, Holder, changed
+from tests.core.account.holder import START, Holder
 from tests.core.person import DAY
 
 Z975 = 1.959963984540054
