@@ -76,6 +76,10 @@ class AccountSide:
         """By account, in no particular order: they stand in the customers' partitions."""
         self.ties: Counter[str] = Counter()
         """By account, how many contacts producers told of."""
+        self.read_ms: dict[Place, int] = {}
+        """When a client had the limits of a place, where one watched, by the machine's clock."""
+        self.down_ms = (0, 0)
+        """When the worker was killed and when it was ready again, by the machine's clock."""
         self._told: set[tuple[str, str]] = set()
         self._opted_out: set[str] = set()
 

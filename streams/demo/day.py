@@ -6,7 +6,7 @@ The same `Day` gives the same people, byte for byte. What they do is `programs`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -108,6 +108,11 @@ class Day:
 def at(time_of_day: timedelta) -> int:
     """A time of the demo's first day, past 24 h of the next, as UTC milliseconds."""
     return int((MIDNIGHT + time_of_day).timestamp() * 1000)
+
+
+def local(at_ms: int) -> str:
+    """`Fri 08:30`, as the demo's people have it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZONE).strftime("%a %H:%M")
 
 
 def moment_of(random: Random, from_hour: int, to_hour: int) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.demo.summary import local, summary
+from streams.demo.day import local
+from streams.demo.summary import summary
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -57,9 +58,9 @@ def event(at_ms: int, text: str) -> None:
     click.secho(f"{local(at_ms):<12}{text}", fg="yellow")
 
 
-def closing(evidence: Evidence, checks: Sequence[Check]) -> bool:
+def closing(evidence: Evidence, checks: Sequence[Check], policy: Policy) -> bool:
     """The summary; whether everything balances."""
-    for name, lines in summary(evidence, checks):
+    for name, lines in summary(evidence, checks, policy):
         title(name)
         for text in lines:
             line(text)

@@ -6,18 +6,19 @@ Rules of this file: evidence in, lines out; every number is counted from the evi
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.kinds import KIND_NAMES
 from streams.core.reasons import TOO_EARLY
+from streams.demo.account_summary import accounts, brake, campaigns
 from streams.demo.audit import contacts_of
-from streams.demo.day import ZONE
+from streams.demo.day import local
 from streams.demo.words import WORDS, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from streams.core.policy import Policy
     from streams.demo.audit import Check
     from streams.demo.evidence import Ask, Evidence
 
@@ -30,16 +31,21 @@ ENDS: Final = {
     "waiting": "deferred",
 }
 BUSIEST: Final = 5
-REASONS_SHOWN: Final = 10
+REASONS_SHOWN: Final = 14
 STORY_LINES: Final = 10
 UNSOLICITED: Final = ("direct", "broadcast", "moment", "friend_request")
 """Kinds that nobody called for."""
 
 
-def summary(evidence: Evidence, checks: Sequence[Check]) -> Iterator[tuple[str, list[str]]]:
+def summary(
+    evidence: Evidence, checks: Sequence[Check], policy: Policy
+) -> Iterator[tuple[str, list[str]]]:
     """Titled paragraphs, in the order of reading."""
     yield "What was asked, and what became of it (intents × customers)", list(outcomes(evidence))
     yield "Why not, or not yet", list(reasons(evidence))
+    yield "Accounts", list(accounts(evidence))
+    yield "Campaigns", list(campaigns(evidence, policy))
+    yield "The brake", list(brake(evidence, policy))
     yield "The most wanted customers: messages nobody called for", list(busiest(evidence))
     yield "One customer's story", list(story(evidence))
     yield (
@@ -71,7 +77,7 @@ def reasons(evidence: Evidence) -> Iterator[str]:
         if ask.last and ask.decisions[0]["outcome"] != "approved":
             ends[ask.decisions[0]["reason"]][ask.last["outcome"]] += 1
     heads = "".join(f"{title:>9}" for title in ENDS)
-    yield f"{'first reason':<17}{heads}  meaning: the customer …"
+    yield f"{'first reason':<17}{heads}  meaning"
     most = sorted(ends, key=lambda reason: (-ends[reason].total(), reason))
     for reason in most[:REASONS_SHOWN]:
         words = WORDS.get(reason, Words(reason, ""))
@@ -151,8 +157,3 @@ def _told(decision: dict[str, Any]) -> str:
     when = decision.get("eligible_at_ms")
     earliest = f", earliest {local(when)}" if when and decision["reason"] in TOO_EARLY else ""
     return f"{who} {decision['outcome']}{why}{rule}{earliest}"
-
-
-def local(at_ms: int) -> str:
-    """`Fri 08:30`, as the demo's people have it."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZONE).strftime("%a %H:%M")

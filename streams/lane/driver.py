@@ -120,6 +120,10 @@ class Driver:
         """All records of a topic, in the order in which they were written."""
         return [record for record in self._order if record.topic == topic]
 
+    def read_all(self) -> list[DriverRecord]:
+        """Every record of every topic, in the order in which they were written."""
+        return list(self._order)
+
     def state(self, stage: str, partition: int) -> State:
         """A partition's state, to look at. KeyError if there is none."""
         for candidate in self._partitions:

@@ -95,7 +95,7 @@ class Player:
     def _policy(self, _: int, sections: dict[str, Any]) -> None:
         self._version += 1
         self._zone = sections.get("time_zone", self._zone)
-        self._scene.policy(self._version, **sections | {"time_zone": self._zone})
+        self._scene.policy(self._version, **{"remember": "30d", "time_zone": self._zone} | sections)
 
     def _control(self, number: int, action: str, scope: str, lasts_ms: int | None) -> None:
         self._scopes.add(scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,23 @@ def test_a_burst_of_one_priority_keeps_order_by_age_over_customers(
         scene.ask(f"{number}", customer)
     scene.at("2h")
     assert sent(scene) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.rule("R5.8")
+@pytest.mark.parametrize("a_batch", [1, 3, 7, 2_000])
+def test_a_burst_keeps_order_however_few_timers_a_batch_takes(
+    told: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, a_batch: int
+) -> None:
+    monkeypatch.setattr("streams.lane.batch.MAX_TIMERS", a_batch)
+    scene = told(DriverWorld(1), windows=[], quiet_hours=MORNING, max_held=150)
+    chance = random.Random(5)
+    asked = [(chance.randrange(101), number) for number in range(60)]
+    for priority, number in asked:
+        scene.at(f"{number + 1}s")
+        scene.ask(f"{number}", f"c{chance.randrange(7)}", priority=priority)
+    scene.at("2h")
+    urgent = sorted(asked, key=lambda one: (-one[0], one[1]))
+    assert sent(scene) == [str(number) for _, number in urgent]
 
 
 @pytest.mark.rule("R5.8", "R5.4")

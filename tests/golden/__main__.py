@@ -1,0 +1,22 @@
+"""Write the dump of this version: `python -m tests.golden`."""
+
+from __future__ import annotations
+
+import sys
+
+from streams import __version__
+from tests.flows.world import DriverWorld
+from tests.golden.story import PARTITIONS, dump, path_of, tell
+
+
+def main() -> None:
+    """Play the story and keep what it leaves."""
+    world = DriverWorld(PARTITIONS)
+    tell(world)
+    data = dump(world)
+    path_of(__version__).write_bytes(data)
+    sys.stdout.write(f"{path_of(__version__).name}: {len(data):,} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
