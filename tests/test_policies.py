@@ -27,9 +27,9 @@ def test_a_good_file_has_no_faults(file: Path) -> None:
 
 def test_every_fault_is_a_line_with_its_path(file: Path) -> None:
     file.write_text(LEAST + "max_held: 0\nreply: {credits: 5}\n", "utf-8")
+    why = "for all that one customer's held intents are stored in one record of 4 MiB"
     assert check_file(file) == [
-        "max_held: `0` is out of range: from 1 to 150, for all that one customer's held intents are"
-        " stored in one record of 4 MiB",
+        f"max_held: `0` is out of range: from 1 to 150, {why}",
         "reply.within: is missing",
     ]
     with pytest.raises(PolicyError) as error:

@@ -38,7 +38,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from deploy.grafana.panels import ALERTS, BURN, ROWS, WELL
 
 if TYPE_CHECKING:
-    from deploy.grafana.panels import Graph, Limits, Number
+    from deploy.grafana.parts import Graph, Limits, Number
 
     Panel = stat.Panel | timeseries.Panel | statetimeline.Panel
 

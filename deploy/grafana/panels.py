@@ -6,15 +6,22 @@ series that workers serve or that deploy/prometheus/rules record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from deploy.grafana.parts import (
+    OURS,
+    RATE,
+    Graph,
+    Number,
+    highest,
+    increase,
+    mean,
+    quantile,
+    rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    Limits = Sequence[tuple[float, str]]
-
-OURS: Final = 'job="$job"'
-RATE: Final = "$__rate_interval"
 
 # A burn rate of 1 spends the month's budget in a month; 6 and 14.4 are what the alerts page at.
 BURN: Final = ((1, "yellow"), (6, "orange"), (14.4, "red"))
@@ -22,45 +29,7 @@ NONE: Final = ((1, "red"),)
 SOME: Final = ((0, "red"), (1, "green"))
 
 
-class Number(NamedTuple):
-    """A panel with one number, coloured from its first limit on."""
-
-    title: str
-    query: str
-    unit: str
-    limits: Limits
-    help: str
-
-
-class Graph(NamedTuple):
-    """A panel over time: queries with their legends."""
-
-    title: str
-    unit: str
-    queries: Sequence[tuple[str, str]]
-    help: str = ""
-    stacked: bool = False
-
-
-def _rate(metric: str, by: str, more: str = "") -> str:
-    return f"sum by ({by}) (rate({metric}{{{OURS}{more}}}[{RATE}]))"
-
-
-def _increase(metric: str, by: str) -> str:
-    return f"sum by ({by}) (increase({metric}{{{OURS}}}[{RATE}]))"
-
-
-def _mean(metric: str, by: str) -> str:
-    return f"{_rate(f'{metric}_sum', by)} / {_rate(f'{metric}_count', by)}"
-
-
-def _quantile(share: float, metric: str, by: str = "le") -> str:
-    return f"histogram_quantile({share}, {_rate(f'{metric}_bucket', by)})"
-
-
-def _max(metric: str, by: str = "stage") -> str:
-    return f"max by ({by}) ({metric}{{{OURS}}})"
-
+UNBALANCED: Final = f"abs(decorum:unbalanced:sum{{{OURS}}})"
 
 WELL: Final[Sequence[Number]] = (
     Number(
@@ -86,14 +55,14 @@ WELL: Final[Sequence[Number]] = (
     ),
     Number(
         "Unbalanced intents",
-        f"abs(decorum:unbalanced:sum{{{OURS}}})",
+        f"clamp_min({UNBALANCED} - 30 * decorum:decided:rate5m{{{OURS}}}, 0)",
         "short",
         NONE,
-        "0 at rest; under load as many as are on their way between the stages",
+        "Beyond half a minute's traffic, which may be on its way between the stages",
     ),
     Number(
         "Stages standing still",
-        f"count({_max('decorum_progress_age_seconds', 'instance, stage')} > 60) or vector(0)",
+        f"count({highest('decorum_progress_age_seconds', 'instance, stage')} > 60) or vector(0)",
         "short",
         NONE,
         "With a partition that has not moved for a minute",
@@ -112,12 +81,12 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
         "Traffic",
         (
             Graph(
-                "Intents by kind", "reqps", [(_rate("decorum_intents_total", "kind"), "{{kind}}")]
+                "Intents by kind", "reqps", [(rate("decorum_intents_total", "kind"), "{{kind}}")]
             ),
             Graph(
                 "Decisions by outcome",
                 "reqps",
-                [(_rate("decorum_decisions_total", "outcome"), "{{outcome}}")],
+                [(rate("decorum_decisions_total", "outcome"), "{{outcome}}")],
                 "For each customer of an intent, and each change of a held one",
                 stacked=True,
             ),
@@ -126,7 +95,7 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
                 "reqps",
                 [
                     (
-                        _rate("decorum_decisions_total", "reason", ', outcome!="approved"'),
+                        rate("decorum_decisions_total", "reason", ', outcome!="approved"'),
                         "{{reason}}",
                     )
                 ],
@@ -136,7 +105,7 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "Interactions by type",
                 "reqps",
-                [(_rate("decorum_interactions_total", "type"), "{{type}}")],
+                [(rate("decorum_interactions_total", "type"), "{{type}}")],
             ),
         ),
     ),
@@ -147,8 +116,8 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
                 "Intent accepted → first decision committed",
                 "s",
                 [
-                    (_quantile(0.5, "decorum_decision_latency_seconds"), "p50"),
-                    (_quantile(0.99, "decorum_decision_latency_seconds"), "p99"),
+                    (quantile(0.5, "decorum_decision_latency_seconds"), "p50"),
+                    (quantile(0.99, "decorum_decision_latency_seconds"), "p99"),
                 ],
             ),
             Graph(
@@ -160,14 +129,14 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "Batch, p99",
                 "s",
-                [(_quantile(0.99, "decorum_chunk_seconds", "le, stage"), "{{stage}}")],
+                [(quantile(0.99, "decorum_chunk_seconds", "le, stage"), "{{stage}}")],
                 "From taking records to the end of the commit: mostly the broker's time",
             ),
             Graph(
                 "Records in a batch, mean",
                 "short",
                 [
-                    (_mean("decorum_chunk_records", "stage"), "{{stage}}"),
+                    (mean("decorum_chunk_records", "stage"), "{{stage}}"),
                 ],
             ),
         ),
@@ -183,20 +152,20 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "Oldest held intent",
                 "s",
-                [(_max("decorum_deferred_oldest_seconds"), "{{stage}}")],
+                [(highest("decorum_deferred_oldest_seconds"), "{{stage}}")],
             ),
             Graph(
                 "Records waiting, oldest",
                 "s",
-                [(_max("decorum_waiting_age_seconds"), "{{stage}}")],
+                [(highest("decorum_waiting_age_seconds"), "{{stage}}")],
                 "Since it was written to Kafka; the objective allows 10 s",
             ),
             Graph(
                 "Overdue and without progress",
                 "s",
                 [
-                    (_max("decorum_overdue_seconds"), "{{stage}} overdue"),
-                    (_max("decorum_progress_age_seconds"), "{{stage}} progress"),
+                    (highest("decorum_overdue_seconds"), "{{stage}} overdue"),
+                    (highest("decorum_progress_age_seconds"), "{{stage}} progress"),
                 ],
             ),
         ),
@@ -214,15 +183,15 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
                 "Changes of ceilings",
                 "short",
                 [
-                    (_increase("decorum_ceiling_changes_total", "direction"), "{{direction}}"),
+                    (increase("decorum_ceiling_changes_total", "direction"), "{{direction}}"),
                 ],
             ),
             Graph(
                 "Brake: complaint accepted → limit committed",
                 "s",
                 [
-                    (_quantile(0.5, "decorum_brake_seconds"), "p50"),
-                    (_quantile(0.99, "decorum_brake_seconds"), "p99"),
+                    (quantile(0.5, "decorum_brake_seconds"), "p50"),
+                    (quantile(0.99, "decorum_brake_seconds"), "p99"),
                 ],
             ),
         ),
@@ -233,12 +202,12 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "Dead letters",
                 "reqps",
-                [(_rate("decorum_dead_letters_total", "topic, reason"), "{{topic}} {{reason}}")],
+                [(rate("decorum_dead_letters_total", "topic, reason"), "{{topic}} {{reason}}")],
             ),
             Graph(
                 "Records in a foreign partition",
                 "reqps",
-                [(_rate("decorum_rerouted_total", "topic"), "{{topic}}")],
+                [(rate("decorum_rerouted_total", "topic"), "{{topic}}")],
                 "Forwarded to their place: a producer's partitioner is not Java's",
             ),
         ),
@@ -259,7 +228,12 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "Longest restore of what is held now",
                 "s",
-                [(_max("decorum_recovery_seconds", "instance, stage"), "{{instance}} {{stage}}")],
+                [
+                    (
+                        highest("decorum_recovery_seconds", "instance, stage"),
+                        "{{instance}} {{stage}}",
+                    )
+                ],
             ),
             Graph("Keys of state", "short", [(f"decorum:state_keys:sum{{{OURS}}}", "{{stage}}")]),
         ),
@@ -270,13 +244,13 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
             Graph(
                 "CPU",
                 "percentunit",
-                [(_rate("process_cpu_seconds_total", "instance"), "{{instance}}")],
+                [(rate("process_cpu_seconds_total", "instance"), "{{instance}}")],
                 "Of one core: a worker cannot use more than one",
             ),
             Graph(
                 "Memory",
                 "bytes",
-                [(_max("process_resident_memory_bytes", "instance"), "{{instance}}")],
+                [(highest("process_resident_memory_bytes", "instance"), "{{instance}}")],
             ),
             Graph(
                 "Starts",

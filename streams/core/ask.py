@@ -40,9 +40,11 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
     `leave_ms`: when the account gave leave, by its clock; 0 where it was not asked for one.
     `again`: the customer stage held the ask and had asked for this leave. `refusal`: the account's
     no, for the customer stage to say, which alone knows whether the ask was decided before.
+    `waited`: in the account's queue, as was said of it when it came.
     """
 
     ask: Ask
     leave_ms: int = 0
     again: bool = False
     refusal: Verdict | None = None
+    waited: bool = False

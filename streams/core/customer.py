@@ -75,8 +75,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
         What is held and due goes first, for its time came before.
         """
-        ahead = self._again(self._due()) if self.ledger.held else []
-        return ahead + self._judge(candidate, mark)
+        if not self.ledger.held:
+            return self._judge(candidate, mark)
+        return self._again(self._due()) + self._judge(candidate, mark)
 
     def _judge(self, candidate: Candidate, mark: int) -> list[Settled]:
         if candidate.again:
@@ -85,30 +86,39 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if ledger.erased and self.laws[ask.kind].disturbs:
             # Said again at every repeat: remembering the repeats would be remembering the customer.
             return [Settled(ask, mark, self._decide(candidate, mark))]
-        if seen_before(ledger, mark) or any(held.mark == mark for held in ledger.held):
+        if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
             return [Settled(ask, mark, Verdict(Outcome.DUPLICATE, Reason.DUPLICATE))]
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(candidate, mark)
-        if verdict is LEAVE_FIRST:
-            return self._want(ask, mark, verdict)
-        if verdict.outcome is Outcome.DEFERRED and self.now_ms > self._deadline_ms(ask):
+        if verdict.outcome is Outcome.DEFERRED:
+            return self._wait(ask, mark, verdict)
+        return [Settled(ask, mark, verdict)]
+
+    def _wait(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
+        """Hold an ask and say so, or have its account asked; who must yield to it is told too."""
+        if self.now_ms > self._deadline_ms(ask):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
-            verdict = _expired(verdict.rule, verdict.remaining)
-        settled = Settled(ask, mark, verdict)
-        if verdict.outcome is not Outcome.DEFERRED:
-            return [settled]
-        yielded = self._yield_to(self._hold(ask, mark, verdict))
-        if yielded is None:
-            return [settled]
-        return [yielded] if yielded.mark == mark else [settled, yielded]
+            return [Settled(ask, mark, self._expired(ask, verdict.rule))]
+        held = self._hold(ask, mark, verdict)
+        held.asked = verdict is LEAVE_FIRST
+        yielded = self._yield_to(held)
+        if yielded is not None and yielded.mark == mark:
+            return [yielded]
+        if held.asked:
+            self.wanted.append(ask)
+        said = [] if held.asked else [Settled(ask, mark, verdict)]
+        return said if yielded is None else [*said, yielded]
+
+    def _held_under(self, mark: int) -> Held | None:
+        return next((held for held in self.ledger.held if held.mark == mark), None)
 
     def _answered(self, candidate: Candidate, mark: int) -> list[Settled]:
         """The account's answer for an ask that is held; none of our business if it is no longer."""
-        held = next((held for held in self.ledger.held if held.mark == mark), None)
+        held = self._held_under(mark)
         return [] if held is None else list(self._look_again(held, candidate))
 
     def wake(self) -> list[Settled]:
-        """Look again at the most urgent of what is due, then the oldest.
+        """Look again at the most urgent of what is due, of equals at the oldest.
 
         What else is due waits for its own turn, which others' more urgent ones may come before.
         """
@@ -133,7 +143,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def _look_again(self, held: Held, answer: Candidate | None = None) -> Iterator[Settled]:
         self.ledger.held.remove(held)
         if self.now_ms > held.deadline_ms:
-            verdict = _expired(held.rule, left(self._case(held.ask)))
+            verdict = self._expired(held.ask, held.rule)
         else:
             verdict = self._decide(answer or Candidate(held.ask), held.mark)
         if verdict is LEAVE_FIRST:
@@ -167,6 +177,10 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         order = self.orders.on(ask, self.now_ms)
         return Case(self.ledger, pair, ask, self.customer, law, self.now_ms, order)
 
+    def _expired(self, ask: Ask, rule: str | None) -> Verdict:
+        remaining = left(self._case(ask))
+        return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
+
     def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
         ask, lag_ms = candidate.ask, send_by_ms - self.now_ms
         pair = self.ledger.pair(ask.account_id)
@@ -188,15 +202,6 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         held = Held(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)
         self.ledger.held.append(held)
         return held
-
-    def _want(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
-        """Hold an ask until its account answers; the one that must yield to it."""
-        held = self._hold(ask, mark, verdict)
-        held.asked = True
-        yielded = self._yield_to(held)
-        if yielded is None or yielded.mark != mark:
-            self.wanted.append(ask)
-        return [] if yielded is None else [yielded]
 
     def _still_wants(self, held: Held, *, anew: bool) -> None:
         """Hold on; `anew`: the answer that came was none, or had run out on its way."""
@@ -223,10 +228,6 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             remaining=left(case),
         )
         return Settled(least.ask, least.mark, verdict)
-
-
-def _expired(rule: str | None, remaining: dict[str, int] | None) -> Verdict:
-    return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
 
 
 def _said_alike(one: Held, other: Held) -> bool:

@@ -7,11 +7,12 @@ evidence.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.campaign_book import is_staged
-from streams.demo.day import HOUR_MS, MIDNIGHT, local
+from streams.demo.day import at, local
 from streams.demo.timing import brake_delays
 
 if TYPE_CHECKING:
@@ -21,20 +22,18 @@ if TYPE_CHECKING:
     from streams.demo.account_side import AccountSide
     from streams.demo.evidence import Evidence
 
-FIRST_DAY_ENDS_MS: Final = int(MIDNIGHT.timestamp() * 1000) + 24 * HOUR_MS
-OTHERS_SHOWN: Final = 2
+FIRST_DAY_ENDS_MS: Final = at(timedelta(hours=24))
 AT_CEILING: Final = "account_ceiling"
 NO_MORE_TODAY: Final = "daily_add_quota"
 PAUSED: Final = "account_paused"
-WECOM_SAYS: Final = {AT_CEILING: " (WeCom's error 40099)"}
 
 
 def accounts(evidence: Evidence) -> Iterator[str]:
     """How a handful of accounts stand at the end, and why they are shown."""
     side = evidence.accounts
     yield (
-        f"{'account':<11}{'grade':<7}{'contacts':>14}{'asked Fri':>11}{'delivered':>11}"
-        f"{'complaints':>12}  {'rate (bounds)':<22}"
+        f"{'account':<10}{'grade':<6}{'contacts':>13}{'asked Fri':>10}{'delivered':>10}"
+        f"{'complaints':>11}  {'rate (bounds)':<22} why it is shown"
     )
     shown = dict(_notable(evidence))
     for account, why in shown.items():
@@ -43,7 +42,7 @@ def accounts(evidence: Evidence) -> Iterator[str]:
     grades = Counter(limits["grade"] for limits in others)
     told = ", ".join(f"{count} {grade}" for grade, count in grades.most_common())
     rates = [limits.get("complaint_rate") or 0.0 for limits in others]
-    yield f"{len(others)} others: {told}; at most {max(rates, default=0):.2%} complain of one of them"
+    yield f"{len(others)} others: {told}; of the worst complain {max(rates, default=0):.2%}"
     if side.enterprise:
         held, allowed = side.enterprise["relations"], side.enterprise.get("relations_allowed")
         yield f"together {held:,} contacts" + (f", {allowed:,} are allowed" if allowed else "")
@@ -51,8 +50,9 @@ def accounts(evidence: Evidence) -> Iterator[str]:
 
 def _notable(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """Accounts worth a line, and why."""
-    side = evidence.accounts
+    side, special = evidence.accounts, set()
     for change in _pauses(side):
+        special.add(change["account_id"])
         until = "for good" if change["after"] is None else f"to {local(change['after'])[4:]}"
         yield change["account_id"], f"paused {local(change['changed_at_ms'])} {until}"
     for reason in (AT_CEILING, NO_MORE_TODAY):
@@ -63,8 +63,8 @@ def _notable(evidence: Evidence) -> Iterator[tuple[str, str]]:
             if decision["reason"] == reason
         )
         for account, count in met.most_common(1):
+            special.add(account)
             yield account, f"{count} × {reason}"
-    special = {change["account_id"] for change in _pauses(side)}
     busiest = sorted(side.latest.values(), key=lambda limits: -(limits.get("delivered") or 0))
     rest = [limits["account_id"] for limits in busiest if limits["account_id"] not in special]
     yield from ((account, "the busiest of the rest") for account in rest[:1])
@@ -76,9 +76,9 @@ def _account(side: AccountSide, account: str) -> str:
     contacts = _of(limits["relations"], limits.get("relations_ceiling"))
     adds = _of(asked["adds_today"], asked.get("daily_add_ceiling"))
     return (
-        f"{account:<11}{limits['grade']:<7}{contacts:>14}{adds:>11}"
-        f"{limits.get('delivered') or 0:>11,}{limits.get('complaints') or 0:>12.1f}"
-        f"  {_rate(limits):<22}"
+        f"{account:<10}{limits['grade']:<6}{contacts:>13}{adds:>10}"
+        f"{limits.get('delivered') or 0:>10,}{limits.get('complaints') or 0:>11.1f}"
+        f"  {_rate(limits):<22} "
     )
 
 
@@ -130,50 +130,49 @@ def _course(told: Iterable[dict[str, Any]]) -> str:
 
 def brake(evidence: Evidence, policy: Policy) -> Iterator[str]:
     """Who was stopped, at which complaint, what waited for it, and how soon limits follow."""
-    for change in _pauses(evidence.accounts):
-        yield from _stopped_account(evidence, change)
+    stops = [told for change in _pauses(evidence.accounts) for told in _stopped(evidence, change)]
     for name, told in evidence.accounts.campaigns.items():
         stop = next((status for status in told if status["phase"] == "paused"), None)
         if stop is not None:
-            yield _stopped_campaign(evidence, name, stop)
+            stops.append((stop["updated_at_ms"], _stopped_campaign(evidence, name, stop)))
+    yield from (f"{local(at_ms)} {text}" for at_ms, text in sorted(stops))
     if policy.reputation is not None:
         yield from _measured(evidence, policy)
 
 
-def _stopped_account(evidence: Evidence, change: dict[str, Any]) -> Iterator[str]:
-    account, at_ms = change["account_id"], change["changed_at_ms"]
-    until = "for good" if change["after"] is None else f"until {local(change['after'])}"
-    yield (
-        f"{local(at_ms)} {account} paused {until}: {change['complaints']:g} complaints"
-        f" on {change['delivered']:,} messages"
-    )
-    waited = [
+def _stopped(evidence: Evidence, pause: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """A paused account: the pause, what waited for its end, and what else was taken from it."""
+    account, side = pause["account_id"], evidence.accounts
+    until = "for good" if pause["after"] is None else f"until {local(pause['after'])}"
+    hurt = f"{pause['complaints']:g} complaints on {pause['delivered']:,} messages"
+    yield pause["changed_at_ms"], f"{account} paused {until}: {hurt}"
+    for what in ("grade", "relations_ceiling", "daily_add_ceiling"):
+        for change in side.changes_of(account, what):
+            if change["after"] != "amber":
+                moved = f"{what.replace('_', ' ')} {change['before']} → {change['after']}"
+                yield change["changed_at_ms"], f"{account} {moved}"
+    over = next((c for c in side.changes_of(account, "pause") if c["reason"] == "pause_over"), None)
+    if over is not None:
+        yield over["changed_at_ms"], f"{account} goes on: {_met(evidence, account)}"
+
+
+def _met(evidence: Evidence, account: str) -> str:
+    ends = Counter(
         ask.last["outcome"]
         for ask in evidence.asks.values()
         if any(d["reason"] == PAUSED and d["account_id"] == account for d in ask.decisions)
         and ask.last
-    ]
-    ends = Counter(waited)
-    yield (
-        f"{'':<10}{len(waited):,} messages met the pause: {ends['approved']:,} sent after it, "
-        f"{ends['deferred']:,} wait, {ends['expired']:,} came too late, {ends['denied']:,} refused"
     )
-    for other in evidence.accounts.changes:
-        if other["account_id"] == account and other["what"] != "pause":
-            yield (
-                f"{local(other['changed_at_ms'])} {account} {other['what'].replace('_', ' ')}"
-                f" {other['before']} → {other['after']}"
-            )
+    return (
+        f"of {ends.total():,} messages that met the pause {ends['approved']:,} were sent after it"
+    )
 
 
 def _stopped_campaign(evidence: Evidence, name: str, stop: dict[str, Any]) -> str:
-    spared = sum(
-        bool(ask.last) and ask.last["campaign_id"] == name and ask.last["outcome"] == "cancelled"
-        for ask in evidence.asks.values()
-        if ask.last and "campaign_id" in ask.last
-    )
+    ends = (ask.last for ask in evidence.asks.values() if ask.last)
+    spared = sum((e.get("campaign_id"), e["outcome"]) == (name, "cancelled") for e in ends)
     return (
-        f"{local(stop['updated_at_ms'])} {name} stopped at {stop['released']:.0%}: "
+        f"{name} stopped at {stop['released']:.0%}: "
         f"{stop['approved']:,} of {stop.get('size') or 0:,} were sent it; {spared:,} never will be"
     )
 
@@ -182,14 +181,11 @@ def _measured(evidence: Evidence, policy: Policy) -> Iterator[str]:
     usual, down = brake_delays(evidence.accounts, policy)
     if usual:
         yield (
-            f"complaint on its topic → limit readable by a client, real time, {len(usual)} complaints"
-            f": p50 {_seconds(usual, 0.5)}, p99 {_seconds(usual, 0.99)}"
+            f"complaint on the topic → limit readable by a client, in real time: "
+            f"p50 {_seconds(usual, 0.5)}, p99 {_seconds(usual, 0.99)}, of {len(usual)}"
         )
     if down:
-        yield (
-            f"{len(down)} more came while the worker was dead, and waited for it: "
-            f"at most {_seconds(down, 1)}"
-        )
+        yield f"{len(down)} more while the worker was dead: at most {_seconds(down, 1)}"
 
 
 def _seconds(delays_ms: Sequence[int], share: float) -> str:

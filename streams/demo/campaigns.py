@@ -23,7 +23,7 @@ AUDIENCE: Final = 200
 AUTUMN: Final = 0.6
 """Of all customers, the share whom the large campaign is for."""
 STORE: Final = 0.2
-POST: Final = 0.4
+POST: Final = 0.33
 """Of an account's contacts, the shares whom an invitation and a post are for."""
 POSTS: Final = 2
 POSTS_OF_A_TALKER: Final = 5

@@ -34,9 +34,13 @@ class FastClock:
 
     def __call__(self) -> int:
         """The time now, UTC milliseconds."""
+        return self.at(real_ms())
+
+    def at(self, moment_real_ms: int) -> int:
+        """What it shows, or showed, at a moment of the machine's clock, UTC milliseconds."""
         if self.began_real_ms is None:
             return self.start_ms
-        return self.start_ms + int(max(0, real_ms() - self.began_real_ms) * self.speed)
+        return self.start_ms + int(max(0, moment_real_ms - self.began_real_ms) * self.speed)
 
     def seconds_until(self, moment_ms: int) -> float:
         """Real seconds until it shows `moment_ms`; without end while it stands still before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams import topics_admin
 from streams.demo import screen
+from streams.demo.account_audit import account_audit
 from streams.demo.audit import Check, audit
 from streams.demo.clock import real_ms
 from streams.demo.day import HOUR_MS, MINUTE_MS, at
+from streams.demo.headlines import Headlines
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
+from streams.demo.supervisor import DemoError
 from streams.demo.traffic import Traffic, read_evidence
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 KILL_AT_MS: Final = at(timedelta(hours=15, minutes=40))
 DECIDED_TIMEOUT_S: Final = 30.0
+INTRODUCED_TIMEOUT_S: Final = 60.0
 CHECK_S: Final = 0.1
 OPENING_MS: Final = 5 * MINUTE_MS
 """What goes out this soon after quiet hours was waiting for their end."""
@@ -42,23 +47,29 @@ async def play(day: Day, policy: Policy, worker: Supervisor) -> tuple[Evidence, 
     await worker.ready()
     screen.opening(settings, policy, day, clock.speed)
     events, sender = events_of(day, settings.partitions), Sender(day.seed)
+    began = time.monotonic()
     async with (
         Traffic(settings, clock, events, sender) as traffic,
         _beside(traffic.watch(), worker.keep_alive()),
     ):
         async with _beside(traffic.produce(), traffic.deliver()):
+            await _introduced(day, traffic)
+            screen.introduced(len(day.relations), time.monotonic() - began)
             clock.begin(real_ms())
             worker.tell_beginning()
-            await asyncio.gather(_tell_hours(day, policy, traffic), _kill(day, worker))
+            async with _beside(_tell_news(traffic)):
+                await asyncio.gather(_tell_hours(day, policy, traffic), _kill(day, worker))
         await traffic.flush()
         # Where it never comes true, the audit says what is missing.
         with suppress(TimeoutError):
-            await asyncio.wait_for(_all_decided(traffic), DECIDED_TIMEOUT_S)
+            await asyncio.wait_for(_all_decided(traffic, policy), DECIDED_TIMEOUT_S)
         unbalanced = int(await worker.metric("decorum_unbalanced"))
     worker.stop()
     evidence = await read_evidence(settings)
+    evidence.accounts.read_ms = traffic.seen.accounts.read_ms
+    evidence.accounts.down_ms = worker.down_ms
     around = _around(worker, traffic, evidence, unbalanced)
-    return evidence, [*audit(evidence, policy), *around]
+    return evidence, [*audit(evidence, policy), *account_audit(evidence, policy), *around]
 
 
 def _around(
@@ -81,14 +92,29 @@ def _around(
     ]
 
 
-async def _all_decided(traffic: Traffic) -> None:
-    """Return when every intent produced is seen, decided, forwarded or refused."""
-    seen = traffic.seen
+async def _introduced(day: Day, traffic: Traffic) -> None:
+    """Return when the accounts' limits know who knows whom. Raises DemoError."""
+    deadline = time.monotonic() + INTRODUCED_TIMEOUT_S
+    while True:
+        latest = traffic.seen.accounts.latest.values()
+        if sum(limits["relations"] for limits in latest) == len(day.relations):
+            return
+        if time.monotonic() > deadline:
+            raise DemoError("the worker did not take in who knows whom in time")
+        await asyncio.sleep(CHECK_S)
+
+
+async def _all_decided(traffic: Traffic, policy: Policy) -> None:
+    """Return when every intent produced is seen, decided, forwarded or refused, and every complaint
+    has found its way into its account's limits.
+    """
+    seen, reputation = traffic.seen, policy.reputation
     while (  # noqa: ASYNC110 (what it waits for is a sum of many records)
         seen.intents < traffic.intents
         or (seen.strays - seen.in_place)
         or seen.letters.total() < len(seen.unreadable)
         or seen.asked > sum(seen.outcomes.values())
+        or (reputation and seen.accounts.unsettled(reputation.weights))
     ):
         await asyncio.sleep(CHECK_S)
 
@@ -102,6 +128,15 @@ async def _tell_hours(day: Day, policy: Policy, traffic: Traffic) -> None:
         done = seen.outcomes - before
         screen.hour(end_ms, seen.asked - asked, done, seen.outcomes["deferred"])
         asked, before = seen.asked, seen.outcomes.copy()
+
+
+async def _tell_news(traffic: Traffic) -> None:
+    """Tell what happens to accounts and campaigns as soon as it is known, until cancelled."""
+    headlines = Headlines()
+    while True:
+        for at_ms, text in headlines.fresh(traffic.seen.accounts):
+            screen.event(at_ms, text)
+        await asyncio.sleep(CHECK_S)
 
 
 def _tell_opening(end_ms: int, policy: Policy, seen: Evidence) -> None:
@@ -122,12 +157,12 @@ def _tell_opening(end_ms: int, policy: Policy, seen: Evidence) -> None:
 
 
 async def _kill(day: Day, worker: Supervisor) -> None:
-    """Kill the worker in the middle of the afternoon's campaign."""
+    """Kill the worker in the afternoon, with thousands held."""
     if not day.start_ms < KILL_AT_MS < day.end_ms:
         return
     clock = worker.clock
     await _until(clock, KILL_AT_MS)
-    screen.event(clock(), "kill -9: the worker dies at its busiest, without a word")
+    screen.event(clock(), "kill -9: the worker dies in the middle of its work, without a word")
     await worker.kill()
     seconds, minutes = worker.down_seconds, worker.down_seconds * clock.speed / 60
     text = f"started again and ready {seconds:.1f} s later, {minutes:.0f} minutes of this day"

@@ -25,8 +25,11 @@ def header(settings: Settings) -> None:
     title("Decorum, the gate in front of sending")
     line("Every program publishes what it wants to send. Decorum decides each message for each")
     line("person: send now, hold until it is welcome, or no, and why. You will see a busy day of")
-    line("one enterprise on a real Kafka, by a fast clock; its worker is killed in the afternoon;")
-    line("and an audit of every message at the end.")
+    line(
+        "one enterprise on a real Kafka, by a fast clock: a good campaign and a bad one, an account"
+    )
+    line("that goes wrong, and a worker that is killed in the afternoon; at the end an audit of")
+    line("every message, and a picture.")
     line()
     line(f"Kafka    {settings.kafka}, topics {settings.prefix}*, {settings.partitions} partitions")
 
@@ -43,6 +46,11 @@ def opening(settings: Settings, policy: Policy, day: Day, speed: float) -> None:
     ten_minutes = 600 / speed
     line(f"Clock    {speed:,.0f} times as fast: 10 minutes pass in {ten_minutes:.1f} s. The worker")
     line("         lives by it, so that its metrics of latency mean nothing here")
+
+
+def introduced(contacts: int, seconds: float) -> None:
+    """The day begins: who knows whom is told; the head of the hours."""
+    line(f"Contacts {contacts:,} told, who knows whom, in {seconds:.1f} s. The day begins")
     line()
     line(f"{'until':<12}{'asked':>8}{'approved':>10}{'denied':>8}{'expired':>9}{'held now':>10}")
 
@@ -58,14 +66,18 @@ def event(at_ms: int, text: str) -> None:
     click.secho(f"{local(at_ms):<12}{text}", fg="yellow")
 
 
-def closing(evidence: Evidence, checks: Sequence[Check], policy: Policy) -> bool:
-    """The summary; whether everything balances."""
+def closing(evidence: Evidence, checks: Sequence[Check], policy: Policy) -> None:
+    """The summary."""
     for name, lines in summary(evidence, checks, policy):
         title(name)
         for text in lines:
             line(text)
-    good = all(check.good for check in checks)
     line()
+
+
+def verdict(checks: Sequence[Check]) -> bool:
+    """The last word; whether everything balances."""
+    good = all(check.good for check in checks)
     if good:
         click.secho("Everything balances.", fg="green", bold=True)
         line(

@@ -27,7 +27,7 @@ REPEATED: Final = 0.03
 LOST: Final = 0.01
 CLICKS: Final = 0.15
 COMPLAINS: Final = 0.0003
-BLOCKS: Final = 0.0002
+BLOCKS: Final = 0.0003
 OPTS_OUT: Final = 0.0005
 RUDE: Final = {LOTTERY_REF: 0.06, BAIT_REF: 0.12}
 """How many complain about what should never have been sent."""

@@ -6,6 +6,7 @@ Rules of this file: evidence in, lines out; every number is counted from the evi
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.kinds import KIND_NAMES
@@ -28,10 +29,13 @@ ENDS: Final = {
     "refused": "denied",
     "sent": "approved",
     "too late": "expired",
+    "stopped": "cancelled",
     "waiting": "deferred",
 }
+AGAINST: Final = ("denied", "deferred", "cancelled")
+WIDTH: Final = 100
 BUSIEST: Final = 5
-REASONS_SHOWN: Final = 14
+REASONS_SHOWN: Final = 16
 STORY_LINES: Final = 10
 UNSOLICITED: Final = ("direct", "broadcast", "moment", "friend_request")
 """Kinds that nobody called for."""
@@ -71,13 +75,14 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
 
 
 def reasons(evidence: Evidence) -> Iterator[str]:
-    """For what was not sent at once: the first reason given, and how it ended."""
+    """For what was not sent at once: the last reason not to send it, and how it ended."""
     ends: dict[str, Counter[str]] = defaultdict(Counter)
     for ask in evidence.asks.values():
-        if ask.last and ask.decisions[0]["outcome"] != "approved":
-            ends[ask.decisions[0]["reason"]][ask.last["outcome"]] += 1
+        against = [d["reason"] for d in ask.decisions if d["outcome"] in AGAINST]
+        if ask.last and against:
+            ends[against[-1]][ask.last["outcome"]] += 1
     heads = "".join(f"{title:>9}" for title in ENDS)
-    yield f"{'first reason':<17}{heads}  meaning"
+    yield f"{'last reason':<17}{heads}  meaning"
     most = sorted(ends, key=lambda reason: (-ends[reason].total(), reason))
     for reason in most[:REASONS_SHOWN]:
         words = WORDS.get(reason, Words(reason, ""))
@@ -118,11 +123,11 @@ def story(evidence: Evidence) -> Iterator[str]:
 
 
 def audited(checks: Iterable[Check]) -> Iterator[str]:
-    """One line for each check."""
+    """A line for each check, or as many as it needs."""
     for check in checks:
-        yield f"{'ok   ' if check.good else 'FAULT'} {check.text}" + (
-            "" if check.good else f"  [{check.faults:,} wrong]"
-        )
+        wrong = "" if check.good else f"  [{check.faults:,} wrong]"
+        head = "ok    " if check.good else "FAULT "
+        yield from wrap(f"{head}{check.text}{wrong}", WIDTH, subsequent_indent=" " * len(head))
 
 
 def _row(name: str, cells: Iterable[int | str]) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 
+from streams.demo.clock import real_ms
 from streams.lane.failure import EXIT_REFUSED
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Supervisor:
         """How often the demo killed it, and how often it died by itself."""
         self.down_seconds = 0.0
         """Real seconds from the last kill until the worker was ready again."""
+        self.down_ms = (0, 0)
+        """The same by the machine's clock: from when to when."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,14 +110,14 @@ class Supervisor:
         """Kill -9, on purpose; returns when the worker, started again, is ready."""
         if self._process is None:
             return
-        began = time.monotonic()
+        began, began_ms = time.monotonic(), real_ms()
         process = self._process
         self.killed += 1
         process.kill()
         while self._process is process:  # noqa: ASYNC110 (a process ends without an event)
             await asyncio.sleep(CHECK_S)
         await self.ready()
-        self.down_seconds = time.monotonic() - began
+        self.down_seconds, self.down_ms = time.monotonic() - began, (began_ms, real_ms())
 
     def stop(self) -> None:
         """Stop in good order; kill what does not end in time."""

@@ -17,9 +17,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.core.kinds import KIND_NAMES
+from streams.demo.account_side import TOPICS_READ
+from streams.demo.clock import real_ms
 from streams.demo.evidence import Evidence
 from streams.lane.partitioner import partition_for
 from streams.topics import (
+    ACCOUNT_LIMITS,
+    CANDIDATES,
     DEAD_LETTERS,
     DECISIONS,
     INTENTS,
@@ -40,7 +44,8 @@ if TYPE_CHECKING:
 TICK_S: Final = 0.02
 POLL_MS: Final = 200
 APPROVED: Final = [approved(kind) for kind in KIND_NAMES]
-EVIDENCE: Final = [INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *APPROVED]
+WATCHED: Final = [INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, *TOPICS_READ]
+EVIDENCE: Final = [*WATCHED, *APPROVED, CANDIDATES]
 
 
 class Traffic:
@@ -68,7 +73,7 @@ class Traffic:
         await self._producer.start()
         self._clients.push_async_callback(self._producer.stop)
         self._approved = await self._consumer(APPROVED)
-        self._everything = await self._consumer([INTENTS, DECISIONS, DEAD_LETTERS])
+        self._everything = await self._consumer(WATCHED)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,13 +97,17 @@ class Traffic:
                         heapq.heappush(self._waiting, (event.at_ms, next(self._order), event))
 
     async def watch(self) -> None:
-        """Follow what was asked and decided, until cancelled."""
+        """Follow what was asked, decided and limited, until cancelled."""
+        read_ms = self.seen.accounts.read_ms
         while True:
             batches = await self._everything.getmany(timeout_ms=POLL_MS)
+            now_ms = real_ms()
             for tp, records in batches.items():
                 topic = self.topics.logical(tp.topic)
                 for record in records:
                     self.seen.add(topic, record)
+                    if topic == ACCOUNT_LIMITS:
+                        read_ms[record.partition, record.offset] = now_ms
 
     async def flush(self) -> None:
         """Return when everything produced is on the topics."""

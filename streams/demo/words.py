@@ -41,7 +41,7 @@ WORDS: Final[dict[str, Words]] = {
         "the customer is no contact of the account", "ask by an account that knows them"
     ),
     Reason.NO_REPLY_CREDIT: Words(
-        "the customer did not ask, or has been answered",
+        "the customer did not ask, or was answered",
         "wait for a message before you answer",
     ),
     Reason.DEADLINE_PASSED: Words(
@@ -79,7 +79,7 @@ WORDS: Final[dict[str, Words]] = {
         "the campaign is tried on a small share first", "nothing, the next share goes by itself"
     ),
     Reason.CAMPAIGN_PAUSED: Words(
-        "the campaign was stopped: people complain of it", "write a better one, by a new name"
+        "the campaign was stopped: complaints", "write a better one, by a new name"
     ),
     Reason.ACCOUNT_RESIGNED: Words("the account is gone", "ask by another account"),
     Reason.TAKER_AT_CEILING: Words("the taking account has no room", "transfer to another"),

@@ -122,6 +122,7 @@ class _Batch:
             self.outputs.append(forwarded(stage.topics, stage.router, record, key, self.state))
             return
         self.accepted += len(intent.customer_ids)
+        self.state.tally["intents_total", intent.kind] += 1
         self._admit(intent.enterprise_id, ask_of(intent, self.now_ms), intent.customer_ids)
 
     def _admit(

@@ -90,9 +90,11 @@ class Accounts:
         leave_ms: int = 0,
         again: bool = False,
         refusal: Verdict | None = None,
+        waited: bool = False,
     ) -> None:
-        """Hand customers of an intent to the customer stage."""
-        value = encode_candidate(Candidate(ask, leave_ms, again, refusal))
+        """Hand customers of an intent to the customer stage; `waited`: they come from the queue."""
+        waited = waited and ask.accepted_ms < self._now_ms
+        value = encode_candidate(Candidate(ask, leave_ms, again, refusal, waited))
         topic, place = self._topics.candidates, self._router.partition
         for customer in customers:
             key = customer_key(enterprise, customer)
@@ -134,7 +136,9 @@ class Accounts:
         account = self.touch(key).account
         for place in places:
             piece, left = account.drop(place, self._state)
-            self.pass_on(piece.enterprise, piece.ask, left, again=piece.again, refusal=verdict)
+            self.pass_on(
+                piece.enterprise, piece.ask, left, again=piece.again, refusal=verdict, waited=True
+            )
 
     # --- what follows ---
 
@@ -166,6 +170,7 @@ class Accounts:
                 leave_ms=passed.leave_ms,
                 again=piece.again,
                 refusal=passed.refusal,
+                waited=True,
             )
 
     def _hold(self, admission: Admission) -> None:

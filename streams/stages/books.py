@@ -74,6 +74,10 @@ class Books:
         self._opened[key].wake = None
         return desk
 
+    def opened(self) -> list[bytes]:
+        """The keys of the ledgers in work."""
+        return list(self._opened)
+
     def close(self) -> int:
         """Store what was opened; by how many the held intents have grown."""
         for key, opened in self._opened.items():

@@ -68,8 +68,10 @@ class Bulletin:
         self, admission: Admission, piece: Slice, place: Place, wait: Wait
     ) -> Iterator[Output]:
         """Of each customer that waits, that they do; of a repeated intent it was said before."""
-        if not piece.again and self._said_before(admission, piece):
-            return
+        if not piece.again:
+            if self._said_before(admission, piece):
+                return
+            self._state.tally["latency_ms", "0"] += place.left
         for behind, customer in enumerate(piece.customers[-place.left :]):
             eligible_ms = admission.estimate_ms(place, wait, behind)
             verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)

@@ -113,7 +113,7 @@ class _Batch:
             raise ValueError(msg)
         candidate = decode_candidate(value)
         desk = self.books.open(key)
-        if not candidate.again:
+        if not (candidate.again or candidate.waited):
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
             self.state.tally["latency_ms", str(waited_ms)] += 1
@@ -163,7 +163,8 @@ class _Batch:
     def go_on(self, partition: int, timer: Due) -> None:
         known = self.stage.rules.generation
         keys = self.stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known)
-        for key in keys:
+        # Who was woken in this very batch has no timer that the sweep could find them by.
+        for key in dict.fromkeys([*keys, *self.books.opened()]):
             desk = self.books.open(key)
             self._say(key, desk, desk.reconsider())
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.ask import Ask, Candidate
-    from streams.core.ledger import Giving, Ledger
+    from streams.core.ledger import Contact, Giving, Ledger
     from streams.lane.stage import Output
     from streams.stages.noting import Counted
     from streams.stages.routing import Router
@@ -99,11 +99,21 @@ class Telling:
         """One more of what an event counts as; `heard_ms`: the broker's time of the event."""
         told, bucket_ms = self._accounts[account_key(enterprise, account)], _bucket(counted.at_ms)
         told.counts[bucket_ms][counted.what] += 1
+        if counted.what == "failed" and counted.contact is not None:
+            self._undone(told, counted.contact)
         if counted.what in HURTS:
             told.heard_ms[bucket_ms] = min(heard_ms, told.heard_ms.get(bucket_ms, heard_ms))
         campaign = None if counted.contact is None else counted.contact.campaign
         if campaign is not None and counted.what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][counted.what] += 1
+
+    def _undone(self, told: _Account, contact: Contact) -> None:
+        """A friend request that was not sent takes none of the day's adds.
+
+        Leave is used on the calendar day on which it was given.
+        """
+        if contact.kind == Kind.FRIEND_REQUEST:
+            told.unused[contact.kind, contact.decided_ms] += 1
 
     def approved(self, enterprise: str, campaign: str) -> None:
         """One message of a campaign was approved."""
@@ -140,11 +150,8 @@ class Telling:
         told = self._accounts[account_key(enterprise, account)]
         if was.friends != now.friends:
             told.relations[_bucket(self._now_ms)] += 1 if now.friends else -1
-        if was.asked_ms not in {0, now.asked_ms}:
-            if undone:
-                told.unused[Kind.FRIEND_REQUEST, was.asked_ms] += 1
-            else:
-                told.answered.append(was.asked_ms)
+        if was.asked_ms not in {0, now.asked_ms} and not undone:
+            told.answered.append(was.asked_ms)
         if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
             taker = self._accounts[account_key(enterprise, was.giving.taker)]
             taker.answered.append(was.giving.leave_ms)

@@ -243,7 +243,3 @@ def _moved(past: Past, moment: Moment, data: dict[str, Any], said: str) -> Itera
     if data["after"] not in right:
         yield f"{said} for {data['reason']}, and should go to {right}"
 
-
-def told_accounts(past: Past) -> set[str]:
-    """The accounts of which limits were told."""
-    return {entry.key.removeprefix(f"{ENTERPRISE}/") for entry in past.of(ACCOUNT_LIMITS)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from streams.topics import INTENTS, INTERACTIONS, TOPICS
-from tests.accounts.plot import ACCOUNTS, DAY_MS, ENTERPRISE, MINUTE_MS
+from tests.accounts.plot import ACCOUNTS, CUSTOMERS, DAY_MS, ENTERPRISE, MINUTE_MS, SECOND_MS
 from tests.flows import events
 from tests.flows.scene import Scene
 from tests.flows.test_flows import check_balance
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from tests.flows.world import DriverWorld
 
 APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
+LAST: Final = 1_000_000
+"""Above every number of a plot."""
+
+EVEN_PACE: Final = dict.fromkeys(("new", "green", "amber", "red"), "1/s")
 OPEN_SKY: Final[list[dict[str, Any]]] = [
     {},
-    {"pacing": {"kinds": ["broadcast"], "burst": "5s", "red": "10/s"}
-     | dict.fromkeys(("new", "green", "amber"), "10/s")},
+    {"pacing": EVEN_PACE | {"kinds": ["broadcast", "moment"], "burst": "2s"}},
 ]
 """Policies under which nothing waits for long."""
 
@@ -53,13 +56,16 @@ class Player:
                 self.world.crash()
 
     def clear(self, sky: int) -> None:
-        """Take away all that may be in anybody's way, and give it ten minutes."""
+        """Take away all that may be in anybody's way, ask once more, and give it ten minutes."""
         self._move(1)
         for scope in sorted(self._scopes):
             self._control(0, "resume", scope, None)
         for account in ACCOUNTS:
-            self._status(10**6, account, "reinstated")
+            self._status(LAST, account, "reinstated")
         self._policy(0, OPEN_SKY[sky])
+        self._move(SECOND_MS)
+        for number, account in enumerate(ACCOUNTS, start=LAST):
+            self._ask(number, account, "broadcast", tuple(CUSTOMERS), {}, {})
         self._move(10 * MINUTE_MS)
 
     def drain(self) -> None:

@@ -231,9 +231,7 @@ class Model:
         """The transfer that was carried out: one that may still be, else one of which we were told
         otherwise, else one made without us; of several the latest.
         """
-        unheard = self._transfers(giver)
-        refused = [a for a in self._transfers(giver, failed=True)]
-        for transfers in (unheard, refused):
+        for transfers in (self._transfers(giver), self._transfers(giver, failed=True)):
             if transfers:
                 return transfers[-1]
         name = f"without us {len(self.approvals)}"
@@ -251,11 +249,10 @@ class Model:
         ]
 
     def transfer_failed(self, giver: str, taker: str) -> None:
-        """Named by its taker alone, it is the latest transfer to that one of which no end is known
-        and which was no account's last but one.
-        """
+        """Named by its taker alone: the latest to that one, of each giver's last transfers."""
         if giver == taker:
-            lasts = [self._last_transfer(account) for account in {a.account for a in self.approvals}]
+            givers = {a.account for a in self.approvals}
+            lasts = [self._last_transfer(account) for account in givers]
             meant = [a for a in lasts if a is not None and a.want.taker == taker]
             transfers = sorted(meant, key=lambda a: a.decided_ms)
         else:

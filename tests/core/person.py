@@ -7,8 +7,11 @@ every test of this directory is a test of storing and of forgetting as well.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from streams.core.ask import Ask, Candidate
 from streams.core.customer import Desk, next_wake
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.customer import Settled
+    from streams.core.law import Law
     from streams.core.ledger import Ledger
     from streams.core.reasons import Reason
     from streams.core.verdict import Verdict
@@ -135,7 +139,9 @@ class Person:
         return Ask(account_id=account, kind=kind, **defaults | parts)
 
     def arrives(self, ask: Ask) -> list[Settled]:
-        return self.desk(lambda desk: desk.judge(Candidate(ask, self.now_ms), self.mark(ask.intent_id)))
+        return self.desk(
+            lambda desk: desk.judge(Candidate(ask, self.now_ms), self.mark(ask.intent_id))
+        )
 
     def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
         """The intent's id; the test fails here when the intent is not approved."""
@@ -241,7 +247,7 @@ class Person:
 
     def desk(self, work: Callable[[Desk], list[Settled]]) -> list[Settled]:
         """Do some work at the customer's desk: open, tidy, work, close."""
-        laws = laws_of(self.policy)
+        laws = _with_leave(self.policy)
         desk = Desk(load(self.value), "e", self.customer, laws, self.now_ms)
         desk.tidy()
         settled = work(desk)
@@ -255,6 +261,12 @@ class Person:
             "account_id": account,
             "occurred_at_ms": self.now_ms if at_ms is None else at_ms,
         }
+
+
+@lru_cache(maxsize=64)
+def _with_leave(law: Policy) -> tuple[Law, ...]:
+    """The laws at a desk whose accounts have given leave for whatever they are asked."""
+    return tuple(replace(one, leave=False) for one in laws_of(law))
 
 
 def outcomes(settled: list[Settled]) -> list[tuple[str, str, Reason]]:

@@ -200,7 +200,9 @@ class Customer(RuleBasedStateMachine):
             Want(f"w{len(self.wants)}", account, Kind.REPLY, accepted_ms=self.model.now_ms)
         )
 
-    @rule(kind=st.sampled_from([Kind.DIRECT, Kind.MOMENT, Kind.TRANSFER]), step=st.sampled_from(STEPS))
+    @rule(
+        kind=st.sampled_from([Kind.DIRECT, Kind.MOMENT, Kind.TRANSFER]), step=st.sampled_from(STEPS)
+    )
     def arrives_before_the_timers(self, kind: Kind, step: int) -> None:
         """The partition has more timers due than fit into a batch."""
         self.model.now_ms += step

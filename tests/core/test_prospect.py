@@ -103,7 +103,8 @@ def history(law: Policy, seed: int) -> Person:
             person.consents(kinds=[chance.choice(KIND_NAMES)], allowed=chance.random() < 0.7)
         elif chance.random() < 0.3:
             person.complained(account=account)
-    return person.after(chance.randrange(2 * DAY))
+    person.after(chance.randrange(2 * DAY)).wake()
+    return person
 
 
 @pytest.mark.parametrize("seed", range(60))

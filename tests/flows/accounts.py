@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.flows.table import TWO_A_DAY, flow
 
@@ -15,7 +15,7 @@ ONE_A_SECOND: Final = {
     "red": "0/s",
     "burst": "2s",
 }
-CEILINGS: Final = {
+CEILINGS: Final[dict[str, Any]] = {
     "relations": {"start": 3, "step": 1, "floor": 1, "max": 5, "enterprise": 100},
     "daily_adds": {"start": 2, "step": 1, "floor": 1, "max": 3},
     "rise": {"every": "24h", "used": "50%", "within": "7d"},

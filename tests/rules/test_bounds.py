@@ -74,10 +74,10 @@ def test_a_ledger_of_the_most_and_longest_held_intents_fits_into_its_record() ->
     ledger = Ledger()
     for number in range(SEEN_MOST):
         remember(ledger, number, NOON)
+    reason, rule = max(Reason, key=len), "r" * 64
     for number in range(most_held()):
-        reason = max(Reason, key=len)
-        held = Held(MAX_MS, MAX_MS, 2**64 - 1, reason, "r" * 64, longest_ask(number), MAX_MS, True)
-        ledger.held.append(held)
+        ask = longest_ask(number)
+        ledger.held.append(Held(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, asked=True))
     size = len(dump(ledger) or b"")
     assert ledger.held[0].ask.kind == Kind.BROADCAST
     assert size > RECORD_BYTES / 2  # else the bound is for nothing

@@ -78,12 +78,12 @@ def note_status(book: Book, law: AccountLaw, status: str, at_ms: int, now_ms: in
     if (at_ms, _STRICTNESS[status]) <= (book.word_ms, _STRICTNESS[book.word]):
         return []
     back = status == REINSTATED
-    before = OFF if back and book.off_ms else book.status
     book.word, book.word_ms = status, at_ms
     moves = reinstate(book, at_ms, now_ms) if back else []
-    if book.status != before:
+    if book.status != book.said:
         why = REINSTATED if back else "account_status"
-        moves.append(Move("status", before, book.status, why))
+        moves.append(Move("status", book.said, book.status, why))
+        book.said = book.status
     return _told(moves, book, law, now_ms)
 
 

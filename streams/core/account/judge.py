@@ -98,8 +98,8 @@ def reinstate(book: Book, at_ms: int, now_ms: int) -> list[Move]:
 
 
 def _put_out(book: Book, why: str, now_ms: int) -> list[Move]:
-    moves = [Move("pause", book.paused_ms, None, why), Move("status", book.status, OFF, OFF)]
-    book.off_ms, book.paused_ms = now_ms, 0
+    moves = [Move("pause", book.paused_ms, None, why), Move("status", book.said, OFF, OFF)]
+    book.off_ms, book.paused_ms, book.said = now_ms, 0, OFF
     return moves
 
 

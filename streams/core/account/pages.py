@@ -45,6 +45,7 @@ class Book(msgspec.Struct, array_like=True):
     removals, below 0 while a removal is known before its addition. `day_ms`, `adds`: the policy's
     calendar day that adds were last granted in, and how many. `fallen_ms`, `risen_ms`: the last
     fall and rise of any ceiling. `floored`: red periods in a row that found relations at the floor.
+    `said`: the status that was told last, `off` included.
     """
 
     version: int = 1
@@ -68,6 +69,7 @@ class Book(msgspec.Struct, array_like=True):
     red: Totals = msgspec.field(default_factory=Totals)
     green: Totals = msgspec.field(default_factory=Totals)
     buckets: list[Bucket] = []
+    said: str = ACTIVE
 
     @property
     def status(self) -> str:

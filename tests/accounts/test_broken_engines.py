@@ -1,0 +1,89 @@
+"""The laws find out an engine with one fault built in, so that their silence says something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.core.account import book, pacing
+from streams.core.campaign import Phase
+from streams.stages import telling
+from streams.stages.admission import Admission
+from tests.accounts.plot import Plot
+from tests.accounts.test_machine import LENGTH, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Breaking = Callable[[pytest.MonkeyPatch], None]
+
+SEEDS = range(40)
+
+
+def one_add_too_many(patch: pytest.MonkeyPatch) -> None:
+    free = book.free_adds
+    patch.setattr(book, "free_adds", lambda *case: None if (n := free(*case)) is None else n + 1)
+
+
+def one_relation_too_many(patch: pytest.MonkeyPatch) -> None:
+    room = book.room
+    patch.setattr(book, "room", lambda *case: None if (n := room(*case)) is None else n + 1)
+
+
+def forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Admission, "unused", lambda *_: None)
+
+
+def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:
+    take = pacing.take
+    patch.setattr(pacing, "take", lambda tat, us, n, now: take(tat, us - us // 100, n, now))
+
+
+def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.stages.admission.releases", lambda word, _: word.phase != Phase.KILLED)
+
+
+def knows_no_brake(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.core.timing._brake_ends_ms", lambda _: 0)
+
+
+def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.core.account.rates.Bucket.add", lambda *_: None)
+
+
+def never_wakes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Admission, "_is_open", lambda self, place: self.wait(place) is None)
+
+
+def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
+    changed = telling.Telling._changed
+
+    def twice(self: telling.Telling, *case: object, **more: object) -> None:
+        changed(self, *case, **more)  # type: ignore[arg-type]
+        changed(self, *case, **more)  # type: ignore[arg-type]
+
+    patch.setattr(telling.Telling, "_changed", twice)
+
+
+@pytest.mark.parametrize(
+    ("breaking", "law"),
+    [
+        (one_add_too_many, "adds: "),
+        (one_relation_too_many, "adds: "),
+        (forgets_what_failed, "figures: "),
+        (a_hundredth_too_fast, "pace: "),
+        (knows_no_stages, "campaigns: "),
+        (knows_no_brake, "orders: "),
+        (counts_nothing_that_hurts, "figures: "),
+        (never_wakes, "waits for nothing"),
+        (tells_relations_twice, "figures: "),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_engine_is_found_out(
+    breaking: Breaking, law: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch)
+    found = (fault for seed in SEEDS for fault in faults(Plot(seed).steps(LENGTH), seed))
+    assert any(law in fault for fault in found)
