@@ -151,14 +151,12 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return
         if verdict.reason is Reason.ACCOUNT_RESIGNED:
             verdict = Verdict(Outcome.CANCELLED, verdict.reason, stage=verdict.stage)
-        if verdict.outcome is Outcome.DEFERRED:
-            changed = not _said_alike(self._hold(held.ask, held.mark, verdict), held)
-        else:
-            changed = True
+        if verdict.outcome is not Outcome.DEFERRED:
             # What has waited is known as a duplicate from its end on, not from its arrival.
             remember(self.ledger, held.mark, self.now_ms)
-        if changed:
-            yield Settled(held.ask, held.mark, verdict)
+        elif _said_alike(self._hold(held.ask, held.mark, verdict), held):
+            return
+        yield Settled(held.ask, held.mark, verdict)
 
     def _decide(self, candidate: Candidate, mark: int) -> Verdict:
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""

@@ -88,7 +88,7 @@ def paced(evidence: Evidence, pacing: Pacing) -> Check:
     for account in evidence.accounts.leaves:
         turns = _turns(evidence, account, pacing)
         sent += sum(turn.used for turn in turns)
-        over += _overflow(turns, pacing.burst_ms * US_PER_MS)
+        over += overflow(turns, pacing.burst_ms * US_PER_MS)
     text = f"{sent:,} broadcasts and posts, an account over rate × (time + burst) + 1: "
     return _check(over, text)
 
@@ -121,7 +121,7 @@ def _rate_per_s(accounts: AccountSide, account: str, at_ms: int, pacing: Pacing)
     return max(rates)
 
 
-def _overflow(turns: Iterable[Turn], burst_us: int) -> int:
+def overflow(turns: Iterable[Turn], burst_us: int) -> int:
     """How many turns are more than a bucket holds that leaks one microsecond in each."""
     over, level_us, now_us = 0, 0.0, 0
     given_back: list[float] = []

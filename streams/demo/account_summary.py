@@ -136,6 +136,8 @@ def brake(evidence: Evidence, policy: Policy) -> Iterator[str]:
         if stop is not None:
             stops.append((stop["updated_at_ms"], _stopped_campaign(evidence, name, stop)))
     yield from (f"{local(at_ms)} {text}" for at_ms, text in sorted(stops))
+    if not stops:
+        yield "nobody had to be stopped"
     if policy.reputation is not None:
         yield from _measured(evidence, policy)
 

@@ -52,6 +52,7 @@ def run(settings: Settings, picture: Path | None = None) -> int:
     """
     # A client says more than once what the error at the end says in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its first run looks for fonts
     # What asyncio does on Ctrl-C, ending every task in good order, is right for SIGTERM as well.
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
@@ -111,7 +112,7 @@ def draw(portrait: Portrait | None, path: Path | None) -> str:
     try:
         from streams.demo import picture  # noqa: PLC0415 (the one file that needs matplotlib)
     except ImportError:
-        return "Picture  none: it needs matplotlib, pip install 'decorum[demo]'"
+        return "Picture  none: it needs matplotlib (pip install 'matplotlib>=3.10,<4')"
     if portrait is None:
         return "Picture  none: no account has limits"
     path = _own_path() if path is None else path

@@ -15,6 +15,7 @@ from streams.core.account.facts import Facts
 from streams.core.ask import Ask
 from streams.core.campaign import CampaignFacts, CampaignWord
 from streams.core.enterprise import EnterpriseFacts, EnterpriseWord
+from streams.events.sweeps import Sweep
 
 
 class Unused(msgspec.Struct, frozen=True, array_like=True):
@@ -86,6 +87,12 @@ class EnterpriseTold(msgspec.Struct, frozen=True, array_like=True, tag="enterpri
     word: EnterpriseWord
 
 
+class RulesTold(msgspec.Struct, frozen=True, array_like=True, tag="rules-told"):
+    """To every partition: policies or controls have changed."""
+
+    sweep: Sweep
+
+
 News = (
     AccountNews
     | StatusNews
@@ -94,6 +101,7 @@ News = (
     | EnterpriseNews
     | CampaignTold
     | EnterpriseTold
+    | RulesTold
 )
 
 encode_news: Final = msgspec.msgpack.Encoder().encode

@@ -26,12 +26,13 @@ from streams.events.news import (
     CampaignTold,
     EnterpriseNews,
     EnterpriseTold,
+    RulesTold,
     StatusNews,
     TakeOver,
     decode_news,
     encode_news,
 )
-from streams.events.sweeps import decode_sweep
+from streams.events.sweeps import encode_sweep
 from streams.stages import balance
 from streams.stages.accounts import Accounts
 from streams.stages.admission import refuse
@@ -63,7 +64,7 @@ class AccountStage:
         self.router = router
         self.rules = rules
         self.sweeping = Sweeping(_everyone)
-        self.sources = (topics.intents, topics.account_news, topics.sweeps)
+        self.sources = (topics.intents, topics.account_news)
         self.changelog = topics.account_state
 
     def handle(
@@ -71,11 +72,7 @@ class AccountStage:
     ) -> Iterable[Output]:
         """Pass intents on in their order, as far as their accounts may; take news in."""
         batch = _Batch(self, state, now_ms)
-        take = {
-            self.topics.intents: batch.intent,
-            self.topics.account_news: batch.news,
-            self.topics.sweeps: batch.sweep,
-        }
+        take = {self.topics.intents: batch.intent, self.topics.account_news: batch.news}
         for record in records:
             take[record.topic](record)
         return batch.close()
@@ -151,6 +148,9 @@ class _Batch:
 
     def news(self, record: Record) -> None:
         news = decode_news(record.value or b"")
+        if isinstance(news, RulesTold):
+            begin(encode_sweep(news.sweep), record.offset, self.state, self.now_ms)
+            return
         take: Callable[[bytes, Any], None] = self._takes[type(news)].__get__(self)
         take(record.key or b"", news)
 
@@ -230,12 +230,6 @@ class _Batch:
     }
 
     # --- time ---
-
-    def sweep(self, record: Record) -> None:
-        """Rules have changed; what sweeps tell of accounts is for the customers' partitions."""
-        value = record.value or b""
-        if decode_sweep(value).account is None:
-            begin(value, record.offset, self.state, self.now_ms)
 
     def timer(self, partition: int, timer: Due) -> None:
         if is_sweep(timer):

@@ -141,19 +141,17 @@ class Admission:
         if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
             steps = place.step - self._word(place.campaign).step
             return self.now_ms + steps * canary.hold_ms
-        interval_us = self._interval_us(place)
-        if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None or not interval_us:
+        if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None:
             return wait.until_ms
         ahead = self.account.line.customers(place.priority) - place.left + behind
-        return wait.until_ms + ahead * interval_us // 1_000
+        return wait.until_ms + ahead * self._slowest_us(place) // 1_000
 
     def _is_open(self, place: Place) -> bool:
         wait = self.wait(place)
         if wait is not None and wait.until_ms is not None:
             due_ms = wait.until_ms
             if wait.reason is Reason.ACCOUNT_PACING:
-                interval_ms = (self._interval_us(place) or 0) // 1_000
-                due_ms += max(0, PORTION_MS - interval_ms)
+                due_ms += max(0, PORTION_MS - self._slowest_us(place) // 1_000)
             self.wake_ms = due_ms if self.wake_ms is None else min(due_ms, self.wake_ms)
         return wait is None
 
@@ -189,20 +187,19 @@ class Admission:
     def _paced(self, place: Place) -> Wait | None:
         if not self._is_paced(place.kind):
             return None
-        interval_us, burst_ms = self._interval_us(place), self._burst_ms()
-        if interval_us is None:
+        meters = self._meters(place)
+        if meters is None:
             return Wait(Reason.ACCOUNT_PACING, None)
-        opens_ms = pacing.opens_ms(self.account.pace.tat_us, interval_us, burst_ms, self.now_ms)
+        opens_ms = max(pacing.opens_ms(*meter, self._burst_ms(), self.now_ms) for meter in meters)
         return Wait(Reason.ACCOUNT_PACING, opens_ms) if opens_ms > self.now_ms else None
 
     def _quota(self, place: Place) -> int:
         """How many customers of an open place may go on at once."""
         if place.kind == Kind.FRIEND_REQUEST:
             return 1  # each asks anew: adds, room and the enterprise's room
-        interval_us = self._interval_us(place)
-        if interval_us is None or not self._is_paced(place.kind):
-            return EVERYBODY
-        return pacing.fits(self.account.pace.tat_us, interval_us, self._burst_ms(), self.now_ms)
+        meters = self._meters(place) if self._is_paced(place.kind) else None
+        fits = [pacing.fits(*meter, self._burst_ms(), self.now_ms) for meter in meters or ()]
+        return min(fits, default=EVERYBODY)
 
     def _pass(self, place: Place, count: int) -> Passed:
         refusal = self._no_room() if place.kind == Kind.FRIEND_REQUEST else None
@@ -216,8 +213,11 @@ class Admission:
         if place.kind == Kind.FRIEND_REQUEST:
             books.take_add(self.account.book, self.ruled.account, self.now_ms)
         elif self._is_paced(place.kind):
-            interval_us = self._interval_us(place) or 0
-            pace.tat_us = pacing.take(pace.tat_us, interval_us, count, self.now_ms)
+            meters = self._meters(place) or ()
+            tats_us = [pacing.take(*meter, count, self.now_ms) for meter in meters]
+            pace.tat_us = tats_us[0]
+            if len(tats_us) > 1:
+                pace.braked_tat_us = tats_us[1]
 
     # --- what came of leave ---
 
@@ -269,11 +269,22 @@ class Admission:
         paced = self.ruled.policy.pacing
         return 0 if paced is None else paced.burst_ms
 
-    def _interval_us(self, place: Place) -> int | None:
-        rate_per_s, paced = self._rate_per_s, self.ruled.policy.pacing
+    def _meters(self, place: Place) -> list[tuple[int, int]] | None:
+        """What a message has to conform to, as (TAT, interval): its account's pace, and where an
+        operator's `brake` is on it the amber rate as well, which slows its scope and nothing else.
+
+        None where nothing goes.
+        """
+        pace, paced = self.account.pace, self.ruled.policy.pacing
+        rates = [(pace.tat_us, self._rate_per_s)]
         if paced is not None and self._is_slowed(place):
-            rate_per_s = min(rate_per_s, paced.amber_per_s)
-        return pacing.interval_us(rate_per_s)
+            rates.append((pace.braked_tat_us, paced.amber_per_s))
+        meters = [(tat_us, pacing.interval_us(rate)) for tat_us, rate in rates]
+        found = [(tat_us, interval) for tat_us, interval in meters if interval is not None]
+        return found if len(found) == len(meters) else None
+
+    def _slowest_us(self, place: Place) -> int:
+        return max((interval_us for _, interval_us in self._meters(place) or ()), default=0)
 
     def _is_slowed(self, place: Place) -> bool:
         """Whether an operator's `brake` is on it."""

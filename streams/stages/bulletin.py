@@ -67,11 +67,14 @@ class Bulletin:
     def waits(
         self, admission: Admission, piece: Slice, place: Place, wait: Wait
     ) -> Iterator[Output]:
-        """Of each customer that waits, that they do; of a repeated intent it was said before."""
-        if not piece.again:
-            if self._said_before(admission, piece):
-                return
-            self._state.tally["latency_ms", "0"] += place.left
+        """Of each customer that waits, that they do.
+
+        Not of a repeated intent, of which it was said, nor of one that the customer stage holds:
+        that one may have ended meanwhile, and nothing is said after the end.
+        """
+        if piece.again or self._said_before(admission, piece):
+            return
+        self._state.tally["latency_ms", "0"] += place.left
         for behind, customer in enumerate(piece.customers[-place.left :]):
             eligible_ms = admission.estimate_ms(place, wait, behind)
             verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)

@@ -47,7 +47,8 @@ class Slice(msgspec.Struct, frozen=True, array_like=True):
 class Pace(msgspec.Struct, array_like=True):
     """What an account's queue knows beside its slices.
 
-    `tat_us`: GCRA's theoretical arrival time. `taken`: of slices passed on in part, how far.
+    `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
+    on. `taken`: of slices passed on in part, how far.
     `wake_ms`, `review_ms`: the timers that are set, 0 for none. `room`: what the enterprise was
     told of free places. `seen`: intents whose waiting was announced. `braked_until_ms`: what the
     customers' partitions were told. `grade`, `told`: the grade and a checksum of the limits that
@@ -64,6 +65,7 @@ class Pace(msgspec.Struct, array_like=True):
     braked_until_ms: int = 0
     grade: str = ""
     told: int = 0
+    braked_tat_us: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -20,6 +20,7 @@ from streams.core.policy_file import parse_policy
 from streams.events.decode import decode_control
 from streams.events.envelope import Envelope, Refused
 from streams.events.fields import MAX_RECORD_BYTES
+from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep
 from streams.stages.letters import dead_letter
 from streams.stages.sweeping import tell_everybody
@@ -87,13 +88,16 @@ class RulesStage:
         return ()
 
     def _tell(self, change: Sweep | None, state: State) -> Iterable[Output]:
-        """Have what is held looked at again, once the rules of this generation are known."""
+        """Have everything looked at again, once the rules of this generation are known."""
         if change is None:
             return
         generation = int(state.get(_GENERATION) or b"0") + 1
         state.put(_GENERATION, b"%d" % generation)
         sweep = msgspec.structs.replace(change, generation=generation)
         yield from tell_everybody(self.topics, self.partitions, sweep)
+        news = encode_news(RulesTold(sweep))
+        for number in range(self.partitions):
+            yield self.topics.account_news, number, None, news
 
 
 def _accept_policy(record: Record, state: State) -> Sweep | None:

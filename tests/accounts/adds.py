@@ -81,9 +81,7 @@ class _Book:
             yield from self._too_many_today(moment, account)
             yield from self._enterprise_full(moment, account)
 
-    def _over(
-        self, moment: Moment, account: str, load: int, data: dict[str, Any]
-    ) -> Iterator[str]:
+    def _over(self, moment: Moment, account: str, load: int, data: dict[str, Any]) -> Iterator[str]:
         ceiling = _most(self.past, moment, account, "relations_ceiling")
         if ceiling is not None and load > ceiling:
             said = f"{data['kind']} to {data['customer_id']} at {moment}"

@@ -91,7 +91,10 @@ def _miscounted(past: Past) -> Iterator[str]:
                 sums[_key(message), "delivered"] += 1
         elif entry.topic == INTENTS and past.sections("canary", entry.moment):
             key = _key(entry.data)
-            if "not_before_ms" in entry.data or entry.data.get("deadline_ms", entry.at_ms) < entry.at_ms:
+            if (
+                "not_before_ms" in entry.data
+                or entry.data.get("deadline_ms", entry.at_ms) < entry.at_ms
+            ):
                 continue  # not for now: told when its time has come, if ever
             sizes[key] = max(sizes[key], entry.data.get("campaign_size", 0))
 

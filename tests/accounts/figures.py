@@ -242,4 +242,3 @@ def _moved(past: Past, moment: Moment, data: dict[str, Any], said: str) -> Itera
         }[data["reason"]]
     if data["after"] not in right:
         yield f"{said} for {data['reason']}, and should go to {right}"
-

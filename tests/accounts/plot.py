@@ -66,14 +66,21 @@ WINDOWS: Final = [
 ALWAYS: Final = {
     "remember": "30d",
     "deadline": {"default": "10h", "broadcast": "2d"},
-    "suppression": {"kinds": ["direct", "broadcast", "moment"], "account": "2h", "enterprise": "1h"},
+    "suppression": {
+        "kinds": ["direct", "broadcast", "moment"],
+        "account": "2h",
+        "enterprise": "1h",
+    },
 }
 OTHERS: Final[dict[str, list[Any]]] = {
     "brake": [BRAKE, BRAKE, None],
     "pacing": [PACING, PACING, PACING | {"new": "3/s", "burst": "10s"}, None],
     "canary": [CANARY, CANARY, CANARY | {"hold": "2h"}, None],
     "windows": [WINDOWS, WINDOWS[1:], []],
-    "quiet_hours": [None, {"kinds": ["broadcast", "friend_request"], "from": "21:30", "to": "08:30"}],
+    "quiet_hours": [
+        None,
+        {"kinds": ["broadcast", "friend_request"], "from": "21:30", "to": "08:30"},
+    ],
     "max_held": [20, 3],
 }
 """What a policy may say otherwise from one version to the next."""

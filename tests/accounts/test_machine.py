@@ -51,9 +51,7 @@ def faults(
     return found + broken(Past(world, player.rests)) + list(endings.left_over(world))
 
 
-def explain(
-    steps: list[Step], found: list[str], play: Callable[[list[Step]], list[str]]
-) -> str:
+def explain(steps: list[Step], found: list[str], play: Callable[[list[Step]], list[str]]) -> str:
     """The first fault, and the smallest plot that still has one like it."""
     like = _shape(found[0])
     least = smallest(steps, lambda some: any(_shape(fault) == like for fault in play(some)))

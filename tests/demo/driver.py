@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
 
+import msgspec
 import orjson
 
 from streams import policies
 from streams.demo.account_side import TOPICS_READ
-from streams.demo.day import HOUR_MS
+from streams.demo.day import HOUR_MS, Day
 from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
@@ -23,17 +25,31 @@ from streams.stages.rules import Rules
 from streams.topics import CANDIDATES, DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
 
 if TYPE_CHECKING:
-    from streams.demo.day import Day
+    from streams.core.policy import Policy
     from streams.lane.driver import DriverRecord
 
 PARTITIONS = 4
 READ = {INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, CANDIDATES, *TOPICS_READ, *APPROVED}
 
 
-def played(day: Day) -> list[DriverRecord]:
+STORY = Day(customers=400, accounts=4)
+
+
+def _smaller_stages() -> Policy:
+    policy = policies.packaged()[1]
+    assert policy.canary is not None
+    canary = msgspec.structs.replace(policy.canary, from_size=100)
+    return msgspec.structs.replace(policy, canary=canary)
+
+
+STORY_POLICY = _smaller_stages()
+"""The packaged policy, but campaigns of a small day go by stages too."""
+
+
+def played(day: Day, policy: Policy) -> list[DriverRecord]:
     """Every record that the demo's audit reads, after a day in which the worker crashed twice."""
     topics, router = Topics(), Router(PARTITIONS)
-    rules = Rules(policies.packaged()[1])
+    rules = Rules(policy)
     stages = (
         AccountStage(topics, router, rules),
         CustomerStage(topics, router, rules, Erasure(None)),
@@ -59,6 +75,12 @@ def played(day: Day) -> list[DriverRecord]:
             crashes.pop()
             driver.crash()
     return [record for record in driver._order if record.topic in READ]
+
+
+@cache
+def story() -> list[DriverRecord]:
+    """A day with everything in it: see `STORY` and `STORY_POLICY`. Not to be changed."""
+    return played(STORY, STORY_POLICY)
 
 
 def evidence_of(records: list[DriverRecord]) -> Evidence:

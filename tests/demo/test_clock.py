@@ -41,3 +41,10 @@ def test_processes_that_begin_it_alike_agree(machine: list[int]) -> None:
 
 def test_it_never_shows_a_time_before_its_start(machine: list[int]) -> None:
     assert FastClock(5_000, 10, began_real_ms=machine[0] + 1)() == 5_000
+
+
+def test_it_knows_what_it_showed_before(machine: list[int]) -> None:
+    clock = FastClock(5_000, 100, began_real_ms=machine[0])
+    machine[0] += 60_000
+    assert clock.at(1_000_007) == 5_700
+    assert clock.at(999_999) == 5_000

@@ -305,3 +305,16 @@ def an_add_held_over_night_counts_for_the_day_it_is_sent(scene: Scene) -> None:
     assert len(sent) == 2
     assert all(at_ms >= scene.start_ms + 22 * 3_600_000 for at_ms in sent)
     assert scene.limits("xiaoer")["adds_today"] == 2
+
+
+@flow(pacing=ONE_A_SECOND | dict.fromkeys(("new", "green"), "4/s"))
+def a_narrow_brake_slows_its_own_scope_and_nothing_else(scene: Scene) -> None:
+    scene.control(f"{scene.enterprise}/campaign/spring", action="brake")
+    slow = [f"s{number}" for number in range(6)]
+    fast = [f"f{number}" for number in range(12)]
+    scene.ask("slow", *slow, kind="broadcast", campaign_id="spring", priority=90)
+    scene.ask("fast", *fast, kind="broadcast", campaign_id="autumn", priority=10)
+    scene.at("2s")
+    sent = [m["intent_id"] for m in scene.sent("broadcast")]
+    assert sent.count("slow") <= 4
+    assert sent.count("fast") >= 8

@@ -6,5 +6,6 @@ import pytest
 
 pytest.register_assert_rewrite(
     "tests.flows.scene",
-    *(f"tests.flows.{name}" for name in ("holding", "noes", "rules", "strays", "windows")),
+    *(f"tests.flows.{name}" for name in ("accounts", "campaigns", "holding", "noes")),
+    *(f"tests.flows.{name}" for name in ("orders", "rules", "strays", "windows")),
 )

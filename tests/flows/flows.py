@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.flows import accounts, holding, noes, orders, rules, strays, windows
+from tests.flows import accounts, campaigns, holding, noes, orders, rules, strays, windows
 from tests.flows.table import FLOWS, Flow
 
-__all__ = ["FLOWS", "Flow", "accounts", "holding", "noes", "orders", "rules", "strays", "windows"]
+__all__ = [
+    "FLOWS",
+    "Flow",
+    "accounts",
+    "campaigns",
+    "holding",
+    "noes",
+    "orders",
+    "rules",
+    "strays",
+    "windows",
+]

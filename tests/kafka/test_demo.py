@@ -30,13 +30,19 @@ def test_a_small_day_with_a_kill_balances(
         kafka=kafka.bootstrap, prefix=prefix, partitions=2, http=f"127.0.0.1:{free_port()}"
     )
 
-    assert perform(settings, Day(customers=200, accounts=6), FAST, tmp_path) == 0
+    picture = tmp_path / "day.png"
+
+    assert perform(settings, Day(customers=200, accounts=6), FAST, tmp_path, picture) == 0
 
     said = capsys.readouterr().out
     assert "kill -9" in said
     assert "killed 1 × on purpose, died 0 × by itself" in said
     assert "FAULT" not in said
     assert int(numbers(said, r"ok +(\S+) asked = ")) > 500
+    assert int(numbers(said, r"Contacts +(\S+) told")) > 5_000
+    assert "× account_ceiling" in said
+    assert f"Picture  {picture}" in said
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def numbers(said: str, pattern: str) -> str:

@@ -39,7 +39,6 @@ class Tide:
             self._names.account_state: (
                 self._names.intents,
                 self._names.account_news,
-                self._names.sweeps,
             ),
             self._names.customer_state: (
                 self._names.candidates,

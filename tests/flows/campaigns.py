@@ -1,0 +1,307 @@
+"""Flows of campaigns and of operators' controls: stages, sizes, pauses, and whose order wins."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.flows.table import flow
+
+if TYPE_CHECKING:
+    from tests.flows.scene import Scene
+
+KINDS: Final = ["broadcast", "moment"]
+CANARY: Final = {
+    "kinds": KINDS,
+    **{"steps": ["20%", "50%", "100%"], "hold": "30m", "from_size": 100},
+}
+REPUTATION: Final = {
+    "red": {"above": "10%", "over": "7d", "from": 5, "confidence": "80%"},
+    "green": {"below": "5%", "over": "28d", "from": 50, "confidence": "80%"},
+    "hold": "24h",
+}
+PACING: Final = {
+    "kinds": KINDS,
+    **dict.fromkeys(("new", "green"), "4/s"),
+    **{"amber": "1/s", "red": "0/s", "burst": "1s"},
+}
+LARGE: Final = {"campaign_id": "spring", "campaign_size": 100}
+
+
+def place_of(customer: str, campaign: str = "spring") -> float:
+    """A customer's fixed place in [0, 1) of a campaign."""
+    named = f"{campaign}/{customer}".encode()
+    return int.from_bytes(blake2b(named, digest_size=8, person=b"canary").digest(), "big") / 2**64
+
+
+def _between(low: float, high: float, count: int) -> list[str]:
+    """The first customers whose place lies in [low, high)."""
+    found: list[str] = []
+    number = 0
+    while len(found) < count:
+        if low <= place_of(f"c{number}") < high:
+            found.append(f"c{number}")
+        number += 1
+    return found
+
+
+FIRST: Final = _between(0, 0.2, 6)
+SECOND: Final = _between(0.2, 0.5, 4)
+THIRD: Final = _between(0.5, 1, 4)
+EVERYBODY: Final = [*FIRST, *SECOND, *THIRD]
+
+
+def sent_to(scene: Scene, kind: str = "broadcast") -> set[str]:
+    return {message["customer_id"] for message in scene.sent(kind)}
+
+
+def status(scene: Scene) -> dict[str, Any]:
+    """What was last told of the campaign."""
+    told = [s for s in scene.everything("campaign-status") if s["campaign_id"] == "spring"]
+    return told[-1]
+
+
+# --- stages ---------------------------------------------------------------------------------------
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def a_campaign_goes_stage_by_stage(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
+    assert sent_to(scene) == set(FIRST)
+    scene.expect("b", "deferred campaign_canary +30m", customer=SECOND[0])
+    scene.expect("b", "deferred campaign_canary +1h", customer=THIRD[0])
+    assert scene.decisions("b", SECOND[0])[0]["stage"] == "account"
+    scene.at("29m59s999ms")
+    assert sent_to(scene) == set(FIRST)
+    scene.at("30m")
+    assert sent_to(scene) == {*FIRST, *SECOND}
+    scene.at("1h")
+    assert sent_to(scene) == set(EVERYBODY)
+    assert (status(scene)["phase"], status(scene)["released"]) == ("full", 1.0)
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def who_comes_later_finds_the_stage_that_was_reached(scene: Scene) -> None:
+    scene.ask("b", FIRST[0], kind="broadcast", **LARGE)
+    scene.at("30m")
+    scene.ask("c", *EVERYBODY, kind="broadcast", account="another", **LARGE)
+    assert sent_to(scene) == {*FIRST, *SECOND}
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def who_will_not_wait_for_a_stage_is_refused(scene: Scene) -> None:
+    scene.ask("b", FIRST[0], THIRD[0], kind="broadcast", if_not_now="deny", **LARGE)
+    scene.expect("b", "approved ok", customer=FIRST[0])
+    scene.expect("b", "denied campaign_canary +1h", customer=THIRD[0])
+
+
+@flow(canary=CANARY, deadline={"default": "20m"})
+def what_its_stage_does_not_reach_in_time_expires(scene: Scene) -> None:
+    scene.ask("b", FIRST[0], SECOND[0], kind="broadcast", **LARGE)
+    scene.at("20m1ms")
+    assert scene.story("b", SECOND[0])[-1] == "expired deadline_passed"
+    scene.at("30m")
+    assert sent_to(scene) == {FIRST[0]}
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def a_stage_is_watched_from_its_first_message_on_and_passed_over_after_a_silent_day(
+    scene: Scene,
+) -> None:
+    scene.ask("b", SECOND[0], THIRD[0], kind="broadcast", **LARGE)
+    scene.at("23h59m59s999ms")
+    assert sent_to(scene) == set()
+    scene.at("1d")
+    assert sent_to(scene) == {SECOND[0]}
+    scene.at("1d30m")
+    assert sent_to(scene) == {SECOND[0], THIRD[0]}
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+@flow(canary=CANARY)
+def a_small_campaign_is_not_staged(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", campaign_id="spring", campaign_size=99)
+    assert sent_to(scene) == set(EVERYBODY)
+    assert (status(scene)["phase"], status(scene)["size"]) == ("full", 99)
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def a_campaign_of_unknown_size_is_staged(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", campaign_id="spring")
+    assert sent_to(scene) == set(FIRST)
+    assert "size" not in status(scene)
+
+
+@flow(canary=CANARY, deadline={"default": "7d"})
+def of_sizes_that_differ_the_largest_counts(scene: Scene) -> None:
+    scene.ask("b", FIRST[0], kind="broadcast", campaign_id="spring")
+    scene.ask("c", FIRST[1], kind="broadcast", **LARGE)
+    assert status(scene)["size"] == 100
+    scene.ask("d", *SECOND, kind="moment", campaign_id="spring", campaign_size=4)
+    assert sent_to(scene, "moment") == set()
+    assert (status(scene)["phase"], status(scene)["size"]) == ("canary", 100)
+
+
+@flow(canary=CANARY)
+def who_belongs_to_no_campaign_is_not_staged(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast")
+    assert sent_to(scene) == set(EVERYBODY)
+
+
+# --- harm -----------------------------------------------------------------------------------------
+
+
+@flow(canary=CANARY, reputation=REPUTATION, deadline={"default": "7d"})
+def a_campaign_that_harms_is_paused_and_killed(scene: Scene) -> None:
+    scene.ask("b", *FIRST, *SECOND, kind="broadcast", **LARGE)
+    harm(scene, complaints=3)
+    assert status(scene)["phase"] == "paused"
+    scene.ask("c", FIRST[0], kind="moment", if_not_now="deny", **LARGE)
+    scene.expect("c", "denied campaign_paused", customer=FIRST[0])
+    scene.ask("w", FIRST[1], kind="moment", **LARGE)
+    scene.expect("w", "deferred campaign_paused", customer=FIRST[1])
+    scene.at("29m59s999ms")
+    assert status(scene)["phase"] == "paused"
+    scene.at("30m")
+    assert status(scene)["phase"] == "killed"
+    assert scene.story("b", SECOND[0])[-1] == "cancelled campaign_paused canary"
+    assert scene.story("w", FIRST[1])[-1] == "cancelled campaign_paused canary"
+    scene.ask("d", FIRST[2], kind="moment", account="another", **LARGE)
+    scene.expect("d", "denied campaign_paused canary", customer=FIRST[2])
+    assert sent_to(scene) == set(FIRST)
+    assert sent_to(scene, "moment") == set()
+
+
+@flow(canary=CANARY, reputation=REPUTATION, deadline={"default": "7d"})
+def a_campaign_whose_rate_comes_down_in_its_pause_goes_on_where_it_was(scene: Scene) -> None:
+    many = _between(0, 0.2, 30)
+    scene.ask("b", *many, *SECOND, kind="broadcast", **LARGE)
+    for customer in many[:5]:
+        scene.receipt("delivered", "b", customer)
+    for number, customer in enumerate(many[:2]):
+        scene.hear("complained", customer, event_id=f"angry-{number}")
+    assert status(scene)["phase"] == "paused"
+    for customer in many[5:]:
+        scene.receipt("delivered", "b", customer)
+    assert status(scene)["phase"] == "paused"
+    scene.at("30m")
+    assert (status(scene)["phase"], status(scene)["released"]) == ("canary", 0.2)
+    assert sent_to(scene) == set(many)
+    scene.at("1d")
+    assert sent_to(scene) == {*many, *SECOND}
+
+
+@flow(canary=CANARY, reputation=REPUTATION, windows=[])
+def harm_is_no_affair_of_other_campaigns(scene: Scene) -> None:
+    scene.ask("b", *FIRST, kind="broadcast", **LARGE)
+    harm(scene, complaints=3)
+    scene.ask("other", FIRST[0], kind="broadcast", campaign_id="autumn", campaign_size=9)
+    scene.ask("none", FIRST[1], kind="broadcast")
+    scene.expect("other", "approved ok", customer=FIRST[0])
+    scene.expect("none", "approved ok", customer=FIRST[1])
+
+
+def harm(scene: Scene, complaints: int) -> None:
+    """All of the first stage arrived, and some complained."""
+    for customer in FIRST:
+        scene.receipt("delivered", "b", customer)
+    for number, customer in enumerate(FIRST[:complaints]):
+        scene.hear("complained", customer, event_id=f"angry-{number}")
+
+
+# --- controls -------------------------------------------------------------------------------------
+
+
+def scopes(scene: Scene) -> dict[str, str]:
+    """One scope of each sort."""
+    names = ("kind/broadcast", "campaign/spring", "account/xiaoer")
+    narrow = {name: f"{scene.enterprise}/{name}" for name in names}
+    return {"everybody": "*", "enterprise": scene.enterprise} | narrow
+
+
+@pytest.mark.rule("R7.1", "R7.3")
+@flow(windows=[])
+def a_pause_of_any_scope_holds_what_is_in_it_and_nothing_else(scene: Scene) -> None:
+    for number, (name, scope) in enumerate(scopes(scene).items()):
+        scene.control(scope, action="pause")
+        scene.ask(f"in{number}", kind="broadcast", **LARGE)
+        scene.expect(f"in{number}", f"deferred control {scope}")
+        scene.ask(f"out{number}", kind="transactional", account="another")
+        out = "deferred" if name in {"everybody", "enterprise"} else "approved"
+        assert scene.story(f"out{number}")[0].split()[0] == out
+        scene.control(scope, action="resume")
+        scene.at(f"{number + 1}s")
+        assert scene.story(f"in{number}")[-1] == "approved ok"
+
+
+@flow(pacing=PACING)
+def a_brake_of_any_scope_slows_what_is_in_it(scene: Scene) -> None:
+    for number, scope in enumerate(scopes(scene).values()):
+        scene.control(scope, action="brake")
+        scene.ask(f"b{number}", *EVERYBODY[:8], kind="broadcast", **LARGE)
+        begun_ms = scene.world.now_ms
+        scene.at(f"{number}m3s")
+        within = [m["decided_at_ms"] - begun_ms for m in scene.sent("broadcast")]
+        assert sum(0 <= ms < 3_000 for ms in within) <= 4, scope
+        scene.control(scope, action="resume")
+        scene.at(f"{number + 1}m")
+    assert len(scene.sent("broadcast")) == 8 * len(scopes(scene))
+
+
+@flow(pacing=PACING)
+def a_brake_on_one_campaign_lets_the_others_by(scene: Scene) -> None:
+    scene.control(f"{scene.enterprise}/campaign/spring", action="brake")
+    scene.ask("slow", *EVERYBODY[:4], kind="broadcast", priority=10, **LARGE)
+    scene.ask("fast", *EVERYBODY[4:12], kind="broadcast", priority=90, campaign_id="autumn")
+    scene.at("3s")
+    sent = [m["intent_id"] for m in scene.sent("broadcast")]
+    assert sent.count("fast") == 8
+    assert 1 <= sent.count("slow") <= 3
+    scene.at("10s")
+    assert len(scene.sent("broadcast")) == 12
+
+
+@pytest.mark.rule("R7.3")
+@flow(pacing=PACING)
+def a_pause_wins_over_a_brake_however_narrow(scene: Scene) -> None:
+    narrow = f"{scene.enterprise}/account/xiaoer"
+    scene.control(scene.enterprise, action="brake")
+    scene.control(narrow, action="pause")
+    scene.ask("b", kind="broadcast", **LARGE)
+    scene.expect("b", f"deferred control {narrow}")
+    scene.control(scene.enterprise, action="resume")
+    scene.at("1s")
+    assert len(scene.story("b")) == 1
+    scene.control(narrow, action="resume")
+    scene.at("2s")
+    assert scene.story("b")[-1] == "approved ok"
+
+
+@flow(pacing=PACING)
+def an_operator_s_brake_never_makes_anybody_faster(scene: Scene) -> None:
+    """The amber rate is a ceiling: under `red: 0/s` and off accounts nothing goes."""
+    scene.tell_status("xiaoer", "suspended")
+    scene.control(scene.enterprise, action="brake")
+    scene.ask("b", kind="broadcast", **LARGE)
+    scene.at("1m")
+    assert scene.sent("broadcast") == []
+
+
+@flow(canary=CANARY, pacing=PACING, deadline={"default": "7d"})
+def what_a_pause_holds_keeps_its_stage_and_its_pace_afterwards(scene: Scene) -> None:
+    scope = f"{scene.enterprise}/campaign/spring"
+    scene.control(scope, action="pause")
+    scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
+    scene.at("2h")
+    assert scene.sent("broadcast") == []
+    scene.control(scope, action="resume")
+    scene.at("2h10s")
+    assert sent_to(scene) == set(FIRST)
+    sent = sorted(m["decided_at_ms"] for m in scene.sent("broadcast"))
+    assert all(later - sooner >= 250 for sooner, later in zip(sent, sent[4:], strict=False))
+    scene.at("3d")
+    assert sent_to(scene) == set(EVERYBODY)
