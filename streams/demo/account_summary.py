@@ -134,7 +134,7 @@ def brake(evidence: Evidence, policy: Policy) -> Iterator[str]:
     for name, told in evidence.accounts.campaigns.items():
         stop = next((status for status in told if status["phase"] == "paused"), None)
         if stop is not None:
-            stops.append((stop["updated_at_ms"], _stopped_campaign(evidence, name, stop)))
+            stops.append((stop["updated_at_ms"], _stopped_campaign(evidence, name, told[-1])))
     yield from (f"{local(at_ms)} {text}" for at_ms, text in sorted(stops))
     if not stops:
         yield "nobody had to be stopped"
@@ -170,12 +170,12 @@ def _met(evidence: Evidence, account: str) -> str:
     )
 
 
-def _stopped_campaign(evidence: Evidence, name: str, stop: dict[str, Any]) -> str:
+def _stopped_campaign(evidence: Evidence, name: str, last: dict[str, Any]) -> str:
     ends = (ask.last for ask in evidence.asks.values() if ask.last)
     spared = sum((e.get("campaign_id"), e["outcome"]) == (name, "cancelled") for e in ends)
     return (
-        f"{name} stopped at {stop['released']:.0%}: "
-        f"{stop['approved']:,} of {stop.get('size') or 0:,} were sent it; {spared:,} never will be"
+        f"{name} stopped at {last['released']:.0%}: "
+        f"{last['approved']:,} of {last.get('size') or 0:,} were sent it; {spared:,} never will be"
     )
 
 

@@ -61,7 +61,7 @@ def autumn(day: Day, random: Random) -> Iterator[Event]:
 def lottery(day: Day, random: Random) -> Iterator[Event]:
     """A post for everybody, of which the author thinks more highly than its readers."""
     customers = _by_one_account_each(day, random, 1.0)
-    begins = {account: moment_of(random, 13, 14) for account in customers}
+    begins = {account: moment_of(random, 12, 13) for account in customers}
     data = {"kind": "moment", "priority": 60, "content_ref": LOTTERY_REF}
     return _campaign(Audience("crm/campaigns", "lottery", customers, begins, data))
 

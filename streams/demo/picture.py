@@ -146,7 +146,7 @@ def _messages(axes: Axes, portrait: Portrait) -> None:
         label=label,
     )
     if portrait.dead[1] > portrait.dead[0]:
-        label = "the worker is dead (kill -9)"
+        label = "the worker is dead: kill -9"
         axes.axvspan(
             *_numbers(portrait.dead), facecolor="none", hatch="///", ec=CEILING, label=label
         )

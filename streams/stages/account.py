@@ -38,7 +38,7 @@ from streams.stages.accounts import Accounts
 from streams.stages.admission import refuse
 from streams.stages.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
 from streams.stages.letters import dead_letter
-from streams.stages.queue import EXPIRY, expiring, is_account
+from streams.stages.queue import EXPIRY, expiring, group_of, is_account
 from streams.stages.routing import forwarded
 from streams.stages.sweeping import Sweeping, begin, is_sweep
 
@@ -205,19 +205,21 @@ class _Batch:
 
     def _told(self, key: bytes, news: CampaignTold | EnterpriseTold) -> None:
         self.accounts.words.told(news)
-        head = f"{news.enterprise}/".encode()
-        for waiting in [k for k in self.accounts.index.waiting if k.startswith(head)]:
-            self.accounts.touch(waiting)
-            if isinstance(news, CampaignTold) and news.word is not None:
-                self._follow(waiting, news.campaign, news.word)
+        if isinstance(news, CampaignTold):
+            self._follow(news.enterprise, news.campaign, news.word)
 
-    def _follow(self, key: bytes, campaign: str, word: CampaignWord) -> None:
-        """What waits for a campaign that is killed will not be sent."""
-        if word.phase is Phase.KILLED:
-            line = self.accounts.touch(key).account.line
-            places = [place for place in line.places() if place.campaign == campaign]
-            verdict = refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary")
-            self.accounts.end(key, places, verdict)
+    def _follow(self, enterprise: str, campaign: str, word: CampaignWord | None) -> None:
+        """Those who wait for a campaign go on with its next step, or not at all if it is killed."""
+        head, group = f"{enterprise}/".encode(), group_of(campaign)
+        verdict = refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary")
+        for key in [k for k in self.accounts.index.waiting if k.startswith(head)]:
+            line = self.accounts.index.open(key).line
+            if not line.waits_for(group):
+                continue
+            self.accounts.touch(key)
+            if word is not None and word.phase is Phase.KILLED:
+                places = [place for place in line.places() if place.campaign == campaign]
+                self.accounts.end(key, places, verdict)
 
     _takes: ClassVar[dict[type, Callable[..., None]]] = {
         AccountNews: _account,

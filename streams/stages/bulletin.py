@@ -81,13 +81,13 @@ class Bulletin:
             yield self._decision(piece, customer, verdict, admission.ruled)
 
     def _said_before(self, admission: Admission, piece: Slice) -> bool:
-        ask, pace = piece.ask, admission.account.pace
+        ask, account = piece.ask, admission.account
         names = ",".join(piece.customers)
         mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
-        forget_repeats(pace, self._now_ms - admission.ruled.laws[0].remember_ms)
-        if seen_before(pace, mark):
+        forget_repeats(account, self._now_ms - admission.ruled.laws[0].remember_ms)
+        if seen_before(account, mark):
             return True
-        remember(pace, mark, self._now_ms)
+        remember(account, mark, self._now_ms)
         return False
 
     def _decision(self, piece: Slice, customer: str, verdict: Verdict, ruled: Ruled) -> Output:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
 _PACE: Final = b"/pace/"
 _SLICE: Final = b"/slice/"
+_SEEN: Final = b"/seen/"
 _INDEX: Final = "accounts"
 _SEQ: Final = 8
 
@@ -48,11 +49,10 @@ class Pace(msgspec.Struct, array_like=True):
     """What an account's queue knows beside its slices.
 
     `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
-    on. `taken`: of slices passed on in part, how far.
-    `wake_ms`, `review_ms`: the timers that are set, 0 for none. `room`: what the enterprise was
-    told of free places. `seen`: intents whose waiting was announced. `braked_until_ms`: what the
-    customers' partitions were told. `grade`, `told`: the grade and a checksum of the limits that
-    everybody was told.
+    on. `taken`: of slices passed on in part, how far. `wake_ms`, `review_ms`: the timers that are
+    set, 0 for none. `room`: what the enterprise was told of free places. `braked_until_ms`: what
+    the customers' partitions were told. `grade`, `told`: the grade and a checksum of the limits
+    that everybody was told.
     """
 
     tat_us: int = 0
@@ -61,7 +61,6 @@ class Pace(msgspec.Struct, array_like=True):
     wake_ms: int = 0
     review_ms: int = 0
     room: int = 0
-    seen: bytes = b""
     braked_until_ms: int = 0
     grade: str = ""
     told: int = 0
@@ -77,10 +76,13 @@ class Account:
     """One account, opened.
 
     `waiting`: customers in the queue whom the customer stage does not hold; `counted`: how many of
-    them the balance knows.
+    them the balance knows. `seen`: intents of which it was said that they wait.
     """
 
-    __slots__ = ("book", "counted", "enterprise", "fresh", "key", "line", "name", "pace", "waiting")
+    __slots__ = (
+        *("book", "counted", "enterprise", "fresh", "key", "line", "name", "pace", "seen"),
+        "waiting",
+    )
 
     def __init__(self, key: bytes, state: State) -> None:
         self.key = key
@@ -91,6 +93,7 @@ class Account:
         self.line = Line()
         self.fresh: dict[int, Slice] = {}
         self.waiting = self.counted = 0
+        self.seen = state.get(_SEEN + key) or b""
 
     def add(self, piece: Slice) -> None:
         """Let a slice wait; it is stored at the batch's end, if it is still there."""
@@ -151,6 +154,8 @@ class Account:
         self.fresh.clear()
         _put(state, self.key, books.dump(self.book))
         _put(state, _PACE + self.key, _encode(self.pace))
+        if self.seen or _SEEN + self.key in state:
+            _put(state, _SEEN + self.key, self.seen)
 
 
 def _put(state: State, key: bytes, value: bytes) -> None:
@@ -162,10 +167,15 @@ def _slice_key(key: bytes, seq: int) -> bytes:
     return _SLICE + key + b"/" + seq.to_bytes(_SEQ, "big")
 
 
+def group_of(campaign: str) -> str:
+    """How the queue's order names a campaign among the groups that take turns."""
+    return f"campaign {campaign}"
+
+
 def _place(seq: int, piece: Slice, left: int) -> Place:
     ask = piece.ask
     campaign = ask.campaign_id if ask.kind in {Kind.BROADCAST, Kind.MOMENT} else None
-    group = f"source {ask.source}" if campaign is None else f"campaign {campaign}"
+    group = f"source {ask.source}" if campaign is None else group_of(campaign)
     return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left)
 
 

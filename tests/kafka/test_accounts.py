@@ -22,6 +22,7 @@ from streams import topics_admin
 from streams.settings import Settings
 from streams.topics import (
     ACCOUNT_LIMITS,
+    DEAD_LETTERS,
     DECISIONS,
     INTENTS,
     INTERACTIONS,
@@ -69,7 +70,10 @@ POLICY: Final[dict[str, Any]] = {
         "hold": "24h",
     },
     "ceilings": {
-        "relations": {"start": RELATIONS, "step": 1, "floor": 1, "max": RELATIONS},
+        "relations": {
+            **{"start": RELATIONS, "step": 1, "floor": 1, "max": RELATIONS},
+            "enterprise": 1_000_000,
+        },
         "daily_adds": {"start": ADDS, "step": 1, "floor": 1, "max": ADDS},
         "rise": {"every": "24h", "used": "50%", "within": "7d"},
         "fall": {"factor": 0.5, "cool_down": "24h", "off_after": 3},
@@ -111,8 +115,11 @@ class Bench:
 
     async def stop(self) -> None:
         """Leave nothing behind."""
-        await self.crew.__aexit__(None, None, None)
-        await self.producer.stop()
+        try:
+            await self.crew.dismiss()
+        finally:
+            await self.crew.__aexit__(None, None, None)
+            await self.producer.stop()
 
     async def put(self, topic: str, key: str, value: bytes) -> int:
         """Write a record where its key belongs; the broker's time of it, UTC ms."""
@@ -148,9 +155,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(
-    kafka: LocalKafka | Cluster, prefix: str, tmp_path: Path
-) -> AsyncIterator[Bench]:
+async def bench(kafka: LocalKafka | Cluster, prefix: str, tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(kafka.bootstrap, prefix, tmp_path)
     try:
         await bench.start()
@@ -169,11 +174,9 @@ async def test_no_limit_is_exceeded_when_a_worker_is_killed(
     deadline_ms = int(time.time() * 1000) + DEADLINE_MS
     ended = asyncio.create_task(_all_ended(bench, 2 * len(ACCOUNTS) * len(CUSTOMERS)))
     for account in ACCOUNTS:
-        for kind, more in (("friend_request", {}), ("broadcast", {"if_not_now": "defer"})):
-            more = {"deadline_ms": deadline_ms}
-            value = events.intent(
-                f"{kind}-{account}", ENTERPRISE, account, CUSTOMERS, kind, **more
-            )
+        for kind in ("friend_request", "broadcast"):
+            ask = (f"{kind}-{account}", ENTERPRISE, account, CUSTOMERS, kind)
+            value = events.intent(*ask, deadline_ms=deadline_ms)
             await bench.put(INTENTS, f"{ENTERPRISE}/{account}", value)
     await asyncio.sleep(1.5)
     victim = bench.crew.slots[0]
@@ -189,6 +192,7 @@ async def test_no_limit_is_exceeded_when_a_worker_is_killed(
     with capsys.disabled():
         print(f"\n{dict(outcomes)}; {_excess(evidence)} over pace")  # noqa: T201
     assert not bench.crew.wrong
+    assert not evidence.topics[DEAD_LETTERS]
     _check_adds(evidence)
     _check_broadcasts(evidence)
 

@@ -121,6 +121,10 @@ class Line:
         """Every place, in no particular order."""
         yield from self._places.values()
 
+    def waits_for(self, group: str) -> bool:
+        """Whether anything of a group waits."""
+        return any(group in level.groups for level in self._levels.values())
+
     def get(self, seq: int) -> Place | None:
         """The place of that name, if it still waits."""
         return self._places.get(seq)
