@@ -204,16 +204,21 @@ def kafka(directory: Path | None, port: int) -> None:
 
 
 @main.command()
-def demo() -> None:
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the picture of an account's day goes.",
+)
+def demo(picture: Path | None) -> None:
     """Show the main job end to end on a Kafka of its own, and end.
 
-    Topics, a worker, a realistic stream in, and what became of it. With DECORUM_KAFKA set, it runs
-    on that cluster.
+    Topics, a worker, a realistic stream in, what became of it, and a picture of one account's day.
+    With DECORUM_KAFKA set, it runs on that cluster.
     """
     settings = _settings()
     from streams.demo.show import run
 
-    sys.exit(run(settings))
+    sys.exit(run(settings, picture))
 
 
 def _settings() -> Settings:

@@ -74,6 +74,7 @@ __all__ = [
     "is_forgotten",
     "is_staged",
     "load",
+    "missed",
     "next_review_ms",
     "note",
     "releases",
@@ -193,6 +194,18 @@ def _step_due_ms(book: CampaignBook, law: CampaignLaw, canary: Canary) -> int:
     if not book.watched_ms:
         return book.stepped_ms + _SILENT_STEP_MS
     return book.watched_ms + canary.hold_ms * (1 if is_harmless(book, law) else 2)
+
+
+def missed(book: CampaignBook, now_ms: int) -> None:
+    """Nobody watched: a hold that ended in an outage begins anew, before its complaints are read.
+
+    Else the first moment after the outage would release the next step unseen.
+    """
+    if book.phase is Phase.CANARY:
+        book.stepped_ms = now_ms
+        book.watched_ms = now_ms if book.watched_ms else 0
+    elif book.phase is Phase.PAUSED:
+        book.paused_ms = now_ms
 
 
 def next_review_ms(book: CampaignBook, law: CampaignLaw, now_ms: int) -> int | None:

@@ -64,7 +64,7 @@ def prospects(open_desk: Callable[[], Desk], question: Question) -> dict[str, Pr
 
 
 def _prospect(desk: Desk, question: Question, kind: Kind) -> Prospect:
-    candidate = Candidate(_ask(question, kind, desk.now_ms), leave_ms=desk.now_ms)
+    candidate = Candidate(_ask(question, kind, desk.now_ms), leave_ms=max(1, desk.now_ms))
     settled = desk.judge(candidate, _NEW)
     verdict: Verdict = next(case.verdict for case in settled if case.mark == _NEW)
     said = {name: getattr(verdict, name) for name in _OF_VERDICT}

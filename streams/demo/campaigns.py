@@ -33,7 +33,7 @@ BAIT: Final = 160
 BIRTHDAY: Final = 150
 """Contacts whom the rogue account sends its bait, and a harmless greeting later."""
 
-LOTTERY_REF: Final = "post/lottery"
+DRAW_REF: Final = "post/big-draw"
 BAIT_REF: Final = "text/win-a-phone"
 
 
@@ -58,12 +58,12 @@ def autumn(day: Day, random: Random) -> Iterator[Event]:
     return _campaign(Audience("crm/campaigns", "autumn", customers, begins, data))
 
 
-def lottery(day: Day, random: Random) -> Iterator[Event]:
+def big_draw(day: Day, random: Random) -> Iterator[Event]:
     """A post for everybody, of which the author thinks more highly than its readers."""
     customers = _by_one_account_each(day, random, 1.0)
     begins = {account: moment_of(random, 12, 13) for account in customers}
-    data = {"kind": "moment", "priority": 60, "content_ref": LOTTERY_REF}
-    return _campaign(Audience("crm/campaigns", "lottery", customers, begins, data))
+    data = {"kind": "moment", "priority": 60, "content_ref": DRAW_REF}
+    return _campaign(Audience("crm/campaigns", "big-draw", customers, begins, data))
 
 
 def store_invitations(day: Day, random: Random) -> Iterator[Event]:

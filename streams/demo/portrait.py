@@ -69,12 +69,11 @@ class Portrait:
 def portrait_of(
     evidence: Evidence, day: Day, policy: Policy, dead: tuple[int, int] = (0, 0)
 ) -> Portrait | None:
-    """The account with the most to tell: the one whose limits were moved most often."""
+    """The account with the most to tell; None where no account has limits."""
     side = evidence.accounts
     if not side.limits:
         return None
-    moved = {name: sum(c["account_id"] == name for c in side.changes) for name in side.limits}
-    account = max(sorted(moved), key=lambda name: moved[name])
+    account = _most_to_tell(side)
     marketing, other = _deliveries(evidence, account, policy)
     reputation = policy.reputation
     return Portrait(
@@ -96,6 +95,15 @@ def portrait_of(
         None if reputation is None else reputation.red.share,
         dead,
     )
+
+
+def _most_to_tell(side: AccountSide) -> str:
+    """The first that the brake stopped, or else the one whose limits were moved most often."""
+    stops = [(c["changed_at_ms"], c["account_id"]) for c in side.changes if c["reason"] == "burst"]
+    if stops:
+        return str(min(stops)[1])
+    moved = {name: sum(c["account_id"] == name for c in side.changes) for name in side.limits}
+    return max(sorted(moved), key=lambda name: moved[name])
 
 
 def _grades(limits: list[dict[str, Any]], day: Day) -> list[Span]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams.demo.campaigns import autumn, lottery, moments, rogue_account, store_invitations
+from streams.demo.campaigns import autumn, big_draw, moments, rogue_account, store_invitations
 from streams.demo.day import HOUR_MS, MINUTE_MS, at, intent, interaction, moment_of
 from streams.topics import INTENTS
 
@@ -142,7 +142,7 @@ def wishes(day: Day, random: Random) -> Iterator[Event]:
 PROGRAMS: Final[tuple[Callable[[Day, Random], Iterator[Event]], ...]] = (
     acquaintances,
     autumn,
-    lottery,
+    big_draw,
     store_invitations,
     moments,
     rogue_account,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.demo.campaigns import BAIT_REF, LOTTERY_REF
+from streams.demo.campaigns import BAIT_REF, DRAW_REF
 from streams.demo.day import HOUR_MS, MINUTE_MS, interaction
 from streams.demo.programs import MARKETING
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 # Shares of messages, and of the requests that are answered.
 FAILS: Final = 0.03
-LATE: Final = 0.04
+LATE: Final = 0.03
 REPEATED: Final = 0.03
 LOST: Final = 0.01
 CLICKS: Final = 0.15
 COMPLAINS: Final = 0.0003
 BLOCKS: Final = 0.0003
 OPTS_OUT: Final = 0.0005
-RUDE: Final = {LOTTERY_REF: 0.06, BAIT_REF: 0.12}
+RUDE: Final = {DRAW_REF: 0.06, BAIT_REF: 0.12}
 """How many complain about what should never have been sent."""
 ANSWERS: Final = 0.5
 ACCEPTS: Final = 0.4

@@ -239,7 +239,7 @@ class _Batch:
             return
         head, key = timer.name[:1], timer.name[1:]
         if head == CAMPAIGN:
-            self.aggregates.campaign(key)
+            self.aggregates.due(key, timer.due_ms)
         elif head == ENTERPRISE:
             self.outputs += self.aggregates.tell_enterprise(key)
         elif head == EXPIRY:

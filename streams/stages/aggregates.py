@@ -45,6 +45,9 @@ TELL_RATE_EVERY_MS: Final = 60_000
 """An enterprise's word goes to every partition at most so often: about its relations and room, and
 about its reply rate alone."""
 
+OUTAGE_MS: Final = 60_000
+"""A timer so late says that nobody was at work: what came meanwhile is still to be read."""
+
 _WORD: Final = b"/word/"
 _DUE: Final = b"/due/"
 _NOBODY: Final = EnterpriseWord()
@@ -107,6 +110,14 @@ class Aggregates:
         told = self._campaigns.setdefault(key, [])
         if facts is not None:
             told.append(facts)
+
+    def due(self, key: bytes, due_ms: int) -> None:
+        """A campaign's timer has come; late, if this partition was nobody's for a while."""
+        if self._now_ms - due_ms > OUTAGE_MS:
+            book = campaigns.load(self._state.get(key))
+            campaigns.missed(book, self._now_ms)
+            self._state.put(key, campaigns.dump(book))
+        self.campaign(key)
 
     def enterprise(self, key: bytes, facts: EnterpriseFacts) -> None:
         """News of an enterprise; its word follows."""

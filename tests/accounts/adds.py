@@ -1,4 +1,4 @@
-"""Laws of relations and friend requests: ceilings kept at every approval, counts told as they are."""
+"""Laws of relations and friend requests: no approval is above a ceiling."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.accounts.past import Entry, Moment, Past
+
+OPEN_MS: Final = duration_ms("24h") - 1
+"""How long a request is at least taken for open: as long as it may be sent, where the policy does
+not say otherwise."""
 
 TOLD_WITHIN_MS: Final = 1_001
 """Accounts learn what all of them hold together at most so late."""
@@ -52,12 +56,8 @@ class _Book:
                 yield from self._approved(moment, entry.data, least, taken)
 
     def _load(self, account: str, moment: Moment) -> int:
-        under_way = self.ties.under_way(account, moment[1], self._open_ms(moment))
+        under_way = self.ties.under_way(account, moment[1], OPEN_MS)
         return self.ties.relations(account) + under_way
-
-    def _open_ms(self, moment: Moment) -> int:
-        """How long a request is at least taken for open: its validity (24 h by default)."""
-        return duration_ms("24h") - 1
 
     def _approved(
         self,
@@ -114,5 +114,6 @@ class _Book:
 def _most(past: Past, moment: Moment, account: str, what: str) -> int | None:
     """The highest ceiling in the moment; None where one of its limits has none."""
     key = f"{ENTERPRISE}/{account}"
-    found = [entry.data.get(what) for entry in past.standing(ACCOUNT_LIMITS, key, moment)]
-    return None if None in found else max(found, default=None)
+    told = past.standing(ACCOUNT_LIMITS, key, moment)
+    found: list[int] = [entry.data[what] for entry in told if what in entry.data]
+    return max(found, default=None) if len(found) == len(told) else None

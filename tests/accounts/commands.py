@@ -1,4 +1,4 @@
-"""Laws of orders: what nobody may send while an operator, a brake or an account's status forbids it."""
+"""Laws of orders: nothing is sent that an operator, a brake or an account's status forbids."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ class Commands:
         self._given = past.of(CONTROLS)
         self._rests = [entry.moment[0] for entry in self._given]
 
-    def over(self, entry: Entry, action: str) -> bool:
-        """Whether a control of this kind is over a message, and was before its rest."""
+    def over(self, entry: Entry, action: str) -> list[str]:
+        """The scopes of the controls of this kind over a message that were before its rest."""
         known = bisect_left(self._rests, entry.moment[0])
         if known < len(self._rests) and self._rests[known] == entry.moment[0]:
-            return False
+            return []
         held: dict[str, dict[str, Any]] = {}
         for given in self._given[:known]:
             held[given.data["scope"]] = given.data
-        return any(
-            data["action"] == action and data.get("until_ms", 1 << 62) > entry.at_ms
-            for scope, data in held.items()
-            if scope in _scopes(entry.data)
-        )
+        over = held.keys() & _scopes(entry.data)
+        return [
+            scope
+            for scope in sorted(over)
+            if held[scope]["action"] == action
+            and held[scope].get("until_ms", 1 << 62) > entry.at_ms
+        ]
 
 
 def _scopes(data: dict[str, Any]) -> set[str]:

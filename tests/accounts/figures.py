@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.topics import ACCOUNT_LIMITS, INTERACTIONS, LIMIT_CHANGES, POLICIES
 from tests.accounts.past import APPROVED
-from tests.accounts.plot import ACCOUNTS, ENTERPRISE, SECOND_MS
+from tests.accounts.plot import ACCOUNTS, SECOND_MS
 from tests.accounts.ties import Ties
 from tests.accounts.units import BUCKET_MS, bucket_of, day_of, duration_ms, share
 
@@ -62,8 +62,7 @@ class _Recount:
         elif entry.topic in APPROVED:
             self.ties.approved(entry.data)
             if entry.data["kind"] == "friend_request":
-                if self.past.sections("ceilings", entry.moment):
-                    self.adds.append(entry.data)
+                self.adds.append(entry.data)
         elif entry.type == "account_status":
             self._status(entry)
         elif entry.topic == INTERACTIONS:
@@ -145,8 +144,7 @@ class _Recount:
     def _right(self, account: str, now_ms: int) -> Iterator[tuple[str, float | None]]:
         policy = self.policy.data if self.policy else {}
         yield "relations", self.ties.relations(account)
-        if "ceilings" in policy:
-            yield "adds_today", self._adds(account, policy, now_ms)
+        yield "adds_today", self._adds(account, policy, now_ms)
         reputation = policy.get("reputation")
         if reputation is None or account in self.doubted:
             return

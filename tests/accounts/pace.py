@@ -1,8 +1,9 @@
 """The law of pace: GCRA, metered anew on the approved messages of each account.
 
-Each message costs the interval of the highest rate that its account had at its moment, or less
-where an operator's brake was on it. Over any span the intervals of all messages but the last sum up
-to at most the span plus the burst less the last one's interval.
+Each message costs the interval of the highest rate that its account had at its moment. Over any
+span the intervals of all messages but the last sum up to at most the span plus the burst less the
+last one's interval. What an operator's brake is on is metered once more, at the amber rate, with
+all that its scope holds of the account.
 """
 
 from __future__ import annotations
@@ -23,34 +24,49 @@ if TYPE_CHECKING:
 
 def faults(past: Past) -> Iterator[str]:
     """Messages that went too fast."""
-    commands, due_us = Commands(past), {}
+    commands, meters = Commands(past), _Meters()
     for entry in past.of(*APPROVED):
         sections = past.sections("pacing", entry.moment)
         if not sections or any(entry.data["kind"] not in s["kinds"] for s in sections):
             continue
-        rate = _rate(past, entry, sections, commands)
+        rate = _rate(past, entry)
         if rate is None:
             continue
-        said = f"{entry.key} {entry.data['kind']} at {entry.moment}"
+        yield from meters.pass_by(entry, entry.key, rate, sections)
+        amber = min(rate, max(per_s(section["amber"]) for section in sections))
+        for scope in commands.over(entry, "brake"):
+            yield from meters.pass_by(entry, f"{entry.key} under {scope}", amber, sections)
+
+
+def _rate(past: Past, entry: Entry) -> float | None:
+    """The highest rate of the moment; None where one of its limits has none."""
+    told = past.standing(ACCOUNT_LIMITS, entry.key, entry.moment)
+    known: list[float] = [
+        limits.data["broadcast_rate_per_s"]
+        for limits in told
+        if "broadcast_rate_per_s" in limits.data
+    ]
+    return max(known, default=None) if len(known) == len(told) else None
+
+
+class _Meters:
+    """When each meter would expect its next message if they came evenly, in microseconds."""
+
+    def __init__(self) -> None:
+        self._due_us: dict[str, int] = {}
+
+    def pass_by(
+        self, entry: Entry, name: str, rate: float, sections: list[dict[str, Any]]
+    ) -> Iterator[str]:
+        """One message goes; a fault if it comes too early."""
+        said = f"{name}: {entry.data['kind']} at {entry.moment}"
         if rate <= 0:
             yield f"{said} at a rate of 0"
-            continue
+            return
         interval_us, now_us = ceil(1_000_000 / rate), entry.at_ms * 1_000
-        burst_us = max(duration_ms(s["burst"]) for s in sections) * 1_000
-        late_us = due_us.get(entry.key, 0) - now_us - max(0, burst_us - interval_us)
-        if late_us > 0:
-            yield f"{said} is {late_us / 1000} ms too early for {rate}/s"
-        due_us[entry.key] = max(due_us.get(entry.key, 0), now_us) + interval_us
-
-
-def _rate(
-    past: Past, entry: Entry, sections: list[dict[str, Any]], commands: Commands
-) -> float | None:
-    told = past.standing(ACCOUNT_LIMITS, entry.key, entry.moment)
-    rates = [limits.data.get("broadcast_rate_per_s") for limits in told]
-    known = [rate for rate in rates if rate is not None]
-    if len(known) < len(rates) or not known:
-        return None
-    if commands.over(entry, "brake"):
-        return min(max(known), max(per_s(section["amber"]) for section in sections))
-    return max(known)
+        burst_us = max(duration_ms(section["burst"]) for section in sections) * 1_000
+        due_us = max(self._due_us.get(name, 0), now_us)
+        early_us = due_us - now_us - max(0, burst_us - interval_us)
+        if early_us > 0:
+            yield f"{said} is {early_us / 1000} ms too early for {rate}/s"
+        self._due_us[name] = due_us + interval_us

@@ -111,7 +111,7 @@ class Player:
     def _status(self, _: int, account: str, word: str) -> None:
         self._scene.tell_status(account, word)
 
-    def _ask(  # noqa: PLR0913, PLR0917 - a step
+    def _ask(  # noqa: PLR0917 - a step
         self,
         number: int,
         account: str,
@@ -152,11 +152,11 @@ class Player:
     def _report(self, number: int, data: dict[str, Any], sent: float, hurt: float) -> None:
         share = _share(number, data["decision_id"])
         kind, names = data["kind"], {"decision_id": data["decision_id"]}
-        failure = names | {"reason": "not_friend" if share > 0.95 else "not_sent"}  # noqa: PLR2004
+        failure = names | {"reason": "not_friend" if share > 0.95 else "not_sent"}
         if share >= sent:
-            if share > 0.3:  # noqa: PLR2004
+            if share > 0.3:
                 self._say("failed", data, failure)
-                if share > 0.97:  # noqa: PLR2004
+                if share > 0.97:
                     self._say("delivered", data, names)
             return
         if kind == "friend_request":
@@ -173,11 +173,11 @@ class Player:
         self, data: dict[str, Any], names: dict[str, str], share: float, hurt: float
     ) -> None:
         self._say("delivered", data, names)
-        if share < 0.1:  # noqa: PLR2004
+        if share < 0.1:
             self._say("delivered", data, names)
         if share < hurt:
             self._say("blocked" if share < hurt * 0.2 else "complained", data, {})
-        elif share > 0.7:  # noqa: PLR2004
+        elif share > 0.7:
             self._say("message_received", data, {})
 
     def _say(self, what: str, data: dict[str, Any], more: dict[str, Any]) -> None:

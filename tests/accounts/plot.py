@@ -50,16 +50,26 @@ BRAKE: Final = {
 }
 PACING: Final = {
     "kinds": ["broadcast", "moment"],
-    **{"new": "1/s", "green": "2/s", "amber": "30/m", "red": "0/s", "burst": "3s"},
+    "new": "1/s",
+    "green": "2/s",
+    "amber": "30/m",
+    "red": "0/s",
+    "burst": "3s",
 }
 CANARY: Final = {
     "kinds": ["broadcast", "moment"],
-    **{"steps": ["20%", "50%", "100%"], "hold": "30m", "from_size": 10},
+    "steps": ["20%", "50%", "100%"],
+    "hold": "30m",
+    "from_size": 10,
 }
 WINDOWS: Final = [
     {
-        **{"id": "two", "kinds": ["direct", "broadcast"], "scope": "enterprise", "limit": 2},
-        **{"rolling": "12h", "reserve": {"slots": 1, "priority": 80}},
+        "id": "two",
+        "kinds": ["direct", "broadcast"],
+        "scope": "enterprise",
+        "limit": 2,
+        "rolling": "12h",
+        "reserve": {"slots": 1, "priority": 80},
     },
     {"id": "adds", "kinds": ["friend_request"], "scope": "account", "limit": 1, "rolling": "2d"},
 ]
@@ -118,7 +128,7 @@ class Plot:
         account = dice.choice(ACCOUNTS)
         more: dict[str, Any] = {}
         campaign = None
-        if kind in {"broadcast", "moment"} and dice.random() < 0.7:  # noqa: PLR2004
+        if kind in {"broadcast", "moment"} and dice.random() < 0.7:
             campaign = more["campaign_id"] = dice.choice(CAMPAIGNS)
             size = dice.choice([None, 4] + [14] * 8)
             more |= {} if size is None else {"campaign_size": size}
@@ -126,8 +136,11 @@ class Plot:
         if kind == "transfer":
             more["to_account_id"] = dice.choice([name for name in ACCOUNTS if name != account])
         more |= dice.choice([{}, {}, {}, {"if_not_now": "deny"}])
-        times = dice.choice([{}, {}, {}, {"deadline_ms": dice.choice(MOVES_MS)}])
-        times |= dice.choice([{}] * 6 + [{"not_before_ms": dice.choice(MOVES_MS)}])
+        times: dict[str, int] = {}
+        if dice.random() < 0.25:
+            times["deadline_ms"] = dice.choice(MOVES_MS)
+        if dice.random() < 0.15:
+            times["not_before_ms"] = dice.choice(MOVES_MS)
         chosen = tuple(dice.sample(CUSTOMERS, dice.choice([1, 2, 5, 9])))
         return self._kept(("ask", self._next(), account, kind, chosen, more, times))
 
@@ -161,7 +174,12 @@ class Plot:
 
     def _receipts(self) -> Step:
         dice = self.dice
-        return "receipts", self._next(), dice.choice([0.0, 0.8, 1.0]), dice.choice([0, 0, 0.1, 0.5])
+        return (
+            "receipts",
+            self._next(),
+            dice.choice([0.0, 0.8, 1.0, 1.0]),
+            dice.choice([0, 0, 0.1, 0.5, 0.9]),
+        )
 
     def _move(self) -> Step:
         return "move", self.dice.choice(MOVES_MS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ def faults(
 ) -> list[str]:
     """Play, clear the sky in two of three plots, drain, and judge."""
     world = world or DriverWorld(partitions=3)
-    player, found = Player(world), []
+    player, found = Player(world), list[str]()
     player.play(steps, crashes)
     if seed % 3:
         player.clear(seed % 2)
@@ -67,7 +68,7 @@ def test_no_law_is_broken(part: int) -> None:
     for seed in range(part, PLOTS, 4):
         steps = Plot(seed).steps(LENGTH)
         found = faults(steps, seed)
-        assert not found, explain(steps, found, lambda some, seed=seed: faults(some, seed))
+        assert not found, explain(steps, found, partial(faults, seed=seed))
 
 
 def test_no_law_is_broken_by_a_crash_inside_a_batch() -> None:

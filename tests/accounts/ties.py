@@ -27,10 +27,8 @@ class Ties:
         """The transfer under way, by customer and giver."""
         self.messages: dict[str, dict[str, Any]] = {}
         """Approved messages by decision id; `state` is sent, delivered or failed."""
-        self.unanswered: dict[str, Pair] = {}
-        """Friend requests of which nothing was heard."""
         self.failed: set[str] = set()
-        """Friend requests that were never made."""
+        """What was never sent."""
         self._known: set[tuple[str, str]] = set()
 
     def relations(self, account: str | None = None) -> int:
@@ -57,7 +55,6 @@ class Ties:
         pair = data["customer_id"], data["account_id"]
         if data["kind"] == "friend_request":
             self.asked[pair] = data
-            self.unanswered[data["decision_id"]] = pair
         elif data["kind"] == "transfer":
             self.handed[pair] = data
 
@@ -75,7 +72,7 @@ class Ties:
         elif entry.type in {"friend_removed", "blocked"}:
             self.friends.pop(pair, None)
         elif entry.type == "friend_refused":
-            self._answered(pair)
+            self.asked.pop(pair, None)
         elif entry.type == "transfer_failed":
             self.handed.pop(pair, None)
         elif entry.type == "transferred":
@@ -87,15 +84,10 @@ class Ties:
 
     def _befriended(self, pair: Pair, at_ms: int) -> None:
         self.friends[pair] = at_ms
-        self._answered(pair)
-
-    def _answered(self, pair: Pair) -> None:
         self.asked.pop(pair, None)
-        self.unanswered = {name: of for name, of in self.unanswered.items() if of != pair}
 
     def _gone(self, pair: Pair) -> None:
-        self._answered(pair)
-        for kept in (self.friends, self.handed):
+        for kept in (self.friends, self.asked, self.handed):
             kept.pop(pair, None)
 
     def _erased(self, customer: str) -> None:
@@ -116,8 +108,7 @@ class Ties:
         message["state"] = what
         if what == "failed":
             pair = message["customer_id"], message["account_id"]
-            if self.unanswered.pop(message["decision_id"], None):
-                self.failed.add(message["decision_id"])
+            self.failed.add(message["decision_id"])
             for kept in (self.asked, self.handed):
                 if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
                     del kept[pair]

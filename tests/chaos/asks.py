@@ -62,7 +62,7 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
     """The clock of acceptance of each ask, from the internal topic between the stages."""
     found: dict[AskKey, int] = {}
     for record in candidates:
-        fields = msgspec.msgpack.decode(record.value or b"")
+        fields = msgspec.msgpack.decode(record.value or b"")[0]
         enterprise, customer = (record.key or b"").decode().split("/")
         found.setdefault((enterprise, fields[1], fields[0], customer), fields[ACCEPTED_MS])
     return found

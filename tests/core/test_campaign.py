@@ -23,6 +23,7 @@ from streams.core.campaign import (
     is_forgotten,
     is_staged,
     load,
+    missed,
     next_review_ms,
     note,
     releases,
@@ -153,12 +154,21 @@ def test_what_a_word_releases(word: CampaignWord, released: list[int]) -> None:
     assert [step for step in range(4) if releases(word, step)] == released
 
 
+def test_a_hold_that_ended_in_an_outage_begins_anew() -> None:
+    campaign = Campaign().hear(approved=CLEAN, delivered=CLEAN).wait(HOLD - 1)
+    campaign.now_ms += HOUR
+    missed(campaign.book, campaign.now_ms)
+    assert campaign.wait(HOLD - 1).book.step == 0
+    assert campaign.wait(1).book.step == 1
+
+
 # --- the steps ------------------------------------------------------------------------------------
 
 
 def test_a_campaign_begins_as_everybody_assumes_and_says_nothing() -> None:
     campaign = Campaign()
-    assert word_of(campaign.book) == FIRST_WORD
+    word = word_of(campaign.book)
+    assert (word.step, word.phase) == (FIRST_WORD.step, FIRST_WORD.phase)
     assert not campaign.changed
 
 
@@ -438,9 +448,9 @@ GOLDEN: Final = (
 
 
 def test_what_is_told_between_partitions_keeps_its_form() -> None:
-    word, facts = CampaignWord(2, Phase.PAUSED), CampaignFacts(NOON, 48_000, 1, 2, 3, 4, 5)
+    word, facts = CampaignWord(2, Phase.PAUSED, 9), CampaignFacts(NOON, 48_000, 1, 2, 3, 4, 5)
     encode, decode = msgspec.msgpack.encode, msgspec.msgpack.decode
-    assert encode(word) == b"\x92\x02\xa6paused"
+    assert encode(word) == b"\x93\x02\xa6paused\x09"
     assert decode(encode(word), type=CampaignWord) == word
     assert decode(encode(facts)) == [NOON, 48_000, 1, 2, 3, 4, 5]
     assert decode(encode(facts), type=CampaignFacts) == facts

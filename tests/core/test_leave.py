@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streams.core.ask import Ask, Candidate
 from streams.core.customer import Desk
 from streams.core.kinds import KIND_NAMES, Kind
 from streams.core.law import laws_of
 from streams.core.ledger import Ledger
-from streams.core.policy import Policy
 from streams.core.reasons import Outcome, Reason
 from streams.core.verdict import Verdict
 from streams.policies import packaged
 from tests.core.person import DAY, HOUR, MINUTE, NOON, policy, rolling
+
+if TYPE_CHECKING:
+    from streams.core.policy import Policy
 
 WECOM = packaged("wecom")[1]
 

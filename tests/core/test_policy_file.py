@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,23 +171,24 @@ def test_days_in_month_is_a_limit_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("profile", "broadcasts", "moments"),
+    ("profile", "broadcasts", "moments", "marketing"),
     [
-        ("wecom", (1, Calendar.DAY), 3),
-        ("wecom-week", (7, Calendar.WEEK), 3),
-        ("wecom-month", (DAYS_IN_MONTH, Calendar.MONTH), 3),
-        ("wecom-2021", (4, Calendar.MONTH), 1),
+        ("wecom", (1, Calendar.DAY), 3, 6),
+        ("wecom-week", (7, Calendar.WEEK), 3, 10),
+        ("wecom-month", (DAYS_IN_MONTH, Calendar.MONTH), 3, 10),
+        ("wecom-2021", (4, Calendar.MONTH), 1, 6),
     ],
 )
-def test_profiles_differ_in_their_first_and_third_rule_only(
-    profile: str, broadcasts: tuple[int, Calendar], moments: int
+def test_profiles_differ_in_what_broadcasts_and_moments_they_allow_only(
+    profile: str, broadcasts: tuple[int, Calendar], moments: int, marketing: int
 ) -> None:
     policy, wecom = packaged(profile)[1], packaged("wecom")[1]
     first, third = policy.windows[0], policy.windows[2]
     assert policy.name == profile
     assert ((first.limit, first.calendar), third.limit) == (broadcasts, moments)
-    assert policy.windows[3:] == wecom.windows[3:]
-    assert policy.windows[1] == wecom.windows[1]
+    assert policy.windows[6] == replace(wecom.windows[6], limit=marketing)
+    others = [1, 3, 4, 5, *range(7, len(wecom.windows))]
+    assert [policy.windows[n] for n in others] == [wecom.windows[n] for n in others]
     assert {
         name for name in Policy.__struct_fields__ if getattr(policy, name) != getattr(wecom, name)
     } <= {

@@ -85,7 +85,7 @@ def test_who_asks_too_many_people_waits_for_tomorrow(evidence: Evidence) -> None
 def test_the_good_campaign_reaches_everybody_by_stages_and_the_bad_one_is_stopped(
     evidence: Evidence,
 ) -> None:
-    good, bad = evidence.accounts.campaigns["autumn"], evidence.accounts.campaigns["lottery"]
+    good, bad = evidence.accounts.campaigns["autumn"], evidence.accounts.campaigns["big-draw"]
     assert {status["released"] for status in good} == {0.01, 0.05, 0.2, 1.0}
     assert good[-1]["phase"] == "full"
     assert bad[-1]["phase"] == "killed"
@@ -198,7 +198,7 @@ def test_news_is_told_once(evidence: Evidence) -> None:
     headlines = Headlines()
     told = [text for _, text in headlines.fresh(evidence.accounts)]
     assert any(f"{DAY.rogue} is braked" in text for text in told)
-    assert any("lottery is paused" in text for text in told)
+    assert any("big-draw is paused" in text for text in told)
     assert headlines.fresh(evidence.accounts) == []
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 KINDS: Final = ["broadcast", "moment"]
 CANARY: Final = {
     "kinds": KINDS,
-    **{"steps": ["20%", "50%", "100%"], "hold": "30m", "from_size": 100},
+    "steps": ["20%", "50%", "100%"],
+    "hold": "30m",
+    "from_size": 100,
 }
 REPUTATION: Final = {
     "red": {"above": "10%", "over": "7d", "from": 5, "confidence": "80%"},
@@ -25,9 +27,11 @@ REPUTATION: Final = {
 PACING: Final = {
     "kinds": KINDS,
     **dict.fromkeys(("new", "green"), "4/s"),
-    **{"amber": "1/s", "red": "0/s", "burst": "1s"},
+    "amber": "1/s",
+    "red": "0/s",
+    "burst": "1s",
 }
-LARGE: Final = {"campaign_id": "spring", "campaign_size": 100}
+LARGE: Final[dict[str, Any]] = {"campaign_id": "spring", "campaign_size": 100}
 
 
 def place_of(customer: str, campaign: str = "spring") -> float:

@@ -71,7 +71,10 @@ POLICY: Final[dict[str, Any]] = {
     },
     "ceilings": {
         "relations": {
-            **{"start": RELATIONS, "step": 1, "floor": 1, "max": RELATIONS},
+            "start": RELATIONS,
+            "step": 1,
+            "floor": 1,
+            "max": RELATIONS,
             "enterprise": 1_000_000,
         },
         "daily_adds": {"start": ADDS, "step": 1, "floor": 1, "max": ADDS},
@@ -186,7 +189,7 @@ async def test_no_limit_is_exceeded_when_a_worker_is_killed(
         outcomes = await ended
     await bench.crew.whole(PATIENCE_S)
     async with asyncio.timeout(PATIENCE_S):
-        while await bench.unbalanced():
+        while await bench.unbalanced():  # noqa: ASYNC110 (a metric has to be asked)
             await asyncio.sleep(0.2)
     evidence = await read_cluster(bench.options, bench.settings.prefix, PARTITIONS)
     with capsys.disabled():
