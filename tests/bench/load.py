@@ -106,11 +106,14 @@ def mixed(count: int, customers: int, seed: int = 7) -> Iterator[Item]:
 
 
 def campaign(count: int, each: int) -> Iterator[Item]:
-    """A broadcast to `count` customers, `each` of them named in one intent."""
+    """Something for `count` customers, `each` of them named in one intent.
+
+    Of a kind that needs no account's leave: what is measured is the holding, not the pace.
+    """
     for number, first in enumerate(range(0, count, each)):
         account = account_of(number)
         names = [customer(who) for who in range(first, min(first + each, count))]
-        value = intent(f"c-{number:07d}", account, names, "broadcast")
+        value = intent(f"c-{number:07d}", account, names, "direct")
         yield account_key(ENTERPRISE, account), value
 
 

@@ -47,10 +47,18 @@ class Run(NamedTuple):
         finally:
             await remove_topics(settings)
 
-    def worker(self, settings: Settings, start_ms: int, *, stands_still: bool = False) -> Worker:
-        """Start a worker on its core."""
+    def worker(
+        self,
+        settings: Settings,
+        start_ms: int,
+        *,
+        stands_still: bool = False,
+        anywhere: bool = False,
+    ) -> Worker:
+        """Start a worker on its core, or `anywhere`."""
         log = self.scratch / f"{settings.prefix}{uuid.uuid4().hex[:4]}.log"
-        return Worker(settings, log, self.worker_cores, start_ms, stands_still=stands_still)
+        cores = None if anywhere else self.worker_cores
+        return Worker(settings, log, cores, start_ms, stands_still=stands_still)
 
     @property
     def worker_cores(self) -> frozenset[int] | None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema
 import pytest
-from msgspec.structs import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.core.kinds import Kind, mask_of, names_in
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope, Weights, Window
