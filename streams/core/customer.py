@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 NO_ORDERS: Final[Orders] = NoOrders()
 
+DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
+KNOWN_REPEAT: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE, stage="account")
+"""An account's word that an intent came to it before, though it may not have come here yet."""
+
 LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
 """Not to be said: everything allows the ask, and its account has to be asked for leave."""
 
@@ -83,11 +87,13 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if candidate.again:
             return self._answered(candidate, mark)
         ask, ledger = candidate.ask, self.ledger
+        if candidate.refusal == KNOWN_REPEAT:
+            return [Settled(ask, mark, KNOWN_REPEAT)]
         if ledger.erased and self.laws[ask.kind].disturbs:
             # Said again at every repeat: remembering the repeats would be remembering the customer.
             return [Settled(ask, mark, self._decide(candidate, mark))]
         if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
-            return [Settled(ask, mark, Verdict(Outcome.DUPLICATE, Reason.DUPLICATE))]
+            return [Settled(ask, mark, DUPLICATE)]
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(candidate, mark)
         if verdict.outcome is Outcome.DEFERRED:

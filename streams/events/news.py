@@ -36,13 +36,15 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
 class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     """For one account, out of one batch of a partition of customers.
 
-    `answered`: when leave was given for friend requests and transfers that now have an answer.
+    `answered`: when leave was given for friend requests and transfers whose place is no longer
+    waiting for an answer. `undone`: when friend requests were approved that were not sent.
     """
 
     facts: list[Facts] = []
     unused: list[Unused] = []
     answered: list[int] = []
     wanted: list[Wanted] = []
+    undone: list[int] = []
 
 
 class StatusNews(msgspec.Struct, frozen=True, array_like=True, tag="status"):

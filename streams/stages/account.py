@@ -171,6 +171,8 @@ class _Batch:
             admission.unused(unused.kind, unused.leave_ms, unused.count)
         for leave_ms in news.answered:
             books.answered(account.book, law, leave_ms, now_ms)
+        for approved_ms in news.undone:
+            books.undo_add(account.book, law, approved_ms, now_ms)
         for wanted in news.wanted:
             self._admit(account.enterprise, wanted.ask, [wanted.customer], again=True)
 

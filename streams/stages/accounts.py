@@ -15,8 +15,11 @@ from streams.core.account import book as books
 from streams.core.account.law import account_law_of
 from streams.core.ask import Candidate
 from streams.core.campaign import CampaignWord, Phase, is_staged
+from streams.core.customer import KNOWN_REPEAT
+from streams.core.ledger import forget_repeats, remember, seen_before
 from streams.core.reasons import Outcome
 from streams.events.asks import encode_candidate
+from streams.events.identity import fingerprint
 from streams.events.keys import account_key, customer_key
 from streams.stages.admission import Admission, Ruled, refuse
 from streams.stages.aggregates import Words, campaign_output
@@ -106,7 +109,8 @@ class Accounts:
         admission = self.touch(key)
         if ask.campaign_id is not None:
             self._meet(enterprise, ask)
-        refusal = admission.refusal(ask)
+        repeated = not again and self._came_before(admission, ask, customers)
+        refusal = KNOWN_REPEAT if repeated else admission.refusal(ask)
         if refusal is not None:
             self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
             return
@@ -115,6 +119,20 @@ class Accounts:
             deadline_ms = ask.accepted_ms + admission.ruled.laws[ask.kind].deadline_ms
         for step, chosen in admission.steps(ask, customers).items():
             admission.account.add(Slice(enterprise, ask, chosen, step, deadline_ms, again))
+
+    def _came_before(self, admission: Admission, ask: Ask, customers: list[str]) -> bool:
+        """Whether the intent is a repeat; else know it from now on.
+
+        A repeat must not wait behind the first: it would outlive the customer's memory of it, and
+        be said to wait when the first had long been sent.
+        """
+        account, names = admission.account, ",".join(customers)
+        mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
+        forget_repeats(account, self._now_ms - admission.ruled.laws[ask.kind].remember_ms)
+        if seen_before(account, mark):
+            return True
+        remember(account, mark, self._now_ms)
+        return False
 
     def _meet(self, enterprise: str, ask: Ask) -> None:
         """Tell a campaign's owner of it, and of a larger audience than was known."""

@@ -15,10 +15,9 @@ import msgspec
 
 from streams.core.account import book as books
 from streams.core.enterprise import EnterpriseFacts
-from streams.core.ledger import forget_repeats, remember, seen_before
 from streams.core.policy import FOREVER
 from streams.core.reasons import Outcome
-from streams.events.identity import decision_id, fingerprint
+from streams.events.identity import decision_id
 from streams.events.keys import customer_key
 from streams.events.limits import encode_account_limits, encode_limit_change
 from streams.events.sweeps import Sweep
@@ -69,26 +68,16 @@ class Bulletin:
     ) -> Iterator[Output]:
         """Of each customer that waits, that they do.
 
-        Not of a repeated intent, of which it was said, nor of one that the customer stage holds:
-        that one may have ended meanwhile, and nothing is said after the end.
+        Not of one that the customer stage holds: that one may have ended meanwhile, and nothing is
+        said after the end.
         """
-        if piece.again or self._said_before(admission, piece):
+        if piece.again:
             return
         self._state.tally["latency_ms", "0"] += place.left
         for behind, customer in enumerate(piece.customers[-place.left :]):
             eligible_ms = admission.estimate_ms(place, wait, behind)
             verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
             yield self._decision(piece, customer, verdict, admission.ruled)
-
-    def _said_before(self, admission: Admission, piece: Slice) -> bool:
-        ask, account = piece.ask, admission.account
-        names = ",".join(piece.customers)
-        mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
-        forget_repeats(account, self._now_ms - admission.ruled.laws[0].remember_ms)
-        if seen_before(account, mark):
-            return True
-        remember(account, mark, self._now_ms)
-        return False
 
     def _decision(self, piece: Slice, customer: str, verdict: Verdict, ruled: Ruled) -> Output:
         ask, enterprise = piece.ask, piece.enterprise

@@ -16,7 +16,7 @@ from streams.events.asks import decode_candidate
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.identity import mark_of
-from streams.events.interactions import AccountStatus, Erase, Failed
+from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews, encode_news
 from streams.events.sweeps import Sweep, decode_sweep
@@ -212,8 +212,7 @@ class _Batch:
             account = getattr(event.data, "account_id", "")
             self.telling.count(desk.enterprise, account, counted, heard_ms)
         if before is not None:
-            undone = isinstance(event, Failed)
-            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger), undone=undone)
+            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
         if not isinstance(event, QUIET):
             self._say(key, desk, desk.reconsider())
 

@@ -76,7 +76,7 @@ class Account:
     """One account, opened.
 
     `waiting`: customers in the queue whom the customer stage does not hold; `counted`: how many of
-    them the balance knows. `seen`: intents of which it was said that they wait.
+    them the balance knows. `seen`: the intents that came, for a while.
     """
 
     __slots__ = (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.ask import Ask, Candidate
-    from streams.core.ledger import Contact, Giving, Ledger
+    from streams.core.ledger import Giving, Ledger
     from streams.lane.stage import Output
     from streams.stages.noting import Counted
     from streams.stages.routing import Router
@@ -53,7 +53,7 @@ def ties_of(ledger: Ledger) -> dict[str, Tie]:
 class _Account:
     """What there is to tell one account."""
 
-    __slots__ = ("answered", "counts", "heard_ms", "relations", "unused", "wanted")
+    __slots__ = ("answered", "counts", "heard_ms", "relations", "undone", "unused", "wanted")
 
     def __init__(self) -> None:
         self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -61,12 +61,13 @@ class _Account:
         self.relations: Counter[int] = Counter()
         self.unused: Counter[tuple[int, int]] = Counter()
         self.answered: list[int] = []
+        self.undone: list[int] = []
         self.wanted: list[Wanted] = []
 
     def news(self) -> Iterator[AccountNews]:
         """One record, and more for the asks, which may be long."""
         times = {**self.counts, **self.relations}
-        if times or self.unused or self.answered:
+        if times or self.unused or self.answered or self.undone:
             yield self._summed(times)
         for first in range(0, len(self.wanted), ASKS_MOST):
             yield AccountNews(wanted=self.wanted[first : first + ASKS_MOST])
@@ -84,6 +85,7 @@ class _Account:
             ],
             unused=[Unused(kind, leave_ms, n) for (kind, leave_ms), n in self.unused.items()],
             answered=self.answered,
+            undone=self.undone,
         )
 
 
@@ -99,21 +101,14 @@ class Telling:
         """One more of what an event counts as; `heard_ms`: the broker's time of the event."""
         told, bucket_ms = self._accounts[account_key(enterprise, account)], _bucket(counted.at_ms)
         told.counts[bucket_ms][counted.what] += 1
-        if counted.what == "failed" and counted.contact is not None:
-            self._undone(told, counted.contact)
+        contact = counted.contact
+        if counted.what == "failed" and contact and contact.kind == Kind.FRIEND_REQUEST:
+            told.undone.append(contact.decided_ms)  # leave is used on the day it was given
         if counted.what in HURTS:
             told.heard_ms[bucket_ms] = min(heard_ms, told.heard_ms.get(bucket_ms, heard_ms))
-        campaign = None if counted.contact is None else counted.contact.campaign
+        campaign = None if contact is None else contact.campaign
         if campaign is not None and counted.what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][counted.what] += 1
-
-    def _undone(self, told: _Account, contact: Contact) -> None:
-        """A friend request that was not sent takes none of the day's adds.
-
-        Leave is used on the calendar day on which it was given.
-        """
-        if contact.kind == Kind.FRIEND_REQUEST:
-            told.unused[contact.kind, contact.decided_ms] += 1
 
     def approved(self, enterprise: str, campaign: str) -> None:
         """One message of a campaign was approved."""
@@ -132,25 +127,18 @@ class Telling:
             told = self._accounts[account_key(enterprise, ask.account_id)]
             told.wanted.append(Wanted(ask, customer))
 
-    def compare(
-        self,
-        enterprise: str,
-        before: dict[str, Tie],
-        after: dict[str, Tie],
-        *,
-        undone: bool = False,
-    ) -> None:
-        """Tell what has become of a customer's ties; `undone`: because a message was not sent."""
+    def compare(self, enterprise: str, before: dict[str, Tie], after: dict[str, Tie]) -> None:
+        """Tell what has become of a customer's ties."""
         for account in {**before, **after}:
             was, now = before.get(account, Tie()), after.get(account, Tie())
             if was != now:
-                self._changed(enterprise, account, was, now, undone=undone)
+                self._changed(enterprise, account, was, now)
 
-    def _changed(self, enterprise: str, account: str, was: Tie, now: Tie, *, undone: bool) -> None:
+    def _changed(self, enterprise: str, account: str, was: Tie, now: Tie) -> None:
         told = self._accounts[account_key(enterprise, account)]
         if was.friends != now.friends:
             told.relations[_bucket(self._now_ms)] += 1 if now.friends else -1
-        if was.asked_ms not in {0, now.asked_ms} and not undone:
+        if was.asked_ms not in {0, now.asked_ms}:
             told.answered.append(was.asked_ms)
         if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
             taker = self._accounts[account_key(enterprise, was.giving.taker)]

@@ -63,6 +63,11 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
     found: dict[AskKey, int] = {}
     for record in candidates:
         fields = msgspec.msgpack.decode(record.value or b"")[0]
-        enterprise, customer = (record.key or b"").decode().split("/")
-        found.setdefault((enterprise, fields[1], fields[0], customer), fields[ACCEPTED_MS])
+        found.setdefault(key_of(record, fields), fields[ACCEPTED_MS])
     return found
+
+
+def key_of(record: Seen, ask: list[str]) -> AskKey:
+    """Whose ask a candidate is; `ask`: its fields, the names first."""
+    enterprise, customer = (record.key or b"").decode().split("/")
+    return enterprise, ask[1], ask[0], customer

@@ -3,10 +3,12 @@
 What is proven from outside, for everything that was on the topics when they were read:
 
 - *Nothing is lost or doubled.* Each accepted intent and customer has one first decision, as many
-  `duplicate`s as it was repeated, and after `deferred` at most one final word; each refused record
-  one dead letter that keeps it whole; each stray a copy where it belongs.
+  `duplicate`s as it was repeated, and after `deferred` at most one final word (but that a repeat
+  waits in its account's queue may be said after it); each refused record one dead letter that keeps
+  it whole; each stray a copy where it belongs.
 - *Approved messages are the approved decisions*, one to one, each in its key's partition.
-- *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone.
+- *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
+  every account's adds of a day, and its pace, at the times at which it gave leave (`accounts`).
   Messages reported as sent after their `send_by_ms`, or as failed and then as sent, are the
   sender's breach and are left out of this count.
 - *No decision is unjustified*: each is what the rules demand of the customer's past, outcome,
@@ -38,10 +40,12 @@ from streams.topics import (
     POLICIES,
     TOPICS,
 )
+from tests.chaos.accounts import over_adds, over_pace
 from tests.chaos.asks import read_asks
 from tests.chaos.caps import over_caps
 from tests.chaos.customers import Clockwork, Replay, Said
 from tests.chaos.inputs import lost_strays, place_of, read_intents, read_interactions
+from tests.chaos.judge import fault_of_account
 from tests.chaos.laws import in_force, read_laws
 from tests.chaos.letters import faults_of_letters, places_of_letters
 from tests.chaos.states import faults_of_states
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from tests.chaos.laws import Law
     from tests.chaos.referee import Known
 
+_IN_QUEUE: Final = ("deferred", "account")
 FINAL: Final = {"approved", "denied", "held_out", "expired", "cancelled"}
 APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
 
@@ -109,6 +114,8 @@ class _Audit:
         self._approved()
         self._justified()
         report.add("over cap", over_caps(self.known, self.laws))
+        report.add("over cap", over_adds(self.known, self.laws))
+        report.add("over cap", over_pace(evidence, self.decided, self.laws))
         held = self._held()
         report.add(
             "state",
@@ -143,7 +150,7 @@ class _Audit:
         if not words:
             add("lost", [f"{key} was asked and never decided"])
             return
-        repeats, own = words.count("duplicate"), [word for word in words if word != "duplicate"]
+        repeats, own = words.count("duplicate"), _own(self.decided[key], asked - 1)
         if words[0] == "duplicate" or repeats != asked - 1:
             add("doubled" if repeats > asked - 1 else "lost", [f"{key} asked {asked}×: {words}"])
         finals = [word for word in own if word in FINAL]
@@ -196,8 +203,14 @@ class _Audit:
         ]
         for record, data, key in sorted(ordered, key=lambda one: one[0][:2]):
             law = self._law(data)
-            if law is not None:
-                found[record.key or b""].append(Said(record, data, self.asks[key], law))
+            if law is None:
+                continue
+            said = Said(record, data, self.asks[key], law)
+            if data["stage"] == "account" and data["outcome"] != "expired":
+                fault = fault_of_account(said.ask, law, data)
+                self.report.add("unjustified", [_sentence(said, fault)] if fault else [])
+            else:
+                found[record.key or b""].append(said)
         return found
 
     def _law(self, data: dict[str, Any]) -> Law | None:
@@ -228,6 +241,17 @@ class _Audit:
         counts["aborted"] = self.evidence.aborted
         for said in self.decided.values():
             counts.update(f"{data['outcome']} {data['reason']}" for _, data in said)
+
+
+def _own(said: Iterable[tuple[Seen, dict[str, Any]]], repeats: int) -> list[str]:
+    """What was said of an ask itself. Its account, which does not know whether the ask has ended,
+    may say once of each repeat that it waits.
+    """
+    words = [data for _, data in said if data["outcome"] != "duplicate"]
+    while repeats and words and (words[-1]["outcome"], words[-1]["stage"]) == _IN_QUEUE:
+        words.pop()
+        repeats -= 1
+    return [data["outcome"] for data in words]
 
 
 def _promise(data: dict[str, Any]) -> tuple[Any, ...]:

@@ -25,7 +25,9 @@ def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | No
         # Whether it has become legal, or too late, is asked only when it is looked at again.
         return _least_urgent(known, ask, law)
     if said["outcome"] == "expired":
-        return None if _may_expire(known, ask, law, times, now_ms) else "its time is not over"
+        queued = said["stage"] == "account" and now_ms > _deadline_ms(known, ask, law)
+        may = queued or _may_expire(known, ask, law, times, now_ms)
+        return None if may else "its time is not over"
     if _is_over(known, ask, now_ms):
         return "its time is over"
     against = noes(known, ask, law, now_ms)
@@ -37,6 +39,27 @@ def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | No
         return _least_urgent(known, ask, law) if early else "it is legal"
     judge = _JUDGES.get(said["outcome"])
     return judge(known, ask, law, times, said) if judge else f"{said['outcome']} is not judged"
+
+
+def fault_of_account(ask: Ask, law: Law, said: dict[str, Any]) -> str | None:
+    """Why an account's own word is not justified: what waits in its queue, and what will not."""
+    binds = {
+        "account_pacing": ask.kind in law.paced,
+        "daily_add_quota": ask.kind == "friend_request" and law.daily_adds is not None,
+    }
+    if not binds.get(said["reason"], False):
+        return "nothing of its account's is in its way"
+    if (said["outcome"] == "denied") != ask.deny:
+        return "it was asked otherwise what to do when it is too early"
+    return None
+
+
+def _deadline_ms(known: Known, ask: Ask, law: Law) -> int:
+    waiting = known.held.get(ask.name)
+    if waiting is not None:
+        return waiting.deadline_ms
+    default_ms = ask.accepted_ms + law.deadline_ms[ask.kind]
+    return default_ms if ask.deadline_ms is None else ask.deadline_ms
 
 
 def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:

@@ -1,8 +1,9 @@
 """Policies as the audit reads them, from `policies` alone and with none of the engine's code.
 
 Only what the audit can judge may stand in a policy under audit: rolling windows, gaps and reserves,
-reply credits, suppression, consent, validity, deadlines, `max_held`. Anything else is refused here,
-so that no audit passes over a rule in silence.
+reply credits, suppression, consent, validity, deadlines, `max_held`, and of the account's side one
+pace for all grades and daily adds under a ceiling of relations that nobody reaches. Anything else
+is refused here, so that no audit passes over a rule in silence.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 FOREVER: Final = 1 << 62
+OUT_OF_REACH: Final = 1_000_000
+"""Relations that no load makes."""
 _VALIDITY: Final = {
     "direct": "1h",
     "broadcast": "24h",
@@ -32,6 +35,7 @@ _VALIDITY: Final = {
 _JUDGED: Final = {
     *("policy", "version", "enterprise", "effective_at", "time_zone", "remember", "groups"),
     *("validity", "windows", "reply", "consent", "suppression", "deadline", "max_held"),
+    *("pacing", "ceilings"),
 }
 DISTURBING: Final = {"direct", "broadcast", "moment", "friend_request"}
 FOLLOWING_MS: Final = 5_000
@@ -69,6 +73,10 @@ class Law(NamedTuple):
     account_ms: int
     enterprise_ms: int
     asked: frozenset[str] | None
+    paced: frozenset[str]
+    rate_per_s: float | None
+    burst_ms: int
+    daily_adds: int | None
 
     def governing(self, kind: str) -> list[Rule]:
         """The windows that bind a kind; a reply is outside all of them."""
@@ -108,7 +116,7 @@ def _law(document: dict[str, Any], recorded_ms: int) -> Law:
     groups = {name: frozenset(kinds) for name, kinds in document.get("groups", {}).items()}
     effective = document.get("effective_at")
     reply, suppression = document.get("reply", {}), document.get("suppression", {})
-    consent = document.get("consent")
+    consent, pacing = document.get("consent"), document.get("pacing", {})
     deadline = document.get("deadline", {"default": "24h", "broadcast": "7d"})
     return Law(
         enterprise=document["enterprise"],
@@ -128,7 +136,28 @@ def _law(document: dict[str, Any], recorded_ms: int) -> Law:
         account_ms=_ms(suppression.get("account", "1ms")),
         enterprise_ms=_ms(suppression.get("enterprise", "1ms")),
         asked=None if consent is None else _kinds(consent["ask_first"], groups),
+        paced=_kinds(pacing.get("kinds", []), groups),
+        rate_per_s=_even_rate(pacing) if pacing else None,
+        burst_ms=_ms(pacing.get("burst", "1ms")),
+        daily_adds=_daily_adds(document.get("ceilings")),
     )
+
+
+def _even_rate(pacing: dict[str, Any]) -> float:
+    rates = {pacing[grade] for grade in ("new", "green", "amber", "red")}
+    found = re.fullmatch(r"(\d+)/s", rates.pop())
+    if rates or not found:
+        raise Unjudged("this audit knows no grades: one rate a second for all of them")
+    return float(found[1])
+
+
+def _daily_adds(ceilings: dict[str, Any] | None) -> int | None:
+    if ceilings is None:
+        return None
+    if ceilings["relations"]["start"] < OUT_OF_REACH:
+        raise Unjudged("this audit does not count relations")
+    adds: int = ceilings["daily_adds"]["start"]
+    return adds
 
 
 def _rule(window: dict[str, Any], groups: dict[str, frozenset[str]]) -> Rule:

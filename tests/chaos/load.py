@@ -17,6 +17,7 @@ import orjson
 
 from streams.topics import INTENTS, INTERACTIONS
 from tests.chaos.inputs import place_of
+from tests.chaos.laws import OUT_OF_REACH
 from tests.flows import events
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ POLICY: Final[dict[str, Any]] = {
     },
     "deadline": {"default": "8s", "moment": "5s"},
     "max_held": 5,
+    "pacing": {"kinds": ["broadcast", "moment"], "burst": "2s"}
+    | dict.fromkeys(("new", "green", "amber", "red"), "2/s"),
+    "ceilings": {
+        "relations": dict.fromkeys(("start", "step", "floor", "max", "enterprise"), OUT_OF_REACH),
+        "daily_adds": {"start": 15, "step": 1, "floor": 1, "max": 15},
+        "rise": {"every": "24h", "used": "50%", "within": "7d"},
+        "fall": {"factor": 0.5, "cool_down": "24h", "off_after": 3},
+        "idle": {"used": "25%", "within": "30d"},
+    },
 }
 FASTER: Final = _window("two-20s", "marketing", "enterprise", 3, "20s", min_gap="2s")
 LOOSER: Final[dict[str, Any]] = POLICY | {"windows": [FASTER, *WINDOWS[1:]]}

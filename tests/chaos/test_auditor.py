@@ -117,6 +117,8 @@ def test_the_load_meets_every_case(original: Evidence) -> None:
         ("deferred", "slot_reserved"),
         ("deferred", "not_yet"),
         ("deferred", "account_window_full"),
+        ("deferred", "account_pacing"),
+        ("denied", "account_pacing"),
         ("denied", "window_full"),
         ("denied", "too_many_held"),
         ("denied", "no_reply_credit"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.core import facts, timing, windows
+from streams.core.account import book, pacing
 from streams.events import decode
 from tests.chaos.auditor import audit
 from tests.chaos.rehearsal import evidence_of, rehearse
@@ -55,6 +56,16 @@ def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.stages.account.decode_intent", short)
 
 
+def allows_one_add_more(patch: pytest.MonkeyPatch) -> None:
+    free = book.free_adds
+    patch.setattr(book, "free_adds", lambda *case: (free(*case) or 0) + 1)
+
+
+def gives_leave_too_fast(patch: pytest.MonkeyPatch) -> None:
+    take = pacing.take
+    patch.setattr(pacing, "take", lambda tat, us, n, now: take(tat, us // 2, n, now))
+
+
 @pytest.mark.parametrize(
     ("breaking", "kinds"),
     [
@@ -64,6 +75,8 @@ def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
         (overhears_failures, {"unjustified", "state"}),
         (says_a_millisecond_too_late, {"unjustified"}),
         (loses_the_last_customer, {"lost"}),
+        (allows_one_add_more, {"over cap"}),
+        (gives_leave_too_fast, {"over cap"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -71,5 +84,5 @@ def test_a_broken_engine_is_found_out(
     breaking: Breaking, kinds: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking(monkeypatch)
-    report = audit(evidence_of(rehearse(seed=5, steps=40)))
+    report = audit(evidence_of(rehearse(seed=5, steps=60)))
     assert {kind for kind, sentences in report.findings.items() if sentences} & kinds

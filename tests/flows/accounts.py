@@ -89,13 +89,21 @@ def what_waits_too_long_in_the_queue_expires(scene: Scene) -> None:
     assert len(scene.sent("broadcast")) == 12
 
 
-@flow(pacing=ONE_A_SECOND)
-def a_repeat_of_what_waits_in_the_queue_is_said_to_wait_once(scene: Scene) -> None:
+@flow(pacing=ONE_A_SECOND, remember="1h", deadline={"default": "3h"})
+def a_repeat_does_not_wait_behind_the_first(scene: Scene) -> None:
     scene.ask("b", "a", "b", "c", kind="broadcast")
     scene.ask("b", "a", "b", "c", kind="broadcast")
+    assert scene.story("b", "c")[1:] == ["duplicate duplicate"]
+    assert scene.story("b", "a") == ["approved ok", "duplicate duplicate"]
     scene.at("10s")
-    story = scene.story("b", "c")
-    assert [line.split()[0] for line in story] == ["deferred", "approved", "duplicate"]
+    assert scene.story("b", "c")[2:] == ["approved ok"]
+    scene.at("59m")
+    scene.tell_status("xiaoer", "suspended")
+    scene.ask("b", "a", "b", "c", kind="broadcast")
+    scene.at("2h")
+    scene.tell_status("xiaoer", "active")
+    assert outcomes(scene, "b", "a", "b", "c") == ["duplicate"] * 3
+    assert len(scene.sent("broadcast")) == 3
 
 
 @flow(pacing=ONE_A_SECOND, windows=[TWO_A_DAY], deadline={"default": "3d", "broadcast": "3d"})

@@ -199,8 +199,14 @@ def take_relation(book: Book, law: AccountLaw, now_ms: int) -> None:
 
 
 def give_back_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
-    """A granted request was refused by the customer stage or failed: as if it had not been."""
+    """A granted request was refused by the customer stage: as if it had not been."""
     answered(book, law, granted_ms, now_ms)
+    undo_add(book, law, granted_ms, now_ms)
+
+
+def undo_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
+    """A request was not sent: it is none of its day's adds. Its place is `answered`'s affair."""
+    pages.turn(book, law, now_ms)
     same_day = pages.calendar_day(law, granted_ms).start_ms == book.day_ms
     if same_day and book.adds:
         book.adds -= 1
