@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from streams.lane.stage import Stage
     from streams.lane.state import State
     from streams.lane.unit import Surroundings
+
+
+MEMBERSHIP_CHECK_S: Final = 0.5
 
 
 class StageSnapshot(NamedTuple):
@@ -103,6 +106,13 @@ class Crew:
             if not unit.accepting:
                 return {}
             return await consumer.positions(list(unit.sources))
+
+    async def watch(self) -> None:
+        """Raise what the group has refused for good: aiokafka would log it and stay outside."""
+        while True:
+            if self._transport.consumer is not None:
+                await self._transport.consumer.check_membership()
+            await asyncio.sleep(MEMBERSHIP_CHECK_S)
 
     # What Faust tells.
 

@@ -154,7 +154,7 @@ class Lane:
         app, crew = self._build()
         work = [follower.follow(self._options) for follower in self._extras.followers]
         work += [service() for service in self._extras.services]
-        work += [_watch(app)]
+        work += [_watch(app), crew.watch()]
         tasks = [asyncio.create_task(_or_end(coroutine)) for coroutine in work]
         starting = asyncio.create_task(_or_end(app.start()))
         await stopping.wait()
