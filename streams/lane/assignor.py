@@ -1,9 +1,9 @@
-"""Who decides which partition: whole stages' partitions, spread evenly, moved seldom.
+"""Who decides which partition: whole units of each stage, spread evenly, moved seldom.
 
-All source topics of a stage share a partition number's state, so a number of a stage is handed out
-as one unit, with all its topics. A member keeps the units it has as far as an even spread allows:
-a moved unit costs a recovery. Stages are spread one by one, because their work differs, and may
-have different partition counts.
+All source topics of a stage share a partition number's state, and all partitions of a unit one
+producer, so a unit of a stage is handed out as a whole, with all its topics. A member keeps the
+units it has as far as an even spread allows: a moved unit costs a recovery. Stages are spread one
+by one, because their work differs, and may have different partition counts.
 
 Every member sends what it owns and where its look-ups are served; the leader of the group decides
 and sends back who serves what. Ownership told here is a hint: the fence keeps decisions exact.
@@ -21,6 +21,8 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberMetadata,
 )
 
+from streams.lane.units import UNIT_SIZE, members, unit_count, unit_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -29,25 +31,29 @@ if TYPE_CHECKING:
 VERSION: Final = 0
 
 Unit = tuple[str, int]
-"""The first topic of a set of co-partitioned topics, and a partition number."""
+"""The first topic of a set of co-partitioned topics, and a unit of its partitions."""
+Place = tuple[str, int]
+"""The first topic of such a set, and a partition number."""
 
 
 class Told(msgspec.Struct, array_like=True):
     """What a member tells about itself when it joins."""
 
     address: str = ""
-    owned: list[Unit] = []
+    owned: list[Place] = []
 
 
 class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     """The assignor of one worker; groups are the source topics of each stage."""
 
-    name = "decorum-units"
+    # Part of the name is the rule of units: the group turns away members with another name, so
+    # that workers of two rules never decide beside each other.
+    name = f"decorum-units-of-{UNIT_SIZE}"
 
     def __init__(self, groups: Iterable[tuple[str, ...]], address: str = "") -> None:
         """`address` is where this worker serves look-ups (host:port), told to all others."""
         self.groups = {group[0]: group for group in groups}
-        self.owners: dict[Unit, str] = {}
+        self.owners: dict[Place, str] = {}
         self._told = Told(address)
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
@@ -58,7 +64,7 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Remember what was assigned, and who serves the rest."""
         mine = {(topic, number) for topic, numbers in assignment.assignment for number in numbers}
-        self._told.owned = sorted(unit for unit in mine if unit[0] in self.groups)
+        self._told.owned = sorted(place for place in mine if place[0] in self.groups)
         owners = msgspec.json.decode(
             assignment.user_data or b"{}", type=dict[str, dict[str, list[int]]]
         )
@@ -70,29 +76,33 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         }
 
     def assign(
-        self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        self, cluster: ClusterMetadata, joined: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Decide for the whole group; runs on its leader only."""
-        told = {member: _told(metadata) for member, metadata in members.items()}
-        spread: dict[str, list[Unit]] = {member: [] for member in sorted(members)}
-        for first, group in self._all_groups(members).items():
-            able = [m for m in spread if set(group) <= set(members[m].subscription)]
-            units = [(first, n) for n in sorted(cluster.partitions_for_topic(first) or ())]
-            _spread_evenly(units, able, spread, {m: told[m].owned for m in able})
-        owners = msgspec.json.encode(_by_address(spread, told))
-        return {member: self._assignment(units, owners) for member, units in spread.items()}
+        told = {member: _told(metadata) for member, metadata in joined.items()}
+        spread: dict[str, list[Unit]] = {member: [] for member in sorted(joined)}
+        counts: dict[str, int] = {}
+        for first, group in self._all_groups(joined).items():
+            able = [m for m in spread if set(group) <= set(joined[m].subscription)]
+            count = counts[first] = len(cluster.partitions_for_topic(first) or ())
+            units = [(first, unit) for unit in range(unit_count(count))]
+            owned = {m: _owned_units(told[m], first, count) for m in able}
+            _spread_evenly(units, able, spread, owned)
+        places = {m: _places(units, counts) for m, units in spread.items()}
+        owners = msgspec.json.encode(_by_address(places, told))
+        return {member: self._assignment(mine, owners) for member, mine in places.items()}
 
     def _all_groups(
-        self, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        self, joined: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, tuple[str, ...]]:
         """The stages' topics, and each other subscribed topic on its own."""
         known = {topic for group in self.groups.values() for topic in group}
-        other = {t for metadata in members.values() for t in metadata.subscription} - known
+        other = {t for metadata in joined.values() for t in metadata.subscription} - known
         return {**self.groups, **{topic: (topic,) for topic in sorted(other)}}
 
-    def _assignment(self, units: list[Unit], owners: bytes) -> ConsumerProtocolMemberAssignment:
+    def _assignment(self, places: list[Place], owners: bytes) -> ConsumerProtocolMemberAssignment:
         numbers: dict[str, list[int]] = defaultdict(list)
-        for first, number in units:
+        for first, number in places:
             for topic in self.groups.get(first, (first,)):
                 numbers[topic].append(number)
         return ConsumerProtocolMemberAssignment(VERSION, sorted(numbers.items()), owners)
@@ -102,28 +112,37 @@ def _told(metadata: ConsumerProtocolMemberMetadata) -> Told:
     return msgspec.json.decode(metadata.user_data or b"[]", type=Told)
 
 
+def _owned_units(told: Told, first: str, partitions: int) -> list[Unit]:
+    """The units of one stage of which a member has had a part."""
+    return sorted({(topic, unit_of(n, partitions)) for topic, n in told.owned if topic == first})
+
+
+def _places(units: list[Unit], partitions: Mapping[str, int]) -> list[Place]:
+    return [(first, n) for first, unit in units for n in members(unit, partitions[first])]
+
+
 def _by_address(
-    spread: Mapping[str, list[Unit]], told: Mapping[str, Told]
+    places: Mapping[str, list[Place]], told: Mapping[str, Told]
 ) -> dict[str, dict[str, list[int]]]:
     owners: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for member, units in spread.items():
-        for first, number in units:
+    for member, mine in places.items():
+        for first, number in mine:
             owners[told[member].address][first].append(number)
     return owners
 
 
 def _spread_evenly(
     units: list[Unit],
-    members: list[str],
+    able: list[str],
     spread: dict[str, list[Unit]],
     owned: Mapping[str, list[Unit]],
 ) -> None:
     """Add one stage's units: nobody gets more than one above another, owners keep first."""
-    if not members:
+    if not able:
         return
-    floor, above = divmod(len(units), len(members))
+    floor, above = divmod(len(units), len(able))
     free = dict.fromkeys(units)
-    count = dict.fromkeys(members, 0)
+    count = dict.fromkeys(able, 0)
 
     def give(member: str, unit: Unit) -> None:
         del free[unit]
@@ -131,10 +150,10 @@ def _spread_evenly(
         count[member] += 1
 
     for quota in (floor, floor + 1):
-        for member in sorted(members, key=lambda m: len(spread[m])):
+        for member in sorted(able, key=lambda m: len(spread[m])):
             for unit in owned[member]:
                 full = sum(n > floor for n in count.values()) >= above and quota > floor
                 if unit in free and count[member] < quota and not full:
                     give(member, unit)
     for unit in list(free):
-        give(min(members, key=lambda m: (count[m], len(spread[m]), m)), unit)
+        give(min(able, key=lambda m: (count[m], len(spread[m]), m)), unit)

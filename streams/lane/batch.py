@@ -1,9 +1,9 @@
-"""One batch of one partition, decided: the semantics of the lane in one pure function.
+"""One batch of one partition, decided: the semantics of the lane in pure functions.
 
 The worker and the broker-less driver both decide through `decide_batch`, so a flow tested without
 a broker behaves as it does with one. It must never await, read a clock or do I/O.
 
-Order within a batch: one reading of the clock; due timers (at most MAX_TIMERS); then records.
+Order within a batch: one reading of the clock; due timers (at most `most_timers`); then records.
 Both see the same `now_ms`. A timer that `fire` sets for a time already past fires in the next
 batch, so that no loop in a stage can hold a partition's transaction open.
 """
@@ -46,6 +46,7 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     watermark: Watermark,
     records: Sequence[Record],
     wall_ms: int,
+    most_timers: int = MAX_TIMERS,
 ) -> Batch | None:
     """Fire what is due, handle the records, advance the watermark; None if there was nothing.
 
@@ -53,7 +54,7 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     again: it is ahead of the changelog.
     """
     now_ms = watermark.tick(wall_ms)
-    due = state.pop_due(now_ms, MAX_TIMERS)
+    due = state.pop_due(now_ms, most_timers)
     if not due and not records:
         return None
     writes: dict[tuple[str, int], list[Item]] = {}
@@ -68,6 +69,19 @@ def decide_batch(  # noqa: PLR0913, PLR0917
 def seal_progress(stage: Stage, partition: int, state: State, watermark: Watermark) -> Batch:
     """A batch that only moves the watermark, past markers and trimmed records without content."""
     return _sealed(stage, partition, state, watermark, {}, 0, 0)
+
+
+def joined(batches: Iterable[Batch]) -> Writes:
+    """What one transaction writes for the batches of several partitions, in their order."""
+    writes: Writes = {}
+    for batch in batches:
+        for target, items in batch.writes.items():
+            before = writes.get(target)
+            if before is None:
+                writes[target] = items
+            else:
+                writes[target] = [*before, *items]
+    return writes
 
 
 def _collect(

@@ -12,10 +12,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import IllegalStateError
+from aiokafka.consumer import group_coordinator
+from aiokafka.errors import IllegalStateError, InconsistentGroupProtocolError, KafkaError
 from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from streams.lane.failure import StartRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 PRIVATE_NAMES: Final = (
     (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
-    (driver.AIOKafkaConsumerThread, ("_create_worker_consumer", "_ensure_consumer")),
+    (driver.AIOKafkaConsumerThread, ("_consumer", "_create_worker_consumer", "_ensure_consumer")),
+    (group_coordinator.GroupCoordinator, ("check_errors",)),
     (driver.Producer, ("_new_producer",)),
     (driver.Transport, ("Consumer", "Producer")),
     (sender, ("BACKOFF_OVERRIDE",)),
@@ -45,6 +49,10 @@ FETCH_MIN_BYTES: Final = 64 << 10
 # waits 20 ms, which is more than the markers take.
 TRANSACTION_RETRY_S: Final = 0.003
 sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S
+OTHER_RULE: Final = (
+    "the group has workers that divide partitions by another rule, of another version of Decorum:"
+    " stop all of them, then start this one"
+)
 
 
 class Hub(Protocol):
@@ -125,6 +133,20 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         except (IllegalStateError, TimeoutError):
             return {}
 
+    async def check_membership(self) -> None:
+        """Raise what the group has answered for good; no error if it is not asked yet."""
+        if self._consumer is not None:
+            await self.call_thread(self._check_membership)
+
+    async def _check_membership(self) -> None:
+        try:
+            self._ensure_consumer()._coordinator.check_errors()  # noqa: SLF001
+        except InconsistentGroupProtocolError as error:
+            raise StartRefusedError(OTHER_RULE) from error
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+
 
 class LaneConsumer(driver.Consumer):
     """Hands whole fetches of lane topics to the lane, and all others to Faust."""
@@ -180,6 +202,10 @@ class LaneConsumer(driver.Consumer):
         except IllegalStateError:  # taken away in between
             return False
         return True
+
+    async def check_membership(self) -> None:
+        """Raise what the group has answered for good: StartRefusedError or KafkaError."""
+        await self._thread.check_membership()
 
     @property
     def quiet(self) -> asyncio.Lock:

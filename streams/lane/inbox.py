@@ -27,14 +27,13 @@ HIGH_BYTES: Final = 2 * MAX_BYTES  # of all topics together
 class Inbox:
     """The queues of one partition, one for each source topic."""
 
-    __slots__ = ("_bytes", "_expected", "_queues", "waiting")
+    __slots__ = ("_expected", "_queues", "waiting", "waiting_bytes")
 
     def __init__(self, topics: Iterable[str]) -> None:
         """Start empty."""
         self._queues: dict[str, Queue] = {topic: deque() for topic in topics}
         self._expected: dict[str, int] = {}
-        self._bytes = 0
-        self.waiting = 0
+        self.waiting = self.waiting_bytes = 0
 
     @property
     def oldest_ms(self) -> int | None:
@@ -43,7 +42,7 @@ class Inbox:
 
     def has_room(self, topic: str) -> bool:
         """Whether more of this topic may come."""
-        return len(self._queues[topic]) < HIGH_RECORDS and self._bytes < HIGH_BYTES
+        return len(self._queues[topic]) < HIGH_RECORDS and self.waiting_bytes < HIGH_BYTES
 
     def add(self, topic: str, records: Records) -> None:
         """Queue records of one topic, in offset order; those that were here before are dropped.
@@ -58,7 +57,7 @@ class Inbox:
         self._expected[topic] = records[-1].offset + 1
         self._queues[topic].extend(records)
         self.waiting += len(records)
-        self._bytes += sum(map(_size, records))
+        self.waiting_bytes += sum(map(_size, records))
 
     def restart(self, next_offset: Mapping[str, int]) -> None:
         """Drop everything and take records from these offsets on, by topic."""
@@ -69,29 +68,51 @@ class Inbox:
         """Drop everything."""
         for queue in self._queues.values():
             queue.clear()
-        self.waiting = self._bytes = 0
+        self.waiting = self.waiting_bytes = 0
 
-    def take(self) -> Records:
-        """The next batch: at most MAX_RECORDS, and no more once MAX_BYTES are reached."""
+    def take(self, most_records: int = MAX_RECORDS, most_bytes: int = MAX_BYTES) -> Records:
+        """The next batch: at most so many records, and no more once so many bytes are reached."""
         queues = [queue for queue in self._queues.values() if queue]
         taken: list[ConsumerRecord[bytes, bytes]] = []
-        room = MAX_BYTES
-        while queues and room > 0 and len(taken) < MAX_RECORDS:
+        room = most_bytes
+        while queues and room > 0 and len(taken) < most_records:
             queues.sort(key=_head_ms)
             until_ms = _head_ms(queues[1]) if len(queues) > 1 else None
-            room -= _take_run(queues[0], until_ms, room, taken)
+            room -= _take_run(queues[0], until_ms, room, taken, most_records)
             queues = [queue for queue in queues if queue]
         self.waiting -= len(taken)
-        self._bytes -= MAX_BYTES - room
+        self.waiting_bytes -= most_bytes - room
         return taken
 
 
+def take_together(inboxes: Mapping[int, Inbox]) -> dict[int, Records]:
+    """The records for one batch of several partitions, bounded as one inbox's would be.
+
+    Who has less than an equal share takes it all, and leaves the rest to those who have more. Who
+    has any takes one at least, however large: nobody is shut out by another's huge records.
+    """
+    taken: dict[int, Records] = {}
+    records_left, bytes_left = MAX_RECORDS, MAX_BYTES
+    ordered = sorted(inboxes, key=lambda number: inboxes[number].waiting_bytes)
+    for left, number in zip(range(len(ordered), 0, -1), ordered, strict=True):
+        inbox = inboxes[number]
+        before = inbox.waiting_bytes
+        taken[number] = inbox.take(records_left // left, max(1, bytes_left // left))
+        records_left -= len(taken[number])
+        bytes_left -= before - inbox.waiting_bytes
+    return taken
+
+
 def _take_run(
-    queue: Queue, until_ms: int | None, room: int, taken: list[ConsumerRecord[bytes, bytes]]
+    queue: Queue,
+    until_ms: int | None,
+    room: int,
+    taken: list[ConsumerRecord[bytes, bytes]],
+    most_records: int,
 ) -> int:
     """Move records no younger than `until_ms` while there is room; the bytes moved."""
     moved = 0
-    while queue and moved < room and len(taken) < MAX_RECORDS:
+    while queue and moved < room and len(taken) < most_records:
         record = queue[0]
         if until_ms is not None and record.timestamp > until_ms:
             break

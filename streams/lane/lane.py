@@ -27,7 +27,7 @@ from streams.lane.crew import Crew
 from streams.lane.failure import end_process
 from streams.lane.faust_room import LaneTransport
 from streams.lane.logs import quieten_libraries
-from streams.lane.partition import Surroundings
+from streams.lane.unit import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -120,6 +120,7 @@ class Lane:
             "clock": clock,
             "linger_s": linger_s,
         }
+        self._partitions: dict[str, int] = {}
         self._crew: Crew | None = None
 
     def snapshot(self) -> dict[str, StageSnapshot]:
@@ -153,7 +154,7 @@ class Lane:
         app, crew = self._build()
         work = [follower.follow(self._options) for follower in self._extras.followers]
         work += [service() for service in self._extras.services]
-        work += [_watch(app)]
+        work += [_watch(app), crew.watch()]
         tasks = [asyncio.create_task(_or_end(coroutine)) for coroutine in work]
         starting = asyncio.create_task(_or_end(app.start()))
         await stopping.wait()
@@ -165,10 +166,11 @@ class Lane:
         others = self._extras.topics
         counts = await partition_counts(self._options, topics_needed(self._stages, others))
         check_topics(self._stages, others, counts)
+        self._partitions = {s.name: counts[s.changelog] for s in self._stages}
 
     def _build(self) -> tuple[faust.App, Crew]:
         app = _faust_app(self._around["group"], self._instance)
-        crew = self._crew = Crew(self._stages, self._options, self._assignor)
+        crew = self._crew = Crew(self._stages, self._options, self._assignor, self._partitions)
         transport = LaneTransport([URL("kafka://")], app, crew)
         crew.attach(transport, Surroundings(source=crew, **self._around))
         app.transport = app.producer_transport = transport

@@ -1,4 +1,4 @@
-"""What a partition knew when it last committed, read back from its changelog.
+"""What partitions knew when they last committed, read back from their changelogs.
 
 Call only behind the fence (`clients.transactional_producer`): an earlier owner could otherwise
 still commit after the changelog's end was read. Where changelog and sources contradict each other
@@ -18,7 +18,7 @@ from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
@@ -28,59 +28,65 @@ log = logging.getLogger("decorum.lane")
 
 
 class Memory(NamedTuple):
-    """A partition's state, how far it has decided, and how many records told so."""
+    """A partition's state, and how far it has decided."""
 
     state: State
     watermark: Watermark
-    records: int
 
 
-async def recover(stage: Stage, partition: int, options: Mapping[str, Any], group: str) -> Memory:
-    """Read the changelog to its end and set the watermark of every source topic.
+async def recover(
+    stage: Stage, partitions: Sequence[int], options: Mapping[str, Any], group: str
+) -> dict[int, Memory]:
+    """Read the changelogs to their ends and set the watermark of every source topic.
 
     Raises StartRefusedError for a lost changelog or a recreated source topic.
     """
-    changelog = TopicPartition(stage.changelog, partition)
-    async with reader(options, [changelog], group) as consumer:
-        await _refuse_trimmed(consumer, changelog)
-        memory = await _read(consumer, changelog)
-        sources = [TopicPartition(topic, partition) for topic in stage.sources]
-        await _place(consumer, sources, memory.watermark)
-    return memory
+    changelogs = [TopicPartition(stage.changelog, number) for number in partitions]
+    async with reader(options, changelogs, group) as consumer:
+        await _refuse_trimmed(consumer, changelogs)
+        memories = await _read(consumer, changelogs)
+        sources = [TopicPartition(t, number) for number in partitions for t in stage.sources]
+        await _place(consumer, sources, {n: memory.watermark for n, memory in memories.items()})
+    return memories
 
 
-async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelog: TopicPartition) -> None:
+async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]) -> None:
     """Compaction leaves a log's start at 0; only retention or a deletion moves it."""
-    start = (await consumer.beginning_offsets([changelog]))[changelog]
-    if start > 0:
-        raise StartRefusedError(
-            f"changelog {changelog.topic}-{changelog.partition} begins at {start}: records were"
-            " deleted from it, so state is lost (its cleanup.policy must be compact)"
-        )
+    for changelog, start in (await consumer.beginning_offsets(changelogs)).items():
+        if start > 0:
+            raise StartRefusedError(
+                f"changelog {changelog.topic}-{changelog.partition} begins at {start}: records were"
+                " deleted from it, so state is lost (its cleanup.policy must be compact)"
+            )
 
 
-async def _read(consumer: AIOKafkaConsumer, changelog: TopicPartition) -> Memory:
-    state, newest = State(), [Watermark()]
+async def _read(
+    consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]
+) -> dict[int, Memory]:
+    states = {tp.partition: State() for tp in changelogs}
+    watermarks = {tp.partition: Watermark() for tp in changelogs}
 
-    def apply(_: int, key: bytes, value: bytes | None) -> None:
+    def apply(number: int, key: bytes, value: bytes | None) -> None:
         if key == WATERMARK_KEY:
             if value is not None:
-                newest[0] = Watermark.decode(value)
+                watermarks[number] = Watermark.decode(value)
         else:
-            state.load(key, value)
+            states[number].load(key, value)
 
-    count = await read_to_end(consumer, [changelog], apply)
-    state.loaded()
-    return Memory(state, newest[0], count)
+    await read_to_end(consumer, changelogs, apply)
+    for state in states.values():
+        state.loaded()
+    return {number: Memory(states[number], watermarks[number]) for number in states}
 
 
 async def _place(
-    consumer: AIOKafkaConsumer, sources: list[TopicPartition], watermark: Watermark
+    consumer: AIOKafkaConsumer, sources: list[TopicPartition], watermarks: Mapping[int, Watermark]
 ) -> None:
-    """Check the watermark against each source; a source never decided begins at its start."""
+    """Check the watermarks against each source; a source never decided begins at its start."""
     starts = await consumer.beginning_offsets(sources)
     ends = await consumer.end_offsets(sources)
     for source in sources:
+        watermark = watermarks[source.partition]
         decided = watermark.next_offset.get(source.topic)
         if decided is None:
             await _refuse_lost(consumer, source)

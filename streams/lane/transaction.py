@@ -1,6 +1,6 @@
-"""One batch, one transaction: outputs, changed state and watermark become visible together.
+"""One batch, one transaction: outputs, changed state and watermarks become visible together.
 
-The producer behind it was fenced in: from then on no earlier owner of the partition can commit.
+The producer behind it was fenced in: from then on no earlier owner of the unit can commit.
 A failed write is never repeated here; the process ends and recovery decides the batch again.
 """
 
@@ -23,7 +23,7 @@ OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
 
 
 class Transactions:
-    """The transactions of one partition, one after the other."""
+    """The transactions of one unit, one after the other."""
 
     def __init__(self, producer: AIOKafkaProducer, group: str) -> None:
         """Take over a producer that has fenced off its predecessors."""

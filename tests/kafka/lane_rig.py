@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 ROOT = Path(__file__).parents[2]
-PARTITIONS = 4
+PARTITIONS = 8  # two units a stage, so that two workers share each
 PATIENCE_S = 40.0
 TOPICS = {
     "first": PARTITIONS,
@@ -203,6 +203,22 @@ class Rig:
             await consumer.stop()
         return found
 
+    @asynccontextmanager
+    async def stranger(self, topic: str) -> AsyncIterator[None]:
+        """A member of the workers' group that shares partitions out in another way."""
+        consumer = AIOKafkaConsumer(
+            self.prefix + topic,
+            bootstrap_servers=self.bootstrap,
+            group_id=self.prefix + "lane",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            await until(lambda: _joined(consumer))
+            yield
+        finally:
+            await consumer.stop()
+
     async def set_group_offsets(self, topic: str, offset: int) -> None:
         """What an operator may do to a group at rest."""
         partitions = [TopicPartition(self.prefix + topic, n) for n in range(TOPICS[topic])]
@@ -223,6 +239,10 @@ class Rig:
             if worker.process.returncode is None:
                 worker.kill()
             await worker.ended()
+
+
+async def _joined(consumer: AIOKafkaConsumer) -> bool:
+    return bool(consumer.assignment())
 
 
 def text_of(keys: int, number: int) -> bytes:

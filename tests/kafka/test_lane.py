@@ -125,7 +125,7 @@ async def test_a_gated_stage_decides_nothing_before_its_gate_opens(rig: Rig) -> 
     await rig.produce("alarms", [(b"k", b"no-due-time-so-the-stage-breaks")])
     worker = await rig.worker()
     assert await worker.ended() == EXIT_FAILED
-    assert "alarm-0 failed" in worker.errors
+    assert "alarm-0-of-1 failed" in worker.errors
     assert await rig.read("out", 0) == {}
 
 
@@ -188,6 +188,14 @@ async def test_missing_topics_and_partition_counts_that_differ_are_refused(rig: 
     worker = await rig.worker()
     assert await worker.ended() == EXIT_REFUSED
     assert f"{rig.prefix}relay-state has {PARTITIONS + 1}" in worker.errors
+
+
+async def test_a_group_that_divides_partitions_by_another_rule_is_not_joined(rig: Rig) -> None:
+    await rig.create()
+    async with rig.stranger("in"):
+        worker = await rig.worker()
+        assert await worker.ended() == EXIT_REFUSED
+        assert "divide partitions by another rule" in worker.errors
 
 
 async def test_records_of_a_megabyte_and_tombstones_pass(rig: Rig) -> None:

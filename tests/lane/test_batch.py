@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane import batch as batches
-from streams.lane.batch import Batch, decide_batch, seal_progress
+from streams.lane.batch import MAX_TIMERS, Batch, decide_batch, joined, seal_progress
 from streams.lane.driver import DriverRecord
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
@@ -23,8 +23,12 @@ class Harness:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.state, self.watermark = stage, State(), Watermark()
 
-    def decide(self, *records: DriverRecord, wall_ms: int = 0) -> Batch | None:
-        return decide_batch(self.stage, 3, self.state, self.watermark, records, wall_ms)
+    def decide(
+        self, *records: DriverRecord, wall_ms: int = 0, most_timers: int = MAX_TIMERS
+    ) -> Batch | None:
+        return decide_batch(
+            self.stage, 3, self.state, self.watermark, records, wall_ms, most_timers
+        )
 
 
 def written(batch: Batch | None, topic: str) -> dict[bytes | None, bytes | None]:
@@ -95,13 +99,22 @@ def test_a_stage_that_always_sets_a_due_timer_cannot_hold_a_batch_open() -> None
         assert stage.seen == [1] * (fired_before + 1)
 
 
-def test_firing_is_bounded_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "MAX_TIMERS", 2)
+def test_firing_is_bounded_per_batch() -> None:
     here = Harness(Alarm())
     here.decide(*[record(n, b"%d t%d" % (n, n)) for n in range(3)], wall_ms=0)
-    assert list(written(here.decide(wall_ms=9), "rung")) == [b"t0", b"t1"]
-    assert list(written(here.decide(wall_ms=9), "rung")) == [b"t2"]
+    assert list(written(here.decide(wall_ms=9, most_timers=2), "rung")) == [b"t0", b"t1"]
+    assert list(written(here.decide(wall_ms=9, most_timers=2), "rung")) == [b"t2"]
     assert here.decide(wall_ms=9) is None
+
+
+def test_batches_are_joined_in_their_order_and_keep_their_own_changelogs() -> None:
+    one = Batch({("out", 0): [(b"a", b"1")], ("state", 0): [(b"w", b"0")]}, Counter(), 1, 0)
+    two = Batch({("out", 0): [(b"b", b"2")], ("state", 1): [(b"w", b"1")]}, Counter(), 1, 0)
+    assert joined([one, two]) == {
+        ("out", 0): [(b"a", b"1"), (b"b", b"2")],
+        ("state", 0): [(b"w", b"0")],
+        ("state", 1): [(b"w", b"1")],
+    }
 
 
 def test_fired_timers_are_deleted_in_the_changelog() -> None:

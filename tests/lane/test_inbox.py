@@ -3,7 +3,7 @@ from __future__ import annotations
 from aiokafka import ConsumerRecord
 
 from streams.lane.batch import MAX_BYTES, MAX_RECORDS
-from streams.lane.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox
+from streams.lane.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox, take_together
 
 
 def record(
@@ -103,3 +103,41 @@ def test_a_tombstone_weighs_nothing() -> None:
     inbox = Inbox(["a"])
     inbox.add("a", [record("a", 0, size=-1)])
     assert taken(inbox) == [("a", 0)]
+
+
+def several(*waiting: int, size: int = 10) -> dict[int, Inbox]:
+    """Inboxes 0, 1, 2 … with so many records each."""
+    inboxes = {number: Inbox(["a"]) for number in range(len(waiting))}
+    for number, count in enumerate(waiting):
+        if count:
+            inboxes[number].add("a", [record("a", n, size=size) for n in range(count)])
+    return inboxes
+
+
+def shares(inboxes: dict[int, Inbox]) -> list[int]:
+    taken = take_together(inboxes)
+    return [len(taken[number]) for number in sorted(inboxes)]
+
+
+def test_one_batch_of_several_is_bounded_as_that_of_one() -> None:
+    assert shares(several(MAX_RECORDS, MAX_RECORDS)) == [MAX_RECORDS // 2] * 2
+    assert shares(several(MAX_RECORDS + 1)) == [MAX_RECORDS]
+    large = several(3, 3, size=MAX_BYTES // 2)
+    assert [shares(large), shares(large)] == [[1, 1], [1, 1]]
+
+
+def test_who_has_little_takes_it_all_and_leaves_the_rest_to_who_has_more() -> None:
+    assert shares(several(MAX_RECORDS, 10, 0, 1)) == [MAX_RECORDS - 11, 10, 0, 1]
+    assert shares(several(0, 0, 0, 0)) == [0, 0, 0, 0]
+
+
+def test_an_inbox_of_huge_records_shuts_nobody_out_and_is_not_shut_out() -> None:
+    inboxes = several(5, 0, 5)
+    inboxes[1].add("a", [record("a", n, size=3 * MAX_BYTES) for n in range(2)])
+    assert shares(inboxes) == [5, 1, 5]
+    assert shares(inboxes) == [0, 1, 0]
+    assert all(inbox.waiting_bytes == 0 for inbox in inboxes.values())
+
+
+def test_everybody_gets_something_however_large_all_are() -> None:
+    assert shares(several(2, 2, 2, size=3 * MAX_BYTES)) == [1, 1, 1]

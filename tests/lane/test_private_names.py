@@ -93,6 +93,13 @@ def test_seeks_run_in_the_consumers_thread_and_wait() -> None:
     assert "await self.call_thread(" in source
 
 
+def test_what_a_group_refuses_for_good_waits_where_we_look_for_it() -> None:
+    source = inspect.getsource(aiokafka.AIOKafkaConsumer)
+    assert "self._coordinator = GroupCoordinator(" in source
+    assert "self._coordinator.check_errors()" in source
+    assert "raise exc" in inspect.getsource(group_coordinator.GroupCoordinator.check_errors)
+
+
 def test_an_assignor_may_be_an_object() -> None:
     """The interface names class methods; ours needs to know its stages."""
     assert issubclass(StickyUnits, AbstractPartitionAssignor)

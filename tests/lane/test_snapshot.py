@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.lane.crew import _snapshot
 from streams.lane.inbox import Inbox
+from streams.lane.state import State
 
 if TYPE_CHECKING:
     import pytest
@@ -43,25 +44,33 @@ def test_where_nothing_waits_there_is_no_oldest() -> None:
     assert inbox.oldest_ms is None
 
 
-def partition(number: int, inbox: Inbox, **differs: Any) -> Any:
-    usual = {"state": None, "accepting": True, "recovery_seconds": None, "progress_at": 100.0}
-    return SimpleNamespace(number=number, inbox=inbox, **usual | differs)
+def unit(*inboxes: Inbox, first: int = 0, **differs: Any) -> Any:
+    """A unit of partitions `first` and on, without state."""
+    partitions = {
+        number: SimpleNamespace(inbox=inbox, state=State())
+        for number, inbox in enumerate(inboxes, first)
+    }
+    usual = {"accepting": True, "recovery_seconds": None, "progress_at": 100.0}
+    waiting = sum(inbox.waiting for inbox in inboxes)
+    here = {"numbers": tuple(partitions), "partitions": partitions, "waiting": waiting}
+    return SimpleNamespace(**here | usual | differs)
 
 
 def test_a_stage_is_as_far_behind_as_its_furthest_partition(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    one = partition(0, filled(intents=[990_000]), progress_at=99.5)
-    two = partition(1, filled(intents=[970_000, 999_000]), accepting=False)
+    one = unit(filled(intents=[990_000]), filled(intents=[]), progress_at=99.5)
+    two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False)
     stands = _snapshot([one, two], now=101.0)
 
-    assert (stands.assigned, stands.accepting) == ((0, 1), (0,))
+    assert (stands.assigned, stands.accepting) == ((0, 1, 2), (0, 1))
+    assert stands.waiting_records == 3
     assert stands.waiting_age_seconds == 30.0
     assert stands.progress_age_seconds == 1.5
 
 
 def test_a_record_from_a_clock_ahead_of_ours_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    assert _snapshot([partition(0, filled(intents=[1_000_500]))], 101.0).waiting_age_seconds == 0
+    assert _snapshot([unit(filled(intents=[1_000_500]))], 101.0).waiting_age_seconds == 0
     assert _snapshot([], 101.0).waiting_age_seconds == 0

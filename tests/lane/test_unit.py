@@ -1,0 +1,233 @@
+"""A unit with its Kafka taken away: what it writes, for whom it waits, and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+
+from streams.lane import unit as units
+from streams.lane.recovery import Memory
+from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.unit import Surroundings, Unit
+from streams.lane.units import UNIT_SIZE
+from streams.lane.watermark import Watermark
+from tests.lane.toy import Alarm, Count
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from streams.lane.batch import Writes
+    from streams.lane.stage import Stage
+
+PARTITIONS = 2 * UNIT_SIZE
+NUMBERS = list(range(0, PARTITIONS, 2))
+"""Of unit 0, out of two."""
+
+
+class Transactions:
+    """Keeps what is written; a write lasts until it is let through."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.written: list[Writes] = []
+        self.positions: Mapping[TopicPartition, int] = {}
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun = asyncio.Event()
+        self.owes_offsets = False
+
+    async def fence(self, _: Any, transactional_id: str, __: str) -> Transactions:
+        self.ids.append(transactional_id)
+        return self
+
+    async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
+        self.begun.set()
+        await self.open.wait()
+        self.written.append(writes)
+        self.positions = positions
+
+    async def close(self) -> None:
+        pass
+
+
+class World:
+    """Source, observer and clock of one unit."""
+
+    def __init__(self) -> None:
+        self.fetcher: dict[TopicPartition, int] = {}
+        self.told: list[tuple[str, int, int]] = []
+        self.now_ms = 0
+
+    async def open(self, unit: Unit) -> bool:
+        unit.accept()
+        return True
+
+    async def positions(self, _: Unit) -> Mapping[TopicPartition, int]:
+        return self.fetcher
+
+    def committed(
+        self,
+        stage: str,
+        partition: int,
+        tally: Counter[tuple[str, ...]],
+        records: int,
+        seconds: float,
+    ) -> None:
+        del tally, seconds
+        self.told.append((stage, partition, records))
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def seconds_until(self, moment_ms: int) -> float:
+        return (moment_ms - self.now_ms) / 1000
+
+
+@pytest.fixture
+async def kafka(monkeypatch: pytest.MonkeyPatch) -> Transactions:
+    transactions = Transactions()
+
+    async def recover(stage: Stage, numbers: tuple[int, ...], *_: Any) -> dict[int, Memory]:
+        return {n: Memory(State(), Watermark(0, {stage.sources[0]: 0})) for n in numbers}
+
+    monkeypatch.setattr(units, "Transactions", transactions)
+    monkeypatch.setattr(units, "recover", recover)
+    return transactions
+
+
+@asynccontextmanager
+async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
+    unit = Unit(stage, 0, PARTITIONS, Surroundings({}, "p-lane", world, world, {}, world, 0.0))
+    unit.grant()
+    async with asyncio.timeout(10):
+        await until(lambda: unit.accepting)
+        yield unit
+        await unit.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
+    unit.offer(
+        TopicPartition(topic, number),
+        [
+            ConsumerRecord(topic, number, n, 0, 0, b"k", value, None, 1, len(value), ())
+            for n, value in enumerate(values)
+        ],
+    )
+
+
+def told_by(writes: Writes, changelog: str) -> dict[int, Watermark]:
+    """The watermark of each partition in one transaction."""
+    return {
+        number: Watermark.decode(value)
+        for (topic, number), items in writes.items()
+        if topic == changelog
+        for key, value in items
+        if key == WATERMARK_KEY and value is not None
+    }
+
+
+async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Transactions) -> None:
+    world = World()
+    async with running(Count(), world) as unit:
+        offer(unit, "in", NUMBERS[0], b"x", b"y")
+        offer(unit, "in", NUMBERS[2], b"z")
+        await until(lambda: bool(world.told))
+        (writes,) = kafka.written
+        assert writes["out", NUMBERS[0]] == [(b"k", b"1:x"), (b"k", b"2:y")]
+        assert writes["out", NUMBERS[2]] == [(b"k", b"1:z")]
+        found = {n: mark.next_offset for n, mark in told_by(writes, "count-state").items()}
+        assert found == {NUMBERS[0]: {"in": 2}, NUMBERS[2]: {"in": 1}}
+        assert world.told == [("count", NUMBERS[0], 2), ("count", NUMBERS[2], 1)]
+
+
+async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Transactions) -> None:
+    async with running(Count(), World()) as unit:
+        offer(unit, "in", NUMBERS[1], b"x")
+        await until(lambda: bool(kafka.written))
+        assert kafka.positions == {
+            TopicPartition("in", n): int(n == NUMBERS[1]) for n in unit.numbers
+        }
+
+
+async def test_the_id_names_stage_and_unit(kafka: Transactions) -> None:
+    async with running(Count(), World()) as unit:
+        assert kafka.ids == ["p-lane-count-0-of-2"]
+        assert list(unit.numbers) == NUMBERS
+
+
+async def test_all_partitions_of_a_batch_have_one_time(kafka: Transactions) -> None:
+    world = World()
+    async with running(Alarm(), world) as unit:
+        world.now_ms = 70
+        offer(unit, "alarms", NUMBERS[0], b"999 a")
+        offer(unit, "alarms", NUMBERS[1], b"999 b")
+        await until(lambda: bool(kafka.written))
+        (writes,) = kafka.written
+        assert {mark.clock_ms for mark in told_by(writes, "alarm-state").values()} == {70}
+
+
+async def test_a_timer_of_any_partition_fires_while_nothing_waits(kafka: Transactions) -> None:
+    world = World()
+    async with running(Alarm(), world) as unit:
+        offer(unit, "alarms", NUMBERS[3], b"50 soon")
+        await until(lambda: len(kafka.written) == 1)
+        world.now_ms = 50
+        await until(lambda: len(kafka.written) == 2)
+        assert kafka.written[1]["rung", NUMBERS[3]] == [(b"soon", b"due 50 fired 50")]
+
+
+async def test_revoking_waits_for_the_open_transaction_and_drops_what_came_after(
+    kafka: Transactions,
+) -> None:
+    world = World()
+    async with running(Count(), world) as unit:
+        kafka.open.clear()
+        offer(unit, "in", NUMBERS[0], b"x")
+        await kafka.begun.wait()
+        offer(unit, "in", NUMBERS[1], b"late")
+        revoking = asyncio.create_task(unit.revoke())
+        await asyncio.sleep(0.01)
+        assert not revoking.done()
+        assert not unit.wants("in", NUMBERS[0])
+        kafka.open.set()
+        await revoking
+        assert world.told == [("count", NUMBERS[0], 1)]
+        assert unit.waiting == 0
+        assert unit.sources[TopicPartition("in", NUMBERS[1])] == 0
+
+
+async def test_a_unit_granted_again_keeps_its_state(kafka: Transactions) -> None:
+    async with running(Count(), World()) as unit:
+        offer(unit, "in", NUMBERS[0], b"x")
+        await until(lambda: len(kafka.written) == 1)
+        await unit.revoke()
+        unit.grant()
+        await until(lambda: unit.accepting)
+        offer(unit, "in", NUMBERS[0], b"x", b"y")
+        await until(lambda: len(kafka.written) == 2)
+        assert kafka.written[1]["out", NUMBERS[0]] == [(b"k", b"2:y")]
+        assert kafka.ids == ["p-lane-count-0-of-2"]
+
+
+async def test_while_idle_each_watermark_follows_the_fetcher_past_markers(
+    kafka: Transactions,
+) -> None:
+    world = World()
+    async with running(Count(), world):
+        world.fetcher = {TopicPartition("in", n): 0 for n in NUMBERS}
+        world.fetcher[TopicPartition("in", NUMBERS[1])] = 4
+        await until(lambda: bool(kafka.written))
+        found = {
+            n: mark.next_offset for n, mark in told_by(kafka.written[0], "count-state").items()
+        }
+        assert found == {NUMBERS[1]: {"in": 4}}
