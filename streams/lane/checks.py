@@ -6,6 +6,7 @@ look for a key's state in the wrong place. Both stop the start with one line an 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from streams.lane.failure import StartRefusedError
@@ -24,7 +25,8 @@ def topics_needed(stages: Iterable[Stage], others: Iterable[str]) -> set[str]:
 def check_topics(
     stages: Sequence[Stage], others: Iterable[str], partitions: Mapping[str, int]
 ) -> None:
-    """Raise StartRefusedError if a topic is missing or a stage's topics are not co-partitioned.
+    """Raise StartRefusedError if a topic is missing or a stage's topics are not co-partitioned, or
+    not its own.
 
     `partitions` says how many each existing topic has.
     """
@@ -33,6 +35,15 @@ def check_topics(
         raise StartRefusedError(f"topics missing: {', '.join(missing)}: run `decorum topics`")
     for stage in stages:
         _check_copartitioned(stage, partitions)
+    _check_shared(stages)
+
+
+def _check_shared(stages: Sequence[Stage]) -> None:
+    """A worker reads each topic once, and hands what it reads to one stage."""
+    counts = Counter(topic for stage in stages for topic in stage.sources)
+    shared = sorted(topic for topic, count in counts.items() if count > 1)
+    if shared:
+        raise StartRefusedError(f"topics of more than one stage: {', '.join(shared)}")
 
 
 def _check_copartitioned(stage: Stage, partitions: Mapping[str, int]) -> None:

@@ -2,7 +2,7 @@
 
 Leave is given by an account and used by a customer, on two partitions and perhaps two machines: one
 may wait while the other works through an outage. So the pace is judged where it is kept, at the
-times of leave (`candidates`). What is given back late may then go once more (`core.account.pacing`),
+times of leave (`candidates`). What is given back late may go once more (`core.account.pacing`),
 so a meter may be ahead by as long as leave ever waited to be used.
 """
 

@@ -29,3 +29,9 @@ def test_missing_topics_are_named_with_the_cure() -> None:
 def test_a_stage_whose_topics_differ_in_partitions_is_refused(topic: str) -> None:
     with pytest.raises(StartRefusedError, match=f"stage count .*{topic} has 7"):
         check_topics(STAGES, ["out"], {**FINE, topic: 7})
+
+
+def test_a_topic_of_two_stages_is_refused() -> None:
+    both: list[Stage] = [Count(sources=("in", "alarms")), Alarm()]
+    with pytest.raises(StartRefusedError, match="more than one stage: alarms"):
+        check_topics(both, [], {**FINE, "alarms": 8, "alarm-state": 8})
