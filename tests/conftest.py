@@ -17,6 +17,9 @@ from streams.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What flows expect is asserted in modules that are not tests: let pytest explain those as well.
+pytest.register_assert_rewrite("tests.flows", "tests.accounts")
+
 # Read at import: each test runs without our variables in its environment.
 CLUSTER = os.environ.get("DECORUM_KAFKA")
 MUST_RUN = os.environ.get("CI", "").lower() in {"1", "true", "yes"}

@@ -60,7 +60,8 @@ def _stopped(past: Past, entry: Entry) -> bool:
     """Whether all that is told of the account says that it may not send this."""
     told = past.standing(ACCOUNT_LIMITS, entry.key, entry.moment)
     grades = {limits.data["grade"] for limits in told}
-    if not grades or grades - {"paused", "off"}:
+    # Of whom nothing was told before this moment was not stopped when it began.
+    if not told or told[0].moment == entry.moment or grades - {"paused", "off"}:
         return False
     sections = past.sections("brake", entry.moment)
     braked = bool(sections) and all(entry.data["kind"] in s["kinds"] for s in sections)

@@ -29,7 +29,7 @@ def faults(past: Past) -> Iterator[str]:
         sections = past.sections("pacing", entry.moment)
         if not sections or any(entry.data["kind"] not in s["kinds"] for s in sections):
             continue
-        rate = _rate(past, entry)
+        rate = _rate(past, entry, sections)
         if rate is None:
             continue
         yield from meters.pass_by(entry, entry.key, rate, sections)
@@ -38,7 +38,7 @@ def faults(past: Past) -> Iterator[str]:
             yield from meters.pass_by(entry, f"{entry.key} under {scope}", amber, sections)
 
 
-def _rate(past: Past, entry: Entry) -> float | None:
+def _rate(past: Past, entry: Entry, sections: list[dict[str, Any]]) -> float | None:
     """The highest rate of the moment; None where one of its limits has none."""
     told = past.standing(ACCOUNT_LIMITS, entry.key, entry.moment)
     known: list[float] = [
@@ -46,7 +46,11 @@ def _rate(past: Past, entry: Entry) -> float | None:
         for limits in told
         if "broadcast_rate_per_s" in limits.data
     ]
-    return max(known, default=None) if len(known) == len(told) else None
+    if len(known) < len(told):
+        return None
+    if not told or told[0].moment == entry.moment:  # nothing was told before: a new account
+        known += [per_s(section["new"]) for section in sections]
+    return max(known)
 
 
 class _Meters:

@@ -38,7 +38,9 @@ def over_adds(known: Mapping[bytes, Known], laws: Iterable[Law]) -> Iterator[str
         (contact.ask.account, contact.decided_ms // DAY_MS)
         for past in known.values()
         for contact in past.contacts.values()
-        if contact.ask.kind == "friend_request" and contact.state != "released"
+        if contact.ask.kind == "friend_request"
+        and contact.state != "released"
+        and not contact.doubted  # failed, then delivered: the sender's breach
     )
     for (account, day), count in adds.items():
         if count > most > 0:

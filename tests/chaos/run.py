@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DRAIN_S: Final = 180.0
 LOOSER_AFTER_S: Final = 20.0
-LONGEST_MS: Final = 60_000
+LONGEST_MS: Final = 15_000
 """Everything held meets its deadline sooner; accounts look at their days and weeks for ever."""
 
 
