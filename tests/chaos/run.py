@@ -113,7 +113,8 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
         ended = time.monotonic()
         say(f"{traffic.sent} records written, all faults survived; draining")
         async with Tide(client, prefix, options.partitions) as tide:
-            await tide.still(wall_clock_ms() + LONGEST_MS, DRAIN_S)
+            now_ms = wall_clock_ms()
+            await tide.still(now_ms + LONGEST_MS, DRAIN_S, upkeep_ms=now_ms)
         drained = time.monotonic()
         await crew.dismiss()
     say("auditing")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHORT = Options(
     counts=Counts(kills=5, zombies=1, terms=1, broker=1),
     rate=150,
-    partitions=4,
+    partitions=8,
     customers=80,
     zombie_s=8.0,
     seed=4,

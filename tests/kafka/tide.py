@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
+from streams.stages.aggregates import CAMPAIGN, ENTERPRISE
+from streams.stages.queue import REVIEW
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
 POLL_MS: Final = 20
+
+
+def _is_upkeep(name: bytes) -> bool:
+    """Whether an account stage's timer is of a book or a sum, rather than of what waits."""
+    return name[:1] in {REVIEW, CAMPAIGN, ENTERPRISE}
 
 
 class Tide:
@@ -48,6 +55,7 @@ class Tide:
         }
         self._keep = {self._names.physical(topic) for topic in keep}
         self._parts = self._followed(partitions)
+        self._upkeep_ms = 0
         self._behind: dict[TopicPartition, int] = defaultdict(int)
         self._states: dict[TopicPartition, State] = defaultdict(State)
         self._marks: dict[TopicPartition, Watermark] = defaultdict(Watermark)
@@ -98,8 +106,13 @@ class Tide:
                     self._see(part, record)
             behind = {p for p in behind if await self._consumer.position(p) < ends[p]}
 
-    async def still(self, now_ms: int, patience_s: float) -> None:
-        """Wait until nothing waits and nothing is due by then. AssertionError when it never is."""
+    async def still(self, now_ms: int, patience_s: float, upkeep_ms: int | None = None) -> None:
+        """Wait until nothing waits and nothing is due by then. AssertionError when it never is.
+
+        `upkeep_ms`: until when an account's book, a campaign and an enterprise must have been
+        looked after; there is always a next time for these, so it must not lie ahead.
+        """
+        self._upkeep_ms = now_ms if upkeep_ms is None else upkeep_ms
         try:
             async with asyncio.timeout(patience_s):
                 await self.look()
@@ -127,10 +140,21 @@ class Tide:
                     end = self._behind[TopicPartition(source, number)]
                     if read.get(source, 0) < end:
                         found.append(f"{source}-{number}: {read.get(source, 0)} of {end}")
-                due_ms = self._due_ms(place)
-                if due_ms is not None and due_ms <= now_ms:
-                    found.append(f"{changelog}-{number}: due at {due_ms}")
+                found += [
+                    f"{changelog}-{number}: {name[:20]!r} due at {due_ms}"
+                    for due_ms, name in self._timers(place, now_ms)
+                    if due_ms <= min(now_ms, self._upkeep_ms if _is_upkeep(name) else now_ms)
+                ]
         return found
+
+    def _timers(self, place: TopicPartition, until_ms: int) -> Iterable[tuple[int, bytes]]:
+        """The timers due by then; none is taken out."""
+        due_ms = self._due_ms(place)
+        if due_ms is None or due_ms > until_ms:
+            return []
+        accounts = place.topic == self._names.account_state
+        keys = self._states[place]._timers
+        return [(int.from_bytes(key[2:10], "big"), key[10:] if accounts else b"") for key in keys]
 
     def next_due_ms(self) -> int | None:
         """When the next timer is due, anywhere."""
