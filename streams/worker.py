@@ -25,11 +25,11 @@ from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
 from streams.ops.oldest import OldestHeld
 from streams.ops.subjects import accounts, campaigns, customers
-from streams.stages.account import AccountStage
+from streams.stages.account.queue import index_of
+from streams.stages.account.stage import AccountStage
 from streams.stages.balance import Balance, balance_of
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
-from streams.stages.queue import index_of
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
 from streams.topics import TOPICS, Topics

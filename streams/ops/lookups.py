@@ -20,7 +20,7 @@ from streams.core.prospect import Question
 from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_IDENTIFIER
 from streams.lane.partitioner import partition_for
 from streams.settings import split_address
-from streams.stages.books import MOST_URGENT
+from streams.stages.customer.books import MOST_URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from streams.stages.account import AccountStage
-from streams.stages.books import TIMER_HEAD
-from streams.stages.customer import CustomerStage
-from streams.stages.queue import index_of
+from streams.stages.account.queue import index_of
+from streams.stages.account.stage import AccountStage
+from streams.stages.customer.books import TIMER_HEAD
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:

@@ -17,18 +17,18 @@ from streams.core.prospect import prospects
 from streams.core.standing import standing_of
 from streams.events.keys import account_key, campaign_key, customer_key
 from streams.ops.lookups import Found, Subject
-from streams.stages.account import AccountStage
-from streams.stages.books import Books
-from streams.stages.customer import CustomerStage
-from streams.stages.queue import index_of
-from streams.stages.telling import Telling
+from streams.stages.account.queue import index_of
+from streams.stages.account.stage import AccountStage
+from streams.stages.customer.books import Books
+from streams.stages.customer.stage import CustomerStage
+from streams.stages.customer.telling import Telling
 
 if TYPE_CHECKING:
     from streams.core.account.book import AccountLaw, Book
     from streams.core.customer import Desk
     from streams.lane.state import State
     from streams.ops.lookups import Wanted
-    from streams.stages.erasure import Erasure
+    from streams.stages.customer.erasure import Erasure
     from streams.stages.rules import Rules
 
 _NO_PARAMETERS: Final[frozenset[str]] = frozenset()

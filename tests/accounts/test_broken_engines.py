@@ -8,8 +8,8 @@ import pytest
 
 from streams.core.account import book, pacing
 from streams.core.campaign import Phase
-from streams.stages import telling
-from streams.stages.admission import Admission
+from streams.stages.account.admission import Admission
+from streams.stages.customer import telling
 from tests.accounts.plot import Plot
 from tests.accounts.test_machine import LENGTH, faults
 
@@ -41,7 +41,8 @@ def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.stages.admission.releases", lambda word, _: word.phase != Phase.KILLED)
+    name = "streams.stages.account.admission.releases"
+    patch.setattr(name, lambda word, _: word.phase != Phase.KILLED)
 
 
 def knows_no_brake(patch: pytest.MonkeyPatch) -> None:

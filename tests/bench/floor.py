@@ -23,10 +23,10 @@ from streams.lane.batch import MAX_RECORDS, decide_batch
 from streams.lane.driver import DriverRecord
 from streams.lane.state import State
 from streams.lane.watermark import Watermark
-from streams.stages.account import AccountStage
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
-from streams.stages.noting import note
+from streams.stages.account.stage import AccountStage
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.noting import note
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.stages.sayings import id_of_ask, saying

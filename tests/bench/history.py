@@ -16,8 +16,8 @@ from streams import policies
 from streams.events.keys import customer_key
 from streams.lane.driver import DriverRecord
 from streams.lane.state import State
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import Topics

@@ -3,9 +3,10 @@
 What is proven from outside, for everything that was on the topics when they were read:
 
 - *Nothing is lost or doubled.* Each accepted intent and customer has one first decision, as many
-  `duplicate`s as it was repeated, and after `deferred` at most one final word (but that a repeat
-  waits in its account's queue may be said after it); each refused record one dead letter that keeps
-  it whole; each stray a copy where it belongs.
+  `duplicate`s as it was repeated, and after `deferred` at most one final word; each refused record
+  one dead letter that keeps it whole; each stray a copy where it belongs. What an account says of a
+  repeat, that it is one or that it waits in the queue, may stand before or after the customer's
+  word on the first.
 - *Approved messages are the approved decisions*, one to one, each in its key's partition.
 - *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
   every account's adds of a day, and its pace, at the times at which it gave leave (`accounts`).
@@ -151,7 +152,9 @@ class _Audit:
             add("lost", [f"{key} was asked and never decided"])
             return
         repeats, own = words.count("duplicate"), _own(self.decided[key], asked - 1)
-        if words[0] == "duplicate" or repeats != asked - 1:
+        first = self.decided[key][0][1]
+        too_soon = (first["outcome"], first["stage"]) == ("duplicate", "customer")
+        if too_soon or repeats != asked - 1:
             add("doubled" if repeats > asked - 1 else "lost", [f"{key} asked {asked}×: {words}"])
         finals = [word for word in own if word in FINAL]
         if len(finals) > 1 or (finals and own[-1] not in FINAL):

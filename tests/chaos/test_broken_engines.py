@@ -53,7 +53,7 @@ def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:
             intent.customer_ids.pop()  # type: ignore[union-attr]
         return intent
 
-    patch.setattr("streams.stages.account.decode_intent", short)
+    patch.setattr("streams.stages.account.batch.decode_intent", short)
 
 
 def allows_one_add_more(patch: pytest.MonkeyPatch) -> None:

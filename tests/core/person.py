@@ -21,7 +21,7 @@ from streams.core.ledger import dump, load
 from streams.core.policy import Calendar, Policy, Scope, Window
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.noting import QUIET, note
+from streams.stages.customer.noting import QUIET, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

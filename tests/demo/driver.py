@@ -17,9 +17,9 @@ from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
 from streams.lane.driver import Driver
-from streams.stages.account import AccountStage
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
+from streams.stages.account.stage import AccountStage
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import CANDIDATES, DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streams import policies
 from streams.lane.driver import Driver
-from streams.stages.account import AccountStage
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
+from streams.stages.account.stage import AccountStage
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
 from streams.topics import TOPICS, Topics

@@ -21,7 +21,7 @@ from streams.lane.crew import StageSnapshot
 from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import Lookups
 from streams.ops.subjects import accounts, campaigns, customers
-from streams.stages.erasure import Erasure
+from streams.stages.customer.erasure import Erasure
 from tests.flows.scene import Scene
 from tests.flows.world import SECRET, DriverWorld
 from tests.fuzz.target import Target

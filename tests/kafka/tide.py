@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
-from streams.stages.aggregates import CAMPAIGN, ENTERPRISE
-from streams.stages.queue import REVIEW
+from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
+from streams.stages.account.queue import REVIEW
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:

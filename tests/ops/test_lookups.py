@@ -16,7 +16,7 @@ from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import HOP, Lookups
 from streams.ops.subjects import accounts, campaigns, customers
 from streams.settings import Settings
-from streams.stages.erasure import Erasure
+from streams.stages.customer.erasure import Erasure
 from streams.topics import DECISIONS
 from streams.worker import Worker
 from tests.flows.scene import Scene

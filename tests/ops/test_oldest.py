@@ -8,7 +8,7 @@ import pytest
 from streams.core.ask import Ask
 from streams.lane.state import State
 from streams.ops.oldest import STEP, OldestHeld
-from streams.stages.queue import Slice, index_of
+from streams.stages.account.queue import Slice, index_of
 from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:

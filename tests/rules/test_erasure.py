@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.stages.customer import CustomerStage
-from streams.stages.erasure import Erasure
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
 from streams.topics import Topics
 from tests.flows.table import TWO_A_DAY
 from tests.flows.world import SECRET, DriverWorld

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.core.ask import Ask, Candidate
     from streams.core.ledger import Giving, Ledger
     from streams.lane.stage import Output
-    from streams.stages.noting import Counted
+    from streams.stages.customer.noting import Counted
     from streams.stages.routing import Router
     from streams.topics import Topics
 

@@ -21,8 +21,8 @@ from streams.events.identity import decision_id
 from streams.events.keys import customer_key
 from streams.events.limits import encode_account_limits, encode_limit_change
 from streams.events.sweeps import Sweep
-from streams.stages.admission import refuse
-from streams.stages.aggregates import enterprise_output
+from streams.stages.account.aggregates import enterprise_output
+from streams.stages.account.terms import refuse
 from streams.stages.sayings import Saying
 from streams.stages.sweeping import tell_everybody
 
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
-    from streams.stages.admission import Admission, Ruled, Wait
-    from streams.stages.queue import Account, Index, Slice
+    from streams.stages.account.admission import Admission
+    from streams.stages.account.queue import Account, Index, Slice
+    from streams.stages.account.terms import Ruled, Wait
     from streams.stages.routing import Router
     from streams.topics import Topics
 

@@ -1,10 +1,7 @@
-"""The account stage: intents in, one candidate for each customer out, as fast as the account may.
+"""One batch of the account stage, record by record and timer by timer.
 
-First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends strays to
-their place and what is no intent to the dead letters, and splits the rest. Kinds that need their
-account's leave go through its queue. What comes back from the customer stage moves the account's
-book. The customer stage has the last word on each person, and alone says how an intent ends; this
-one says only that it waits.
+Rules of this file: it says which kind of record or timer is whose affair; each is one short method.
+What follows from all of them together follows in `Accounts.close`.
 """
 
 from __future__ import annotations
@@ -34,65 +31,25 @@ from streams.events.news import (
 )
 from streams.events.sweeps import encode_sweep
 from streams.stages import balance
-from streams.stages.accounts import Accounts
-from streams.stages.admission import refuse
-from streams.stages.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
+from streams.stages.account.accounts import Accounts
+from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates
+from streams.stages.account.queue import EXPIRY, expiring, group_of, is_account
+from streams.stages.account.terms import refuse
 from streams.stages.letters import dead_letter
-from streams.stages.queue import EXPIRY, expiring, group_of, is_account
 from streams.stages.routing import forwarded
-from streams.stages.sweeping import Sweeping, begin, is_sweep
+from streams.stages.sweeping import begin, is_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from streams.core.ask import Ask
     from streams.core.campaign import CampaignWord
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
-    from streams.stages.routing import Router
-    from streams.stages.rules import Rules
-    from streams.topics import Topics
+    from streams.stages.account.stage import AccountStage
 
 
-class AccountStage:
-    """`Stage` over `outbound-intents` and the account's news."""
-
-    name = "account"
-
-    def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
-        self.topics = topics
-        self.router = router
-        self.rules = rules
-        self.sweeping = Sweeping(_everyone)
-        self.sources = (topics.intents, topics.account_news)
-        self.changelog = topics.account_state
-
-    def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
-    ) -> Iterable[Output]:
-        """Pass intents on in their order, as far as their accounts may; take news in."""
-        batch = _Batch(self, state, now_ms)
-        take = {self.topics.intents: batch.intent, self.topics.account_news: batch.news}
-        for record in records:
-            take[record.topic](record)
-        return batch.close()
-
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
-    ) -> Iterable[Output]:
-        """Let queues flow, end what has waited too long, and do what time does to books."""
-        batch = _Batch(self, state, now_ms)
-        for timer in due:
-            batch.timer(partition, timer)
-        return batch.close()
-
-
-def _everyone(state: State) -> list[bytes]:
-    """Accounts and campaigns: a policy or a control may move them all."""
-    return [key for key in state if is_account(key) or is_campaign(key)]
-
-
-class _Batch:
+class Batch:
     """What one batch does, record by record and timer by timer."""
 
     def __init__(self, stage: AccountStage, state: State, now_ms: int) -> None:
@@ -108,6 +65,7 @@ class _Batch:
     # --- intents ---
 
     def intent(self, record: Record) -> None:
+        """Accept an intent, or refuse it, or send it where it belongs."""
         intent = decode_intent(record.value)
         stage = self.stage
         if isinstance(intent, Refused):
@@ -147,6 +105,7 @@ class _Batch:
     # --- news ---
 
     def news(self, record: Record) -> None:
+        """Take news in."""
         news = decode_news(record.value or b"")
         if isinstance(news, RulesTold):
             begin(encode_sweep(news.sweep), record.offset, self.state, self.now_ms)
@@ -236,6 +195,7 @@ class _Batch:
     # --- time ---
 
     def timer(self, partition: int, timer: Due) -> None:
+        """Do what the time has come for."""
         if is_sweep(timer):
             self._go_on(partition, timer)
             return
@@ -265,6 +225,7 @@ class _Batch:
             self.accounts.end(key, [place], verdict)
 
     def close(self) -> list[Output]:
+        """What follows from all of it."""
         self.accounts.close()
         self.outputs += self.accounts.outputs
         self.outputs += self.aggregates.close()

@@ -13,16 +13,16 @@ import msgspec
 from streams.core.customer import Desk, Wake, next_wake
 from streams.core.ledger import dump, load
 from streams.events.keys import parts_of
-from streams.stages.orders import PartitionOrders
+from streams.stages.customer.orders import PartitionOrders
 from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from streams.core.law import Law
     from streams.core.orders import Orders
     from streams.lane.state import State
-    from streams.stages.erasure import Erasure
+    from streams.stages.customer.erasure import Erasure
+    from streams.stages.customer.telling import Telling
     from streams.stages.rules import Rules
-    from streams.stages.telling import Telling
 
 MOST_URGENT: Final = 100
 """The highest priority of the contract."""

@@ -21,10 +21,11 @@ from streams.core.reasons import Outcome
 from streams.events.asks import encode_candidate
 from streams.events.identity import fingerprint
 from streams.events.keys import account_key, customer_key
-from streams.stages.admission import Admission, Ruled, refuse
-from streams.stages.aggregates import Words, campaign_output
-from streams.stages.bulletin import Bulletin
-from streams.stages.queue import DRAIN, REVIEW, Slice, index_of
+from streams.stages.account.admission import Admission
+from streams.stages.account.aggregates import Words, campaign_output
+from streams.stages.account.bulletin import Bulletin
+from streams.stages.account.queue import DRAIN, REVIEW, Slice, index_of
+from streams.stages.account.terms import Ruled, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
-    from streams.stages.queue import Account
+    from streams.stages.account.queue import Account
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics

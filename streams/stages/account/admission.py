@@ -7,7 +7,7 @@ account's refusal, for the customer stage alone says what becomes of an intent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from streams.core.account import book as books
 from streams.core.account import pacing
@@ -15,58 +15,27 @@ from streams.core.campaign import FIRST_WORD, Phase, releases, step_of
 from streams.core.controls import Action
 from streams.core.kinds import Kind
 from streams.core.orders import RESIGNED, SUSPENDED
-from streams.core.reasons import AT_CEILING, Outcome, Reason
-from streams.core.verdict import Verdict
+from streams.core.reasons import Outcome, Reason
+from streams.stages.account.room import full, no_room
+from streams.stages.account.terms import Passed, Wait, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from streams.core.account.law import AccountLaw
     from streams.core.account.line import Place
     from streams.core.ask import Ask
     from streams.core.campaign import CampaignWord
-    from streams.core.controls import ControlBook
-    from streams.core.law import Law
-    from streams.core.policy import Policy
+    from streams.core.verdict import Verdict
     from streams.lane.state import State
-    from streams.stages.aggregates import Words
-    from streams.stages.queue import Account, Slice
+    from streams.stages.account.aggregates import Words
+    from streams.stages.account.queue import Account
+    from streams.stages.account.terms import Ruled
 
 PORTION_MS: Final = 1_000
 """What flows out of a queue drop by drop goes in portions of a second: one transaction, not ten."""
 
 EVERYBODY: Final = 1 << 30
 """As many as there are."""
-
-
-class Ruled(NamedTuple):
-    """What an enterprise is under in this batch."""
-
-    policy: Policy
-    laws: Sequence[Law]
-    account: AccountLaw
-    controls: ControlBook
-
-
-class Wait(NamedTuple):
-    """Why a place may not go on, and when that may be over; None: when news of it comes."""
-
-    reason: Reason
-    until_ms: int | None
-
-
-class Passed(NamedTuple):
-    """Customers of a slice that go on, with the account's leave or its refusal."""
-
-    piece: Slice
-    customers: list[str]
-    leave_ms: int = 0
-    refusal: Verdict | None = None
-
-
-def refuse(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
-    """A no of the account stage's."""
-    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]
 
 
 class Admission:
@@ -111,7 +80,7 @@ class Admission:
         if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
             return refuse(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
         if books.room(book, law) == 0:
-            return self._full(Reason.TAKER_AT_CEILING)
+            return full(Reason.TAKER_AT_CEILING, self.account, self.ruled, self.words)
         books.take_relation(book, law, self.now_ms)
         return None
 
@@ -237,26 +206,7 @@ class Admission:
     # --- the limits ---
 
     def _no_room(self) -> Verdict | None:
-        """The refusal of a friend request where no relation can be added."""
-        word = self.words.enterprise(self.account.enterprise)
-        ceilings = self.ruled.policy.ceilings
-        allowed = None if ceilings is None else ceilings.relations.enterprise
-        if allowed is not None and word.relations >= allowed:
-            return self._full(Reason.ENTERPRISE_CEILING)
-        if books.room(self.account.book, self.ruled.account) == 0:
-            return self._full(Reason.ACCOUNT_CEILING)
-        return None
-
-    def _full(self, reason: Reason) -> Verdict:
-        word = self.words.enterprise(self.account.enterprise)
-        ceilings = self.ruled.policy.ceilings
-        left = {"relations": books.room(self.account.book, self.ruled.account) or 0}
-        left["relations-elsewhere"] = max(0, word.room - self.account.pace.room)
-        if ceilings is not None and ceilings.relations.enterprise is not None:
-            left["relations-enterprise"] = max(0, ceilings.relations.enterprise - word.relations)
-        return refuse(
-            Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left
-        )
+        return no_room(self.account, self.ruled, self.words)
 
     def _word(self, campaign: str) -> CampaignWord:
         return self.words.campaign(self.account.enterprise, campaign) or FIRST_WORD

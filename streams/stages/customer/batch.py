@@ -1,8 +1,7 @@
-"""The customer stage: candidates and interactions in; decisions and approved messages out.
+"""One batch of the customer stage: the ledgers it works on, what is said, and what is told.
 
-Second of the two stages an intent passes, keyed `enterprise/customer`, and the last word before a
-message is approved. Rules of this file: it opens ledgers, asks the core and says what it answered;
-no rule lives here. Each ledger is opened once a batch and closed once.
+Rules of this file: each ledger is opened once a batch and closed once; what an answer is, the core
+says.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from streams.core.kinds import KIND_NAMES, Kind
+from streams.core.kinds import Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
 from streams.events.decode import decode_interaction
@@ -21,14 +20,14 @@ from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews, encode_news
 from streams.events.sweeps import Sweep, decode_sweep
 from streams.stages import balance
-from streams.stages.books import TIMER_HEAD, Books, timer_of, waiting_customers
+from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
+from streams.stages.customer.noting import BINDING, QUIET, note
+from streams.stages.customer.orders import note_standing
+from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
-from streams.stages.noting import BINDING, QUIET, note
-from streams.stages.orders import note_standing
 from streams.stages.routing import forwarded
 from streams.stages.sayings import id_of_ask, saying
-from streams.stages.sweeping import Sweeping, begin, is_sweep, tell_everybody
-from streams.stages.telling import Telling, ties_of
+from streams.stages.sweeping import begin, tell_everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,10 +37,7 @@ if TYPE_CHECKING:
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
-    from streams.stages.erasure import Erasure
-    from streams.stages.routing import Router
-    from streams.stages.rules import Rules
-    from streams.topics import Topics
+    from streams.stages.customer.stage import CustomerStage
 
 NO_SUPPRESSION_KEY: Final = (
     "$.type: erase is not accepted before DECORUM_SUPPRESSION_KEY is set: without it nothing could"
@@ -53,48 +49,7 @@ _BINDING_KINDS: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
 """An approval of these is a request under way, which the account's book counts."""
 
 
-class CustomerStage:
-    """`Stage` over the candidates and `interactions`; its state is the customers' ledgers."""
-
-    name = "customer"
-
-    def __init__(self, topics: Topics, router: Router, rules: Rules, erasure: Erasure) -> None:
-        self.topics = topics
-        self.erasure = erasure
-        self.router = router
-        self.rules = rules
-        self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
-        self.sweeping = Sweeping(waiting_customers)
-        self.sources = (topics.candidates, topics.interactions, topics.sweeps)
-        self.changelog = topics.customer_state
-
-    def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
-    ) -> Iterable[Output]:
-        """Decide candidates and note interactions, in their order."""
-        batch = _Batch(self, state, now_ms)
-        take = {
-            self.topics.candidates: batch.candidate,
-            self.topics.interactions: batch.interaction,
-            self.topics.sweeps: batch.sweep,
-        }
-        for record in records:
-            take[record.topic](record)
-        return batch.close()
-
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
-    ) -> Iterable[Output]:
-        """Look again at the held intents whose time has come, or that a sweep comes to."""
-        batch = _Batch(self, state, now_ms)
-        batch.wake([timer for timer in due if not is_sweep(timer)])
-        for timer in due:
-            if is_sweep(timer):
-                batch.go_on(partition, timer)
-        return batch.close()
-
-
-class _Batch:
+class Batch:
     """The ledgers, outputs and counts of one batch."""
 
     def __init__(self, stage: CustomerStage, state: State, now_ms: int) -> None:
@@ -107,6 +62,7 @@ class _Batch:
         self.settled = 0
 
     def candidate(self, record: Record) -> None:
+        """Decide an ask with its account's word on it."""
         key, value = record.key, record.value
         if key is None or value is None:
             msg = f"a candidate without key or value at {record.topic} {record.offset}"
@@ -134,6 +90,7 @@ class _Batch:
         return settled
 
     def interaction(self, record: Record) -> None:
+        """Note what happened, or refuse it, or send it where it belongs."""
         event = decode_interaction(record.value)
         if isinstance(event, Refused):
             self._refuse(record, event)
@@ -153,6 +110,7 @@ class _Batch:
             self._note(key, event, record.timestamp)
 
     def sweep(self, record: Record) -> None:
+        """Hear of an account, or that what is held must be looked at again."""
         value = record.value or b""
         sweep = decode_sweep(value)
         if sweep.account is not None:
@@ -161,6 +119,7 @@ class _Batch:
             begin(value, record.offset, self.state, self.now_ms)
 
     def go_on(self, partition: int, timer: Due) -> None:
+        """Look at the next ones that a sweep comes to."""
         known = self.stage.rules.generation
         keys = self.stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known)
         # Who was woken in this very batch has no timer that the sweep could find them by.
@@ -186,6 +145,7 @@ class _Batch:
                 heappush(turns, turn)
 
     def close(self) -> list[Output]:
+        """Store the ledgers; everything there is to say and to tell."""
         held = self.books.close()
         self.outputs += self.telling.outputs(self.stage.topics, self.stage.router)
         balance.add(self.state, settled=self.settled, held=held)

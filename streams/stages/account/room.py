@@ -1,0 +1,46 @@
+"""Room for one relation more: at the account, and in the whole enterprise.
+
+Rules of this file: it asks the books and says no in WeCom's words (40099), with the room there is
+elsewhere; it takes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.core.account import book as books
+from streams.core.reasons import AT_CEILING, Outcome, Reason
+from streams.stages.account.terms import refuse
+
+if TYPE_CHECKING:
+    from streams.core.verdict import Verdict
+    from streams.stages.account.aggregates import Words
+    from streams.stages.account.queue import Account
+    from streams.stages.account.terms import Ruled
+
+
+def no_room(account: Account, ruled: Ruled, words: Words) -> Verdict | None:
+    """The refusal of a friend request where no relation can be added; None where one can."""
+    allowed = _allowed(ruled)
+    if allowed is not None and words.enterprise(account.enterprise).relations >= allowed:
+        return full(Reason.ENTERPRISE_CEILING, account, ruled, words)
+    if books.room(account.book, ruled.account) == 0:
+        return full(Reason.ACCOUNT_CEILING, account, ruled, words)
+    return None
+
+
+def full(reason: Reason, account: Account, ruled: Ruled, words: Words) -> Verdict:
+    """A refusal for want of room, with what room is left here, elsewhere and in all."""
+    word, allowed = words.enterprise(account.enterprise), _allowed(ruled)
+    left = {
+        "relations": books.room(account.book, ruled.account) or 0,
+        "relations-elsewhere": max(0, word.room - account.pace.room),
+    }
+    if allowed is not None:
+        left["relations-enterprise"] = max(0, allowed - word.relations)
+    return refuse(Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left)
+
+
+def _allowed(ruled: Ruled) -> int | None:
+    ceilings = ruled.policy.ceilings
+    return None if ceilings is None else ceilings.relations.enterprise

@@ -1,0 +1,64 @@
+"""The account stage: intents in, one candidate for each customer out, as fast as the account may.
+
+First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends strays to
+their place and what is no intent to the dead letters, and splits the rest. Kinds that need their
+account's leave go through its queue. What comes back from the customer stage moves the account's
+book. The customer stage has the last word on each person, and alone says how an intent ends; this
+one says only that it waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.stages.account.aggregates import is_campaign
+from streams.stages.account.batch import Batch
+from streams.stages.account.queue import is_account
+from streams.stages.sweeping import Sweeping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.lane.stage import Due, Output, Record
+    from streams.lane.state import State
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
+
+
+class AccountStage:
+    """`Stage` over `outbound-intents` and the account's news."""
+
+    name = "account"
+
+    def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
+        self.topics = topics
+        self.router = router
+        self.rules = rules
+        self.sweeping = Sweeping(_everyone)
+        self.sources = (topics.intents, topics.account_news)
+        self.changelog = topics.account_state
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Pass intents on in their order, as far as their accounts may; take news in."""
+        batch = Batch(self, state, now_ms)
+        take = {self.topics.intents: batch.intent, self.topics.account_news: batch.news}
+        for record in records:
+            take[record.topic](record)
+        return batch.close()
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Let queues flow, end what has waited too long, and do what time does to books."""
+        batch = Batch(self, state, now_ms)
+        for timer in due:
+            batch.timer(partition, timer)
+        return batch.close()
+
+
+def _everyone(state: State) -> list[bytes]:
+    """Accounts and campaigns: a policy or a control may move them all."""
+    return [key for key in state if is_account(key) or is_campaign(key)]

@@ -1,0 +1,47 @@
+"""The terms in which the account stage speaks of an account's queue. Values only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.core.account.law import AccountLaw
+    from streams.core.controls import ControlBook
+    from streams.core.law import Law
+    from streams.core.policy import Policy
+    from streams.core.reasons import Outcome, Reason
+    from streams.stages.account.queue import Slice
+
+
+class Ruled(NamedTuple):
+    """What an enterprise is under in this batch."""
+
+    policy: Policy
+    laws: Sequence[Law]
+    account: AccountLaw
+    controls: ControlBook
+
+
+class Wait(NamedTuple):
+    """Why a place may not go on, and when that may be over; None: when news of it comes."""
+
+    reason: Reason
+    until_ms: int | None
+
+
+class Passed(NamedTuple):
+    """Customers of a slice that go on, with the account's leave or its refusal."""
+
+    piece: Slice
+    customers: list[str]
+    leave_ms: int = 0
+    refusal: Verdict | None = None
+
+
+def refuse(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
+    """A no of the account stage's."""
+    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]

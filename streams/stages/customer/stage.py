@@ -1,0 +1,66 @@
+"""The customer stage: candidates and interactions in; decisions and approved messages out.
+
+Second of the two stages an intent passes, keyed `enterprise/customer`, and the last word before a
+message is approved. Rules of this file: it opens ledgers, asks the core and says what it answered;
+no rule lives here. Each ledger is opened once a batch and closed once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.core.kinds import KIND_NAMES
+from streams.stages.customer.batch import Batch
+from streams.stages.customer.books import waiting_customers
+from streams.stages.sweeping import Sweeping, is_sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.lane.stage import Due, Output, Record
+    from streams.lane.state import State
+    from streams.stages.customer.erasure import Erasure
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
+
+
+class CustomerStage:
+    """`Stage` over the candidates and `interactions`; its state is the customers' ledgers."""
+
+    name = "customer"
+
+    def __init__(self, topics: Topics, router: Router, rules: Rules, erasure: Erasure) -> None:
+        self.topics = topics
+        self.erasure = erasure
+        self.router = router
+        self.rules = rules
+        self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
+        self.sweeping = Sweeping(waiting_customers)
+        self.sources = (topics.candidates, topics.interactions, topics.sweeps)
+        self.changelog = topics.customer_state
+
+    def handle(
+        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Decide candidates and note interactions, in their order."""
+        batch = Batch(self, state, now_ms)
+        take = {
+            self.topics.candidates: batch.candidate,
+            self.topics.interactions: batch.interaction,
+            self.topics.sweeps: batch.sweep,
+        }
+        for record in records:
+            take[record.topic](record)
+        return batch.close()
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """Look again at the held intents whose time has come, or that a sweep comes to."""
+        batch = Batch(self, state, now_ms)
+        batch.wake([timer for timer in due if not is_sweep(timer)])
+        for timer in due:
+            if is_sweep(timer):
+                batch.go_on(partition, timer)
+        return batch.close()
