@@ -44,7 +44,7 @@ KNOWN_REPEAT: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE, stage="accoun
 """An account's word that an intent came to it before, though it may not have come here yet."""
 
 LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
-"""Not to be said: everything allows the ask, and its account has to be asked for leave."""
+"""Everything allows the ask, and its account has to be asked for leave."""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +112,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [yielded]
         if held.asked:
             self.wanted.append(ask)
-        said = [] if held.asked else [Settled(ask, mark, verdict)]
+        said = [Settled(ask, mark, verdict)]
         return said if yielded is None else [*said, yielded]
 
     def _held_under(self, mark: int) -> Held | None:

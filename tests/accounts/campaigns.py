@@ -26,9 +26,9 @@ def faults(past: Past) -> Iterator[str]:
         intent = asked[entry.data["intent_id"]]
         governed = sections and past.sections("canary", intent.moment)
         if campaign and governed and all(entry.data["kind"] in s["kinds"] for s in sections):
-            size = intent.data.get("campaign_size")
-            small = size is not None and size < min(s["from_size"] for s in sections)
-            yield from _too_soon(past, entry, campaign, sections, small=small)
+            key = f"{entry.data['enterprise_id']}/{campaign}"
+            believed = _is_believed_small(past, intent, key, sections)
+            yield from _too_soon(past, entry, key, sections, believed=believed)
     yield from _goes_back(past)
     yield from _miscounted(past)
 
@@ -39,23 +39,29 @@ def place_of(campaign: str, customer: str) -> float:
     return int.from_bytes(blake2b(named, digest_size=8, person=b"canary").digest(), "big") / 2**64
 
 
+def _is_believed_small(past: Past, intent: Entry, key: str, sections: list[dict[str, Any]]) -> bool:
+    """Whether an intent was believed that its campaign is too small for stages: in the moment in
+    which the campaign begins nobody knows better.
+    """
+    size = intent.data.get("campaign_size")
+    if size is None or size >= min(section["from_size"] for section in sections):
+        return False
+    told = past.standing(CAMPAIGN_STATUS, key, intent.moment)
+    return all(entry.moment == intent.moment for entry in told)
+
+
 def _too_soon(
-    past: Past, entry: Entry, campaign: str, sections: list[dict[str, Any]], *, small: bool
+    past: Past, entry: Entry, key: str, sections: list[dict[str, Any]], *, believed: bool
 ) -> Iterator[str]:
-    """`small`: so the intent says, which is believed in the moment in which a campaign begins."""
-    key = f"{entry.data['enterprise_id']}/{campaign}"
-    standing = past.standing(CAMPAIGN_STATUS, key, entry.moment)
-    told = [e.data for e in standing if e.data]
-    if small and all(e.moment == entry.moment for e in standing):
-        return
-    said = f"{entry.key} {entry.data['kind']} of {campaign} at {entry.moment}"
+    told = [e.data for e in past.standing(CAMPAIGN_STATUS, key, entry.moment) if e.data]
+    said = f"{entry.key} {entry.data['kind']} of {key} at {entry.moment}"
     phases = {data["phase"] for data in told}
     if phases and not phases - {"paused", "killed"}:
         yield f"{said}, and the campaign is {phases}"
     first = share(max(sections[0]["steps"][0], sections[-1]["steps"][0]))
     released = max((data["released"] for data in told), default=first)
-    place = place_of(campaign, entry.data["customer_id"])
-    if place >= released:
+    place = place_of(entry.data["campaign_id"], entry.data["customer_id"])
+    if place >= released and not believed:
         yield f"{said} to {entry.data['customer_id']} ({place:.2f}), and {released} is released"
 
 

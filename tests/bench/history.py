@@ -100,8 +100,9 @@ class _History:
 
     def _echo(self, outputs: Iterable[Output]) -> Iterator[Item]:
         """What comes back of approved messages: receipts, and some answers."""
+        approved = set(self._stage.approved.values())
         for topic, _, _, value in outputs:
-            if topic == self._topics.decisions or value is None:
+            if topic not in approved or value is None:
                 continue
             told = _approved(value).data
             if self._draw.random() < DELIVERED:

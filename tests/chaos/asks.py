@@ -62,8 +62,9 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
     """The clock of acceptance of each ask, from the internal topic between the stages."""
     found: dict[AskKey, int] = {}
     for record in candidates:
-        fields = msgspec.msgpack.decode(record.value or b"")[0]
-        found.setdefault(key_of(record, fields), fields[ACCEPTED_MS])
+        ask, _, _, refusal = msgspec.msgpack.decode(record.value or b"")[:4]
+        if refusal is None or refusal[0] != "duplicate":  # a repeat may overtake what it repeats
+            found.setdefault(key_of(record, ask), ask[ACCEPTED_MS])
     return found
 
 

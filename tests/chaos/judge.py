@@ -102,6 +102,8 @@ def _approved(known: Known, ask: Ask, law: Law, times: Times, said: dict[str, An
 def _early(known: Known, ask: Ask, law: Law, times: Times, said: dict[str, Any]) -> str | None:
     now_ms = said["decided_at_ms"]
     early = list(too_early(times, ask, now_ms))
+    if said["reason"] == "account_pacing" and not early:
+        return fault_of_account(ask, law, said)  # it came without leave, and is to ask for it
     if (said["reason"], said.get("rule")) not in early:
         return f"only {early} forbid it"
     if (said["outcome"] == "denied") != ask.deny:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Breaking = Callable[[pytest.MonkeyPatch], None]
 
+SEEDS = range(5, 11)
+"""Not every load meets every fault."""
+
 
 def forgets_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.core.customer.seen_before", lambda ledger, mark: False)
@@ -84,5 +87,5 @@ def test_a_broken_engine_is_found_out(
     breaking: Breaking, kinds: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking(monkeypatch)
-    report = audit(evidence_of(rehearse(seed=5, steps=60)))
-    assert {kind for kind, sentences in report.findings.items() if sentences} & kinds
+    reports = (audit(evidence_of(rehearse(seed=seed, steps=60))) for seed in SEEDS)
+    assert any(report.number(kind) for report in reports for kind in kinds)

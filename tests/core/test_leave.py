@@ -41,10 +41,14 @@ def test_the_packaged_policy_asks_leave_of_what_its_account_counts() -> None:
     }
 
 
-def test_without_leave_an_ask_is_held_in_silence_and_asked_for_once() -> None:
+def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     ledger = Ledger()
     here = desk(paced(), ledger)
-    assert here.judge(Candidate(ask()), 1) == []
+    (settled,) = here.judge(Candidate(ask()), 1)
+    assert (settled.verdict.outcome, settled.verdict.reason) == (
+        Outcome.DEFERRED,
+        Reason.ACCOUNT_PACING,
+    )
     assert here.wanted == [ask()]
     assert [held.asked for held in ledger.held] == [True]
     again = desk(paced(), ledger, NOON + MINUTE)

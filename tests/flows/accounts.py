@@ -326,3 +326,15 @@ def a_narrow_brake_slows_its_own_scope_and_nothing_else(scene: Scene) -> None:
     sent = [m["intent_id"] for m in scene.sent("broadcast")]
     assert sent.count("slow") <= 4
     assert sent.count("fast") >= 8
+
+
+@flow(
+    pacing=ONE_A_SECOND | dict.fromkeys(("new", "green", "amber"), "1/m"),
+    deadline={"default": "1m"},
+)
+def what_waits_in_the_queue_has_the_deadline_of_the_policy_in_force(scene: Scene) -> None:
+    scene.ask("b", "a", "b", "c", kind="broadcast")
+    slow = ONE_A_SECOND | dict.fromkeys(("new", "green", "amber"), "1/m")
+    scene.policy(2, pacing=slow, deadline={"default": "5m"})
+    scene.at("10m")
+    assert outcomes(scene, "b", "a", "b", "c") == ["approved"] * 3

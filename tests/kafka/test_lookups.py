@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import Cluster
 
 ROOT = Path(__file__).parents[2]
-PARTITIONS = 2
+PARTITIONS = 8
 PATIENCE_S = 40.0
 CUSTOMERS = [f"c{number}" for number in range(8)]
 LISTENING = "0A"  # a state of /proc/net/tcp
@@ -145,9 +145,11 @@ async def two_workers(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
 
 
 async def shared(rig: Rig) -> bool:
-    """Whether each worker has a partition of the customer stage, and has it back."""
+    """Whether each worker has half of the customer stage, and has it back."""
     answers = [await worker.get("/readyz") for worker in rig.workers]
-    return all(a and len(a.body["stages"]["customer"]["accepting"]) == 1 for a in answers)
+    return all(
+        a and len(a.body["stages"]["customer"]["accepting"]) == PARTITIONS // 2 for a in answers
+    )
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -115,11 +115,15 @@ class Accounts:
         if refusal is not None:
             self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
             return
-        deadline_ms = ask.deadline_ms
-        if deadline_ms is None:
-            deadline_ms = ask.accepted_ms + admission.ruled.laws[ask.kind].deadline_ms
+        deadline_ms = self.deadline_ms(enterprise, ask)
         for step, chosen in admission.steps(ask, customers).items():
             admission.account.add(Slice(enterprise, ask, chosen, step, deadline_ms, again))
+
+    def deadline_ms(self, enterprise: str, ask: Ask) -> int:
+        """Until when an ask may wait, by the policy in force now."""
+        if ask.deadline_ms is not None:
+            return ask.deadline_ms
+        return ask.accepted_ms + self.ruled(enterprise).laws[ask.kind].deadline_ms
 
     def _came_before(self, admission: Admission, ask: Ask, customers: list[str]) -> bool:
         """Whether the intent is a repeat; else know it from now on.

@@ -219,10 +219,18 @@ class Batch:
 
     def _expire(self, name: bytes) -> None:
         key, seq = expiring(name)
-        place = self.accounts.touch(key).account.line.get(seq)
-        if place is not None:
+        admission = self.accounts.touch(key)
+        account = admission.account
+        place = account.line.get(seq)
+        if place is None:
+            return
+        ask = account.slice(seq, self.state).ask
+        deadline_ms = self.accounts.deadline_ms(account.enterprise, ask)
+        if deadline_ms < self.now_ms:
             verdict = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
             self.accounts.end(key, [place], verdict)
+        else:  # a new policy gives it longer
+            self.state.set_timer(deadline_ms + 1, name)
 
     def close(self) -> list[Output]:
         """What follows from all of it."""
