@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 ENTERPRISE: Final = "acme"
 KINDS: Final = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
-LEAVE_FIRST: Final = {"broadcast", "moment", "friend_request"}
-"""What waits for leave may, once its `not_before_ms` has passed on the way, be held without a word,
-and of that the audit would know nothing."""
 KIND_WEIGHTS: Final = [40, 20, 15, 5, 10, 10]
 
 
@@ -161,7 +158,7 @@ class Load:
             more["if_not_now"] = "deny"
         if self.random.random() < 0.3:
             more["deadline_ms"] = now_ms + self.random.randint(-500, 9_000)
-        if self.random.random() < 0.05 and kind not in LEAVE_FIRST:
+        if self.random.random() < 0.05:
             more["not_before_ms"] = now_ms + self.random.randint(0, 5_000)
         account = self._account()
         names = self.random.choices(range(self.customers), k=self.random.choice([1, 1, 1, 2, 3]))
