@@ -71,5 +71,5 @@ async def _drained(run: Run, topic: str, items: Iterable[Item], count: int) -> D
             memory_bytes = worker.resident_bytes()
         tally = Tally()
         await read(settings, names.decisions, tally.see)
-        tally.must_be(count)
-        return Drained(throughput(tally.arrived_ms, worker), tally.mix(), memory_bytes)
+        tally.must_answer(count)
+        return Drained(throughput(tally.firsts_ms, worker), tally.mix(), memory_bytes)

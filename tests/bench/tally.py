@@ -36,6 +36,9 @@ class Tally:
 
     def __init__(self) -> None:
         self.arrived_ms: list[int] = []
+        self.firsts_ms: list[int] = []
+        """When the first word on each intent came."""
+        self._begun: set[str] = set()
         self.outcomes: Counter[str] = Counter()
         self._told: set[tuple[str, str]] = set()
 
@@ -45,6 +48,9 @@ class Tally:
         told = _decode(record.value).data
         self.arrived_ms.append(record.timestamp)
         self.outcomes[told.outcome] += 1
+        if told.decision_id not in self._begun:
+            self._begun.add(told.decision_id)
+            self.firsts_ms.append(record.timestamp)
         self._told.add((told.decision_id, told.outcome))
 
     def must_be(self, count: int) -> None:
@@ -54,6 +60,14 @@ class Tally:
                 f"{count} decisions were due; {len(self.arrived_ms)} came, "
                 f"{len(self._told)} of them different"
             )
+
+    def must_answer(self, count: int) -> None:
+        """Raise BenchError unless so many intents were answered, and nothing was told twice.
+
+        What waits in an account's queue goes on while others are counted, and is told of again.
+        """
+        if len(self.firsts_ms) != count or len(self._told) != len(self.arrived_ms):
+            raise BenchError(f"{count} answers were due; {len(self.firsts_ms)} came")
 
     def mix(self) -> str:
         """The outcomes' shares, in words."""
