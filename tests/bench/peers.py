@@ -97,7 +97,7 @@ async def _toy(
             memory_bytes = program.resident_bytes()
             arrived_ms = await _checked(settings, results, count, customers)
             rate = throughput(arrived_ms, program)
-            steady = _steady(settings, source, results, run.choose(30, 6), customers)
+            steady = _steady(settings, source, results, run.choose(30, 16), customers)
             await steady.run()
             waits = latencies(steady.waits_s(LEAVE_OUT_S))
             return Measured(rate, memory_bytes, waits, spent(program, steady))
