@@ -1,7 +1,7 @@
 """`make bench`: figures of this machine, measured now.
 
 Prints what is done to stderr and one table to stdout. Exit status 1 if a bench failed; the others
-are still run. Benches: floor drain latency restore held takeover rolling, and peers on request.
+are still run. Benches: floor drain latency brake restore held takeover rolling, peers on request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.local.kafka import LocalKafka
-from tests.bench import drain, floor, held, latency, peers, restore, rolling, takeover
+from tests.bench import brake, drain, floor, held, latency, peers, restore, rolling, takeover
 from tests.bench.machine import Others, describe, divide_cores
 from tests.bench.report import BenchError, Row, table
 from tests.bench.run import Run
@@ -32,6 +32,7 @@ BENCHES: Final[dict[str, Callable[[Run], Awaitable[list[Row]]]]] = {
     "floor": floor.run,
     "drain": drain.run,
     "latency": latency.run,
+    "brake": brake.run,
     "restore": restore.run,
     "held": held.run,
     "takeover": takeover.run,
