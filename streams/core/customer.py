@@ -112,7 +112,8 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [yielded]
         if held.asked:
             self.wanted.append(ask)
-        said = [Settled(ask, mark, verdict)]
+        # Who would not wait is told what the account answers, and nothing before.
+        said = [] if held.asked and ask.deny else [Settled(ask, mark, verdict)]
         return said if yielded is None else [*said, yielded]
 
     def _held_under(self, mark: int) -> Held | None:

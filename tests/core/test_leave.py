@@ -56,6 +56,14 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     assert again.wanted == []
 
 
+def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() -> None:
+    ledger = Ledger()
+    now_or_never = Ask("i", "s", "a", Kind.BROADCAST, 50, deny=True, accepted_ms=NOON)
+    here = desk(paced(), ledger)
+    assert here.judge(Candidate(now_or_never), 1) == []
+    assert here.wanted == [now_or_never]
+
+
 def test_leave_approves_what_was_held_for_it() -> None:
     ledger = Ledger()
     desk(paced(), ledger).judge(Candidate(ask()), 1)
