@@ -96,6 +96,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [Settled(ask, mark, DUPLICATE)]
         remember(ledger, mark, self.now_ms)
         verdict = self._decide(candidate, mark)
+        if verdict is LEAVE_FIRST and ask.deny:
+            # To ask its account would be to wait.
+            verdict = Verdict(Outcome.DENIED, Reason.ACCOUNT_PACING)
         if verdict.outcome is Outcome.DEFERRED:
             return self._wait(ask, mark, verdict)
         return [Settled(ask, mark, verdict)]
@@ -112,8 +115,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [yielded]
         if held.asked:
             self.wanted.append(ask)
-        # Who would not wait is told what the account answers, and nothing before.
-        said = [] if held.asked and ask.deny else [Settled(ask, mark, verdict)]
+        said = [Settled(ask, mark, verdict)]
         return said if yielded is None else [*said, yielded]
 
     def _held_under(self, mark: int) -> Held | None:

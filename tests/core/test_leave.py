@@ -56,12 +56,16 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     assert again.wanted == []
 
 
-def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() -> None:
+def test_who_would_not_wait_is_not_held_for_leave() -> None:
     ledger = Ledger()
     now_or_never = Ask("i", "s", "a", Kind.BROADCAST, 50, deny=True, accepted_ms=NOON)
     here = desk(paced(), ledger)
-    assert here.judge(Candidate(now_or_never), 1) == []
-    assert here.wanted == [now_or_never]
+    (settled,) = here.judge(Candidate(now_or_never), 1)
+    assert (settled.verdict.outcome, settled.verdict.reason) == (
+        Outcome.DENIED,
+        Reason.ACCOUNT_PACING,
+    )
+    assert here.wanted == ledger.held == []
 
 
 def test_leave_approves_what_was_held_for_it() -> None:
