@@ -169,8 +169,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
     def _decide(self, candidate: Candidate, mark: int) -> Verdict:
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
-        if candidate.refusal is not None:
-            return candidate.refusal
+        refusal = candidate.refusal
+        if refusal is not None and not self._has_longer(candidate.ask, refusal):
+            return refusal
         case = self._case(candidate.ask)
         verdict = decide(case)
         if verdict.send_by_ms is not None:
@@ -187,6 +188,10 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def _expired(self, ask: Ask, rule: str | None) -> Verdict:
         remaining = left(self._case(ask))
         return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
+
+    def _has_longer(self, ask: Ask, refusal: Verdict) -> bool:
+        """Whether its account gave an ask up by a policy that has been replaced on the way."""
+        return refusal.outcome is Outcome.EXPIRED and self.now_ms <= self._deadline_ms(ask)
 
     def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
         ask, lag_ms = candidate.ask, send_by_ms - self.now_ms
