@@ -65,7 +65,8 @@ def test_who_would_not_wait_is_not_held_for_leave() -> None:
         Outcome.DENIED,
         Reason.ACCOUNT_PACING,
     )
-    assert here.wanted == ledger.held == []
+    assert here.wanted == []
+    assert ledger.held == []
 
 
 def test_leave_approves_what_was_held_for_it() -> None:
