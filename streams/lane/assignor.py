@@ -1,12 +1,11 @@
-"""Who decides which partition: whole units of each stage, spread evenly, moved seldom.
+"""How workers of a group agree on who decides which partition; `spread` has the rule.
 
 All source topics of a stage share a partition number's state, and all partitions of a unit one
-producer, so a unit of a stage is handed out as a whole, with all its topics. A member keeps the
-units it has as far as an even spread allows: a moved unit costs a recovery. Stages are spread one
-by one, because their work differs, and may have different partition counts.
+producer, so a unit of a stage is handed out as a whole, with all its topics.
 
-Every member sends what it owns and where its look-ups are served; the leader of the group decides
-and sends back who serves what. Ownership told here is a hint: the fence keeps decisions exact.
+Every member sends what it owns, what it has warmed up, whether it is leaving and where its look-ups
+are served; the leader of the group decides and sends back what to own, what to warm up and who
+serves what. Ownership told here is a hint: the fence keeps decisions exact.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberMetadata,
 )
 
+from streams.lane.spread import Member, Unit, plan
 from streams.lane.units import UNIT_SIZE, members, unit_count, unit_of
 
 if TYPE_CHECKING:
@@ -30,17 +30,32 @@ if TYPE_CHECKING:
 
 VERSION: Final = 0
 
-Unit = tuple[str, int]
-"""The first topic of a set of co-partitioned topics, and a unit of its partitions."""
 Place = tuple[str, int]
-"""The first topic of such a set, and a partition number."""
+"""The first topic of a set of co-partitioned topics, and a partition number."""
 
 
-class Told(msgspec.Struct, array_like=True):
+class Told(msgspec.Struct, array_like=True, frozen=True):
     """What a member tells about itself when it joins."""
 
     address: str = ""
     owned: list[Place] = []
+    warm: list[Place] = []
+    round: int = 0
+    leaving: bool = False
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What the leader tells one member, beside what it is assigned."""
+
+    round: int = 0
+    owners: dict[str, dict[str, list[int]]] = {}
+    """Partition numbers by address and first topic."""
+    warm: list[Place] = []
+    """What to read ahead, because it is to move here."""
+    gives: bool = False
+    """Whether something owned is being warmed up by another."""
+    heirs: bool = False
+    """Whether another member is there that stays."""
 
 
 class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
@@ -54,23 +69,53 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         """`address` is where this worker serves look-ups (host:port), told to all others."""
         self.groups = {group[0]: group for group in groups}
         self.owners: dict[Place, str] = {}
-        self._told = Told(address)
+        self.leaving = False
+        """To be set when this worker is about to end; the next rebalance tells."""
+        self.warm: frozenset[Place] = frozenset()
+        """What of `to_warm` is read ahead up to the present."""
+        self._address = address
+        self._owned: list[Place] = []
+        self._sent = self._answered = Told()
+        self._answer = Answer()
+
+    @property
+    def to_warm(self) -> frozenset[Place]:
+        """What is to move here, and therefore to be read ahead."""
+        return frozenset(self._answer.warm)
+
+    @property
+    def has_heirs(self) -> bool:
+        """Whether there was another member to take over, as of the last rebalance."""
+        return self._answer.heirs
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a rebalance is due, because something is to move that can."""
+        warmed = self.to_warm <= self.warm and not self.to_warm <= set(self._sent.warm)
+        return warmed or (self.leaving and not self._sent.leaving)
+
+    @property
+    def may_go(self) -> bool:
+        """Whether the group knows that this worker leaves, and nobody warms anything up of it."""
+        return self._answered.leaving and not self._answer.gives
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member sends when it joins."""
-        told = msgspec.json.encode(self._told)
-        return ConsumerProtocolMemberMetadata(VERSION, sorted(topics), told)
+        warm = sorted(self.warm & self.to_warm)
+        self._sent = Told(self._address, self._owned, warm, self._answer.round, self.leaving)
+        return ConsumerProtocolMemberMetadata(
+            VERSION, sorted(topics), msgspec.json.encode(self._sent)
+        )
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Remember what was assigned, and who serves the rest."""
         mine = {(topic, number) for topic, numbers in assignment.assignment for number in numbers}
-        self._told.owned = sorted(place for place in mine if place[0] in self.groups)
-        owners = msgspec.json.decode(
-            assignment.user_data or b"{}", type=dict[str, dict[str, list[int]]]
-        )
+        self._owned = sorted(place for place in mine if place[0] in self.groups)
+        self._answer = msgspec.json.decode(assignment.user_data or b"[]", type=Answer)
+        self._answered = self._sent
         self.owners = {
             (topic, number): address
-            for address, units in owners.items()
+            for address, units in self._answer.owners.items()
             for topic, numbers in units.items()
             for number in numbers
         }
@@ -79,18 +124,33 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         self, cluster: ClusterMetadata, joined: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Decide for the whole group; runs on its leader only."""
-        told = {member: _told(metadata) for member, metadata in joined.items()}
-        spread: dict[str, list[Unit]] = {member: [] for member in sorted(joined)}
-        counts: dict[str, int] = {}
-        for first, group in self._all_groups(joined).items():
-            able = [m for m in spread if set(group) <= set(joined[m].subscription)]
-            count = counts[first] = len(cluster.partitions_for_topic(first) or ())
-            units = [(first, unit) for unit in range(unit_count(count))]
-            owned = {m: _owned_units(told[m], first, count) for m in able}
-            _spread_evenly(units, able, spread, owned)
-        places = {m: _places(units, counts) for m, units in spread.items()}
-        owners = msgspec.json.encode(_by_address(places, told))
-        return {member: self._assignment(mine, owners) for member, mine in places.items()}
+        groups = self._all_groups(joined)
+        counts = {first: len(cluster.partitions_for_topic(first) or ()) for first in groups}
+        units = [(first, n) for first, count in counts.items() for n in range(unit_count(count))]
+        told = {name: _told(metadata) for name, metadata in joined.items()}
+        crew = {
+            name: _member(told[name], counts, _able(groups, metadata))
+            for name, metadata in joined.items()
+        }
+        planned = plan([unit for unit in units if counts[unit[0]]], crew)
+        has = {name: _places(planned.has.get(name, ()), counts) for name in joined}
+        owners = _by_address(has, told)
+        number = 1 + max(t.round for t in told.values())
+        staying = {name for name, t in told.items() if not t.leaving}
+        return {
+            name: _assignment(
+                groups,
+                places,
+                Answer(
+                    number,
+                    owners,
+                    _places(planned.warms.get(name, ()), counts),
+                    name in planned.gives,
+                    bool(staying - {name}),
+                ),
+            )
+            for name, places in has.items()
+        }
 
     def _all_groups(
         self, joined: Mapping[str, ConsumerProtocolMemberMetadata]
@@ -100,60 +160,51 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         other = {t for metadata in joined.values() for t in metadata.subscription} - known
         return {**self.groups, **{topic: (topic,) for topic in sorted(other)}}
 
-    def _assignment(self, places: list[Place], owners: bytes) -> ConsumerProtocolMemberAssignment:
-        numbers: dict[str, list[int]] = defaultdict(list)
-        for first, number in places:
-            for topic in self.groups.get(first, (first,)):
-                numbers[topic].append(number)
-        return ConsumerProtocolMemberAssignment(VERSION, sorted(numbers.items()), owners)
-
 
 def _told(metadata: ConsumerProtocolMemberMetadata) -> Told:
     return msgspec.json.decode(metadata.user_data or b"[]", type=Told)
 
 
-def _owned_units(told: Told, first: str, partitions: int) -> list[Unit]:
-    """The units of one stage of which a member has had a part."""
-    return sorted({(topic, unit_of(n, partitions)) for topic, n in told.owned if topic == first})
+def _able(
+    groups: Mapping[str, tuple[str, ...]], metadata: ConsumerProtocolMemberMetadata
+) -> frozenset[str]:
+    return frozenset(
+        first for first, group in groups.items() if set(group) <= set(metadata.subscription)
+    )
 
 
-def _places(units: list[Unit], partitions: Mapping[str, int]) -> list[Place]:
-    return [(first, n) for first, unit in units for n in members(unit, partitions[first])]
+def _member(told: Told, counts: Mapping[str, int], able: frozenset[str]) -> Member:
+    return Member(
+        able, _units(told.owned, counts), _units(told.warm, counts), told.round, told.leaving
+    )
+
+
+def _units(places: Iterable[Place], counts: Mapping[str, int]) -> list[Unit]:
+    """The units of which these are at least a part, as the rule of units has it now."""
+    return sorted({(t, unit_of(n, counts[t])) for t, n in places if n < counts.get(t, 0)})
+
+
+def _places(units: Iterable[Unit], counts: Mapping[str, int]) -> list[Place]:
+    return [(first, n) for first, unit in units for n in members(unit, counts[first])]
+
+
+def _assignment(
+    groups: Mapping[str, tuple[str, ...]], places: Iterable[Place], answer: Answer
+) -> ConsumerProtocolMemberAssignment:
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for first, number in places:
+        for topic in groups[first]:
+            numbers[topic].append(number)
+    return ConsumerProtocolMemberAssignment(
+        VERSION, sorted(numbers.items()), msgspec.json.encode(answer)
+    )
 
 
 def _by_address(
     places: Mapping[str, list[Place]], told: Mapping[str, Told]
 ) -> dict[str, dict[str, list[int]]]:
     owners: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for member, mine in places.items():
+    for name, mine in places.items():
         for first, number in mine:
-            owners[told[member].address][first].append(number)
+            owners[told[name].address][first].append(number)
     return owners
-
-
-def _spread_evenly(
-    units: list[Unit],
-    able: list[str],
-    spread: dict[str, list[Unit]],
-    owned: Mapping[str, list[Unit]],
-) -> None:
-    """Add one stage's units: nobody gets more than one above another, owners keep first."""
-    if not able:
-        return
-    floor, above = divmod(len(units), len(able))
-    free = dict.fromkeys(units)
-    count = dict.fromkeys(able, 0)
-
-    def give(member: str, unit: Unit) -> None:
-        del free[unit]
-        spread[member].append(unit)
-        count[member] += 1
-
-    for quota in (floor, floor + 1):
-        for member in sorted(able, key=lambda m: len(spread[m])):
-            for unit in owned[member]:
-                full = sum(n > floor for n in count.values()) >= above and quota > floor
-                if unit in free and count[member] < quota and not full:
-                    give(member, unit)
-    for unit in list(free):
-        give(min(able, key=lambda m: (count[m], len(spread[m]), m)), unit)

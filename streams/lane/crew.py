@@ -2,7 +2,8 @@
 
 A rebalance takes everything from everybody before it is handed out anew: units are revoked,
 which ends their open transactions, then those that stay are granted again and keep their state,
-those that went are closed, and new ones fence and recover.
+those that went are closed, and new ones fence and recover. Between rebalances, what is to move here
+is read ahead, and a rebalance is asked for when it may move.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 
+from streams.lane.recovery import Recovery
 from streams.lane.unit import Unit
-from streams.lane.units import members, unit_of
+from streams.lane.units import members, unit_count, unit_of
+from streams.lane.warming import WarmUps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
-    from streams.lane.assignor import StickyUnits
+    from streams.lane.assignor import Place, StickyUnits
     from streams.lane.faust_room import LaneConsumer, LaneTransport
     from streams.lane.stage import Stage
     from streams.lane.state import State
     from streams.lane.unit import Surroundings
+    from streams.lane.warming import UnitKey
 
 
-MEMBERSHIP_CHECK_S: Final = 0.5
+WATCH_S: Final = 0.1
 
 
 class StageSnapshot(NamedTuple):
@@ -36,6 +40,8 @@ class StageSnapshot(NamedTuple):
 
     assigned: tuple[int, ...]
     accepting: tuple[int, ...]
+    warming: tuple[int, ...]
+    """Read ahead, because they are to move here; another worker decides them still."""
     waiting_records: int
     state_keys: int
     timers: int
@@ -62,9 +68,12 @@ class Crew:
         self.assignor = assignor
         self._stages = stages
         self._stage_of = {topic: stage for stage in stages for topic in stage.sources}
+        self._named = {stage.name: stage for stage in stages}
         self._counts = partitions
-        self._units: dict[tuple[str, int], Unit] = {}
+        self._units: dict[UnitKey, Unit] = {}
+        self._warm_ups = WarmUps(self._recovery)
         self._route: dict[TopicPartition, Unit] = {}
+        self._rebalanced = asyncio.Condition()
         self._closing = False
 
     def attach(self, transport: LaneTransport, around: Surroundings) -> None:
@@ -108,11 +117,24 @@ class Crew:
             return await consumer.positions(list(unit.sources))
 
     async def watch(self) -> None:
-        """Raise what the group has refused for good: aiokafka would log it and stay outside."""
+        """Ask for a rebalance when something may move; raise what the group has refused for good,
+        which aiokafka would log and stay outside.
+        """
         while True:
             if self._transport.consumer is not None:
                 await self._transport.consumer.check_membership()
-            await asyncio.sleep(MEMBERSHIP_CHECK_S)
+                self.assignor.warm = self._places(self._warm_ups.warm)
+                if self.assignor.has_news:
+                    await self._transport.consumer.rejoin()
+            await asyncio.sleep(WATCH_S)
+
+    async def hand_over(self) -> None:
+        """Say that this worker leaves; returns when others, if there are any, have what it had."""
+        if not self._units or not self.assignor.has_heirs:
+            return
+        self.assignor.leaving = True
+        async with self._rebalanced:
+            await self._rebalanced.wait_for(lambda: self.assignor.may_go)
 
     # What Faust tells.
 
@@ -126,25 +148,35 @@ class Crew:
             return
         _app, assigned = told
         wanted = self._whole_units(assigned)
+        for key in sorted(wanted):
+            if key not in self._units:
+                self._add(key)
+            self._units[key].grant()
         await self._drop([key for key in self._units if key not in wanted])
-        for (name, number), stage in sorted(wanted.items(), key=lambda item: item[0]):
-            unit = self._units.get((name, number))
-            if unit is None:
-                unit = Unit(stage, number, self._counts[name], self._around)
-                self._units[name, number] = unit
-                self._route |= dict.fromkeys(_sources(stage, unit.numbers), unit)
-            unit.grant()
+        await self._warm_ups.keep(self._keys(self.assignor.to_warm))
+        async with self._rebalanced:
+            self._rebalanced.notify_all()
 
     async def close(self) -> None:
         """Finish open transactions and give everything up."""
         self._closing = True
+        await self._warm_ups.keep(())
         await self._drop(list(self._units))
+
+    async def resign(self) -> None:
+        """Make leaving the group one for good, with a lasting name too."""
+        if self._transport.consumer is not None:
+            await self._transport.consumer.be_nobody()
 
     def snapshot(self) -> dict[str, StageSnapshot]:
         """How each stage stands, by its name."""
         now = time.monotonic()
         return {
-            stage.name: _snapshot([u for u in self._units.values() if u.stage is stage], now)
+            stage.name: _snapshot(
+                [unit for unit in self._units.values() if unit.stage is stage],
+                {n for topic, n in self._places(self._warm_ups.keys) if topic == stage.sources[0]},
+                now,
+            )
             for stage in self._stages
         }
 
@@ -160,31 +192,52 @@ class Crew:
             raise RuntimeError("Faust assigned partitions before it made a consumer")
         return self._transport.consumer
 
-    def _whole_units(self, assigned: Iterable[TopicPartition]) -> dict[tuple[str, int], Stage]:
+    def _whole_units(self, assigned: Iterable[TopicPartition]) -> set[UnitKey]:
         """Whole units only: a part of one would decide with half of its records."""
         got = {tp for tp in assigned if tp.topic in self._stage_of}
-        units: dict[tuple[str, int], Stage] = {}
-        needed: set[TopicPartition] = set()
-        for stage in {tp.topic: self._stage_of[tp.topic] for tp in got}.values():
-            count = self._counts[stage.name]
-            for number in {unit_of(tp.partition, count) for tp in got if tp.topic in stage.sources}:
-                units[stage.name, number] = stage
-                needed |= _sources(stage, members(number, count))
+        units = self._keys(got)
+        needed = {tp for name, number in units for tp in self._sources((name, number))}
         if got != needed:
             raise RuntimeError(f"units were assigned in part: {sorted(got ^ needed)} differ")
         return units
 
-    async def _drop(self, keys: Sequence[tuple[str, int]]) -> None:
+    def _keys(self, places: Iterable[tuple[str, int]]) -> set[UnitKey]:
+        """The units that partitions of source topics belong to."""
+        stages = [(self._stage_of[topic].name, partition) for topic, partition in places]
+        return {(name, unit_of(partition, self._counts[name])) for name, partition in stages}
+
+    def _places(self, keys: Iterable[UnitKey]) -> frozenset[Place]:
+        """All partitions of units, each by its stage's first topic."""
+        return frozenset(
+            (self._named[name].sources[0], partition)
+            for name, number in keys
+            for partition in members(number, self._counts[name])
+        )
+
+    def _sources(self, key: UnitKey) -> set[TopicPartition]:
+        name, number = key
+        numbers = members(number, self._counts[name])
+        return {TopicPartition(topic, n) for topic in self._named[name].sources for n in numbers}
+
+    def _recovery(self, key: UnitKey) -> Recovery:
+        name, number = key
+        numbers = members(number, self._counts[name])
+        return Recovery(self._named[name], numbers, self.client_options, self._around.group)
+
+    def _add(self, key: UnitKey) -> None:
+        """Begin with a unit that was not here before."""
+        name, number = key
+        called = f"{name}-{number}-of-{unit_count(self._counts[name])}"
+        self._units[key] = Unit(called, self._warm_ups.take(key), self._around)
+        self._route |= dict.fromkeys(self._sources(key), self._units[key])
+
+    async def _drop(self, keys: Sequence[UnitKey]) -> None:
         gone = [self._units.pop(key) for key in keys]
         self._route = {tp: unit for tp, unit in self._route.items() if unit not in gone}
         await asyncio.gather(*[unit.close() for unit in gone])
 
 
-def _sources(stage: Stage, numbers: Iterable[int]) -> set[TopicPartition]:
-    return {TopicPartition(topic, number) for topic in stage.sources for number in numbers}
-
-
-def _snapshot(units: Sequence[Unit], now: float) -> StageSnapshot:
+def _snapshot(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
     partitions = [partition for unit in units for partition in unit.partitions.values()]
     states = [partition.state for partition in partitions]
     written_ms = [p.inbox.oldest_ms for p in partitions if p.inbox.oldest_ms is not None]
@@ -192,6 +245,7 @@ def _snapshot(units: Sequence[Unit], now: float) -> StageSnapshot:
     return StageSnapshot(
         assigned=tuple(sorted(n for unit in units for n in unit.numbers)),
         accepting=tuple(sorted(n for unit in units if unit.accepting for n in unit.numbers)),
+        warming=tuple(sorted(warming)),
         waiting_records=sum(unit.waiting for unit in units),
         state_keys=sum(map(len, states)),
         timers=sum(state.timers for state in states),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PRIVATE_NAMES: Final = (
     (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
     (driver.AIOKafkaConsumerThread, ("_consumer", "_create_worker_consumer", "_ensure_consumer")),
-    (group_coordinator.GroupCoordinator, ("check_errors",)),
+    (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "_maybe_leave_group")),
     (driver.Producer, ("_new_producer",)),
     (driver.Transport, ("Consumer", "Producer")),
     (sender, ("BACKOFF_OVERRIDE",)),
@@ -147,6 +147,20 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             if not error.retriable:
                 raise
 
+    async def rejoin(self) -> None:
+        """Ask the group for a rebalance; lost if one is under way, so ask until it has come."""
+        await self.call_thread(self._rejoin)
+
+    async def _rejoin(self) -> None:
+        self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
+
+    async def be_nobody(self) -> None:
+        """From now on a farewell is one for good, as a member without a lasting name says it."""
+        await self.call_thread(self._be_nobody)
+
+    async def _be_nobody(self) -> None:
+        self._ensure_consumer()._coordinator._group_instance_id = None  # noqa: SLF001
+
 
 class LaneConsumer(driver.Consumer):
     """Hands whole fetches of lane topics to the lane, and all others to Faust."""
@@ -206,6 +220,14 @@ class LaneConsumer(driver.Consumer):
     async def check_membership(self) -> None:
         """Raise what the group has answered for good: StartRefusedError or KafkaError."""
         await self._thread.check_membership()
+
+    async def rejoin(self) -> None:
+        """Ask the group for a rebalance; lost if one is under way, so ask until it has come."""
+        await self._thread.rejoin()
+
+    async def be_nobody(self) -> None:
+        """Give up a lasting name, so that leaving hands on at once what the group had given."""
+        await self._thread.be_nobody()
 
     @property
     def quiet(self) -> asyncio.Lock:

@@ -24,7 +24,7 @@ from streams.lane.assignor import StickyUnits
 from streams.lane.checks import check_topics, topics_needed
 from streams.lane.clients import partition_counts
 from streams.lane.crew import Crew
-from streams.lane.failure import end_process
+from streams.lane.failure import end_process, or_end
 from streams.lane.faust_room import LaneTransport
 from streams.lane.logs import quieten_libraries
 from streams.lane.unit import Surroundings
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 LINGER_S: Final = 0.015  # at low load: measured best at 1,000/s, where the broker is what is short
 SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its partitions
-HEARTBEAT_S: Final = 1.5
+HEARTBEAT_S: Final = 0.3  # also how long a rebalance waits for the last to hear of it
 REBALANCE_S: Final = 10.0
 WATCH_S: Final = 0.5
+HANDOVER_PATIENCE_S: Final = 30.0  # for others to read ahead what this worker has
 CLOSE_PATIENCE_S: Final = 15.0  # an open transaction is aborted by the broker after that
 LEAVE_PATIENCE_S: Final = 3.0
 
@@ -155,12 +156,21 @@ class Lane:
         work = [follower.follow(self._options) for follower in self._extras.followers]
         work += [service() for service in self._extras.services]
         work += [_watch(app), crew.watch()]
-        tasks = [asyncio.create_task(_or_end(coroutine)) for coroutine in work]
-        starting = asyncio.create_task(_or_end(app.start()))
+        work.append(app.start())
+        tasks = [asyncio.create_task(or_end("worker", coroutine)) for coroutine in work]
         await stopping.wait()
+        await self._hand_over(crew)
         async with asyncio.timeout(CLOSE_PATIENCE_S):
             await crew.close()
-        await _leave(app, [*tasks, starting])
+        await _leave(app, crew, tasks)
+
+    async def _hand_over(self, crew: Crew) -> None:
+        """Decide on until others have warmed up what is here; they do in vain if they take long."""
+        try:
+            async with asyncio.timeout(HANDOVER_PATIENCE_S):
+                await crew.hand_over()
+        except TimeoutError:
+            log.warning("others were not ready to take over; they begin when this worker has ended")
 
     async def _check(self) -> None:
         others = self._extras.topics
@@ -227,22 +237,14 @@ async def _watch(app: faust.App) -> None:
     raise app.crash_reason or RuntimeError("Faust crashed without a reason")
 
 
-async def _or_end(coroutine: Coroutine[Any, Any, Any]) -> None:
-    try:
-        await coroutine
-    except asyncio.CancelledError:
-        raise
-    except BaseException as exc:  # noqa: BLE001
-        end_process("worker", exc)
-
-
-async def _leave(app: faust.App, tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _leave(app: faust.App, crew: Crew, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Leave the group, so that others take over at once instead of after the session."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=WATCH_S)
     try:
         async with asyncio.timeout(LEAVE_PATIENCE_S):
+            await crew.resign()
             await app.stop()
     except TimeoutError:
         log.warning("could not leave the group in time; others take over after the session")

@@ -1,19 +1,23 @@
 """What partitions knew when they last committed, read back from their changelogs.
 
-Call only behind the fence (`clients.transactional_producer`): an earlier owner could otherwise
-still commit after the changelog's end was read. Where changelog and sources contradict each other
-the start is refused, because going on would decide twice or lose decisions without a word.
+Reading may begin ahead, but ends behind the fence (`clients.transactional_producer`): an earlier
+owner could otherwise still commit after the changelog's end was read. Where changelog and sources
+contradict each other the start is refused, because going on would decide twice or lose decisions
+without a word.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 
 from streams.lane.clients import read_to_end, reader
-from streams.lane.failure import StartRefusedError
+from streams.lane.failure import StartRefusedError, or_end
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
     from streams.lane.stage import Stage
+
+WARM_S: Final = 0.25  # what is read anew in less will be read so behind the fence
+FOLLOW_S: Final = 0.1
 
 log = logging.getLogger("decorum.lane")
 
@@ -34,20 +41,83 @@ class Memory(NamedTuple):
     watermark: Watermark
 
 
-async def recover(
-    stage: Stage, partitions: Sequence[int], options: Mapping[str, Any], group: str
-) -> dict[int, Memory]:
-    """Read the changelogs to their ends and set the watermark of every source topic.
+class Recovery:
+    """One unit's changelogs, read ahead of the fence if there is time, and to the end behind it.
 
-    Raises StartRefusedError for a lost changelog or a recreated source topic.
+    Read ahead is only what is committed, in the log's order, and going on from there behind the
+    fence applies what an earlier owner has added: the result is the same, and it is there sooner.
     """
-    changelogs = [TopicPartition(stage.changelog, number) for number in partitions]
-    async with reader(options, changelogs, group) as consumer:
-        await _refuse_trimmed(consumer, changelogs)
-        memories = await _read(consumer, changelogs)
-        sources = [TopicPartition(t, number) for number in partitions for t in stage.sources]
-        await _place(consumer, sources, {n: memory.watermark for n, memory in memories.items()})
-    return memories
+
+    def __init__(
+        self, stage: Stage, partitions: Sequence[int], options: Mapping[str, Any], group: str
+    ) -> None:
+        """Nothing is connected yet."""
+        self.warm = False
+        """Whether the rest is short enough to be read while nobody decides."""
+        self.stage, self.partitions = stage, tuple(partitions)
+        self._options, self._group = options, group
+        self._changelogs = [TopicPartition(stage.changelog, number) for number in partitions]
+        self._states = {number: State() for number in partitions}
+        self._watermarks = {number: Watermark() for number in partitions}
+        self._enough = asyncio.Event()
+        self._ahead: asyncio.Task[None] | None = None
+        self._open = AsyncExitStack()
+        self._consumer: AIOKafkaConsumer | None = None
+
+    def start(self) -> None:
+        """Begin to read ahead, and keep up; a failure ends the process."""
+        self._ahead = asyncio.create_task(or_end(f"warm-up of {self.stage.name}", self._follow()))
+
+    async def finish(self) -> dict[int, Memory]:
+        """Read to the end and set the watermark of every source topic. Only behind the fence.
+
+        Raises StartRefusedError for a lost changelog or a recreated source topic.
+        """
+        await self._stop_following()
+        async with self._open:
+            consumer = await self._reader()
+            await read_to_end(consumer, self._changelogs, self._apply)
+            for state in self._states.values():
+                state.loaded()
+            topics = self.stage.sources
+            sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
+            await _place(consumer, sources, self._watermarks)
+        return {n: Memory(state, self._watermarks[n]) for n, state in self._states.items()}
+
+    async def close(self) -> None:
+        """Give up what was read ahead."""
+        await self._stop_following()
+        await self._open.aclose()
+
+    async def _follow(self) -> None:
+        consumer = await self._reader()
+        while not self._enough.is_set():
+            began = time.monotonic()
+            await read_to_end(consumer, self._changelogs, self._apply)
+            self.warm = self.warm or time.monotonic() - began < WARM_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_S):
+                    await self._enough.wait()
+
+    async def _stop_following(self) -> None:
+        """Not by a cancellation, which could lose what was fetched and not yet applied."""
+        self._enough.set()
+        if self._ahead is not None:
+            await asyncio.wait([self._ahead])
+
+    async def _reader(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            self._consumer = await self._open.enter_async_context(
+                reader(self._options, self._changelogs, self._group)
+            )
+            await _refuse_trimmed(self._consumer, self._changelogs)
+        return self._consumer
+
+    def _apply(self, number: int, key: bytes, value: bytes | None) -> None:
+        if key != WATERMARK_KEY:
+            self._states[number].load(key, value)
+        elif value is not None:
+            self._watermarks[number] = Watermark.decode(value)
 
 
 async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]) -> None:
@@ -58,25 +128,6 @@ async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[Topic
                 f"changelog {changelog.topic}-{changelog.partition} begins at {start}: records were"
                 " deleted from it, so state is lost (its cleanup.policy must be compact)"
             )
-
-
-async def _read(
-    consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]
-) -> dict[int, Memory]:
-    states = {tp.partition: State() for tp in changelogs}
-    watermarks = {tp.partition: Watermark() for tp in changelogs}
-
-    def apply(number: int, key: bytes, value: bytes | None) -> None:
-        if key == WATERMARK_KEY:
-            if value is not None:
-                watermarks[number] = Watermark.decode(value)
-        else:
-            states[number].load(key, value)
-
-    await read_to_end(consumer, changelogs, apply)
-    for state in states.values():
-        state.loaded()
-    return {number: Memory(states[number], watermarks[number]) for number in states}
 
 
 async def _place(

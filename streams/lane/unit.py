@@ -2,7 +2,8 @@
 
 1. Fence: the transactional producer's id names stage and unit, so that a new owner locks the old
    one out for good. Group membership is only a hint; safety rests here.
-2. Recover: the partitions' changelogs to their ends give state, timers and watermarks.
+2. Recover: the partitions' changelogs to their ends give state, timers and watermarks. Most of it
+   may have been read ahead, while an earlier owner was still deciding.
 3. Gate: wait until the worker knows what this stage's decisions rest on.
 4. Open: the fetcher is put at the watermarks with no fetch in flight.
 5. Loop: waiting records and due timers of all its partitions, decided in one go at one reading of
@@ -22,9 +23,7 @@ from streams.lane.batch import MAX_RECORDS, MAX_TIMERS, Batch, joined
 from streams.lane.failure import end_process
 from streams.lane.inbox import take_together
 from streams.lane.partition import Partition
-from streams.lane.recovery import recover
 from streams.lane.transaction import Transactions
-from streams.lane.units import members, unit_count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
 
     from streams.lane.partition import Clock, Observer
-    from streams.lane.stage import Stage
+    from streams.lane.recovery import Recovery
 
 IDLE_CHECK_S: Final = 1.0
 CANCEL_AGAIN_S: Final = 0.1
@@ -63,19 +62,19 @@ class Surroundings(NamedTuple):
 class Unit:
     """A unit that this worker has been assigned, from fence to close."""
 
-    def __init__(self, stage: Stage, number: int, partitions: int, around: Surroundings) -> None:
+    def __init__(self, name: str, recovery: Recovery, around: Surroundings) -> None:
         """Begin fencing and recovering at once; records are let in after `grant`.
 
-        `partitions`: how many the stage has in all.
+        `name`: as it stands in logs and in the transactional id.
         """
-        self.stage = stage
-        self.numbers = tuple(members(number, partitions))
+        self.stage, self.numbers = recovery.stage, recovery.partitions
         self.partitions: dict[int, Partition] = {}
         """By number; empty while recovering."""
         self.accepting = False
         self.recovery_seconds: float | None = None
         self.progress_at = time.monotonic()
-        self._name = f"{stage.name}-{number}-of-{unit_count(partitions)}"
+        self._name = name
+        self._recovery = recovery
         self._around = around
         self._granted = asyncio.Event()
         self._wake = asyncio.Event()
@@ -84,7 +83,7 @@ class Unit:
         self._task = asyncio.create_task(self._run(), name=str(self))
 
     def __str__(self) -> str:
-        """As it stands in logs and in the transactional id."""
+        """Stage, number and count of units."""
         return self._name
 
     @property
@@ -138,6 +137,7 @@ class Unit:
         while not self._task.done():  # aiokafka swallows a cancellation now and then
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+        await self._recovery.close()
         if self._transactions:
             await self._transactions.close()
 
@@ -162,7 +162,7 @@ class Unit:
         self._transactions = await Transactions.fence(
             around.options, f"{around.group}-{self}", around.group
         )
-        memories = await recover(self.stage, self.numbers, around.options, around.group)
+        memories = await self._recovery.finish()
         self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
         self.recovery_seconds = time.monotonic() - began
         return self._transactions

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.lane.assignor import StickyUnits
 from streams.lane.units import members, unit_count, unit_of
@@ -49,6 +51,16 @@ class Group:
         for member, assignment in decided.items():
             self.members[member].on_assignment(assignment)
         return {member: numbers(assignment) for member, assignment in decided.items()}
+
+    def settle(self) -> Assigned:
+        """Rebalance until nobody has news, everybody warming up at once what is to move to them."""
+        for _ in range(5):
+            assigned = self.rebalance()
+            for member in self.members.values():
+                member.warm = member.to_warm
+            if not any(member.has_news for member in self.members.values()):
+                return assigned
+        raise AssertionError("the group finds no rest")
 
 
 def numbers(assignment: ConsumerProtocolMemberAssignment) -> dict[str, set[int]]:
@@ -107,13 +119,118 @@ def test_nothing_moves_without_need() -> None:
     assert group.rebalance() == group.rebalance()
 
 
-def test_a_newcomer_takes_only_its_share() -> None:
+def test_a_newcomer_takes_only_its_share_once_it_has_warmed_it_up() -> None:
     group = group_of("a", "b")
-    before = places(group.rebalance())
+    before = places(group.settle())
     group.join("c")
-    assigned = group.rebalance()
+    assert places(group.rebalance()) == before
+    assert not group.members["c"].has_news
+    assigned = group.settle()
     assert all(places(assigned)[place] in (owner, "c") for place, owner in before.items())
     assert len(units_in(assigned["c"].get("intents"))) in {UNIT_COUNT // 3, -(-UNIT_COUNT // 3)}
+
+
+def test_who_leaves_keeps_deciding_until_others_have_warmed_everything_up() -> None:
+    group = group_of("a", "b", "c")
+    before = places(group.settle())
+    leaver = group.members["b"]
+    assert leaver.has_heirs
+    leaver.leaving = True
+    assert leaver.has_news
+    assert places(group.rebalance()) == before
+    assert not leaver.may_go
+    after = places(group.settle())
+    assert leaver.may_go
+    assert "b" not in after.values()
+    assert all(after[place] == owner for place, owner in before.items() if owner != "b")
+
+
+def test_what_is_warmed_up_in_part_waits_for_the_rest() -> None:
+    group = group_of("a")
+    group.settle()
+    group.join("b")
+    group.rebalance()
+    newcomer = group.members["b"]
+    newcomer.warm = frozenset(list(newcomer.to_warm)[1:])
+    assert not newcomer.has_news
+    newcomer.warm = newcomer.to_warm
+    assert newcomer.has_news
+
+
+def test_who_is_alone_has_no_heirs_and_may_go_as_soon_as_it_is_known() -> None:
+    group = group_of("a")
+    group.settle()
+    (alone,) = group.members.values()
+    assert not alone.has_heirs
+    alone.leaving = True
+    before = places(group.settle())
+    assert alone.may_go
+    assert set(before.values()) == {"a"}
+
+
+def test_where_all_leave_nobody_warms_anything_up() -> None:
+    group = group_of("a", "b")
+    before = places(group.settle())
+    group.join("c")
+    group.rebalance()
+    for member in group.members.values():
+        member.leaving = True
+    assert places(group.rebalance()) == before
+    for member in group.members.values():
+        assert member.may_go
+        assert not member.has_heirs
+        assert not member.to_warm
+
+
+def test_the_units_of_one_that_died_are_given_away_at_once() -> None:
+    group = group_of("a", "b", "c")
+    before = places(group.settle())
+    del group.members["b"]
+    after = places(group.rebalance())
+    assert before.keys() == after.keys()
+
+
+def test_one_that_was_frozen_does_not_get_back_what_others_have_now() -> None:
+    group = group_of("a", "b")
+    group.settle()
+    frozen = group.members.pop("b")
+    group.settle()
+    group.members["b"] = frozen
+    assert set(places(group.rebalance()).values()) == {"a"}
+    assert len(set(places(group.settle()).values())) == 2
+
+
+@given(st.data())
+def test_whatever_comes_and_goes_all_is_owned_and_nothing_moves_cold(data: st.DataObject) -> None:
+    """Members join, leave, die and warm up in any order; and in the end the group is even."""
+    group, born = Group(), 0
+    for _ in range(data.draw(st.integers(1, 8))):
+        living = sorted(group.members)
+        match data.draw(st.sampled_from(("join", "leave", "die", "warm") if living else ("join",))):
+            case "join":
+                born += 1
+                group.join(f"w{data.draw(st.integers(0, 9))}-{born}")
+            case "leave":
+                group.members[data.draw(st.sampled_from(living))].leaving = True
+            case "die" if len(living) > 1:
+                del group.members[data.draw(st.sampled_from(living))]
+            case _:
+                member = group.members[data.draw(st.sampled_from(living))]
+                member.warm = member.to_warm
+        before = {place: m for m, a in group.members.items() for place in a._owned}
+        warm = {m: a.warm & a.to_warm for m, a in group.members.items()}
+        after = places(group.rebalance())
+        assert after.keys() == {(t, n) for t, count in PARTITIONS.items() for n in range(count)}
+        for place, owner in before.items():
+            assert after[place] == owner or place in warm[after[place]]
+        for name in [m for m, a in group.members.items() if a.leaving and a.may_go]:
+            del group.members[name]
+    staying = [name for name, member in group.members.items() if not member.leaving]
+    if staying:
+        assigned = group.settle()
+        shares = [len(units_in(assigned[name].get("intents"))) for name in staying]
+        assert sum(shares) == UNIT_COUNT
+        assert max(shares) - min(shares) <= 1
 
 
 def test_a_leavers_share_goes_to_those_who_stay() -> None:
@@ -127,7 +244,7 @@ def test_a_leavers_share_goes_to_those_who_stay() -> None:
 def test_who_had_a_part_of_a_unit_gets_it_whole() -> None:
     """As after a change of the rule, and as a part is all that may be left in an old answer."""
     group = group_of("a", "b")
-    group.members["b"]._told.owned = [("intents", 0)]
+    group.members["b"]._owned = [("intents", 0)]
     assert units_in(group.rebalance()["b"]["intents"]) >= {0}
 
 
@@ -136,7 +253,7 @@ def test_two_that_claim_the_same_unit_do_not_both_get_it() -> None:
     group.rebalance()
     owned = group.members["a"]
     group.join("b")
-    group.members["b"]._told.owned = list(owned._told.owned)
+    group.members["b"]._owned = list(owned._owned)
     places(group.rebalance())
 
 

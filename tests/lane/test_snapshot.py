@@ -9,26 +9,17 @@ from typing import TYPE_CHECKING, Any
 from streams.lane.crew import _snapshot
 from streams.lane.inbox import Inbox
 from streams.lane.state import State
+from tests.lane.toy import arrived
 
 if TYPE_CHECKING:
     import pytest
 
 
-class Record:
-    """As much of a consumer's record as an inbox looks at."""
-
-    serialized_value_size = 1
-
-    def __init__(self, offset: int, timestamp: int) -> None:
-        self.offset, self.timestamp = offset, timestamp
-
-
 def filled(**timestamps: list[int]) -> Inbox:
     inbox = Inbox(timestamps)
     for topic, times in timestamps.items():
-        records: Any = [Record(offset, time) for offset, time in enumerate(times)]
-        if records:
-            inbox.add(topic, records)
+        if times:
+            inbox.add(topic, [arrived(topic, offset, time) for offset, time in enumerate(times)])
     return inbox
 
 
@@ -62,9 +53,10 @@ def test_a_stage_is_as_far_behind_as_its_furthest_partition(
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
     one = unit(filled(intents=[990_000]), filled(intents=[]), progress_at=99.5)
     two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False)
-    stands = _snapshot([one, two], now=101.0)
+    stands = _snapshot([one, two], {5, 4}, now=101.0)
 
     assert (stands.assigned, stands.accepting) == ((0, 1, 2), (0, 1))
+    assert stands.warming == (4, 5)
     assert stands.waiting_records == 3
     assert stands.waiting_age_seconds == 30.0
     assert stands.progress_age_seconds == 1.5
@@ -72,5 +64,5 @@ def test_a_stage_is_as_far_behind_as_its_furthest_partition(
 
 def test_a_record_from_a_clock_ahead_of_ours_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    assert _snapshot([unit(filled(intents=[1_000_500]))], 101.0).waiting_age_seconds == 0
-    assert _snapshot([], 101.0).waiting_age_seconds == 0
+    assert _snapshot([unit(filled(intents=[1_000_500]))], (), 101.0).waiting_age_seconds == 0
+    assert _snapshot([], (), 101.0).waiting_age_seconds == 0

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from streams.lane import unit as units
-from streams.lane.recovery import Memory
+from streams.lane.recovery import Memory, Recovery
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.unit import Surroundings, Unit
 from streams.lane.units import UNIT_SIZE
 from streams.lane.watermark import Watermark
-from tests.lane.toy import Alarm, Count
+from tests.lane.toy import Alarm, Count, arrived
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -92,17 +92,22 @@ class World:
 async def kafka(monkeypatch: pytest.MonkeyPatch) -> Transactions:
     transactions = Transactions()
 
-    async def recover(stage: Stage, numbers: tuple[int, ...], *_: Any) -> dict[int, Memory]:
-        return {n: Memory(State(), Watermark(0, {stage.sources[0]: 0})) for n in numbers}
-
     monkeypatch.setattr(units, "Transactions", transactions)
-    monkeypatch.setattr(units, "recover", recover)
     return transactions
+
+
+class Blank(Recovery):
+    """Of a stage that has never decided anything."""
+
+    async def finish(self) -> dict[int, Memory]:
+        source = self.stage.sources[0]
+        return {n: Memory(State(), Watermark(0, {source: 0})) for n in self.partitions}
 
 
 @asynccontextmanager
 async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
-    unit = Unit(stage, 0, PARTITIONS, Surroundings({}, "p-lane", world, world, {}, world, 0.0))
+    around = Surroundings({}, "p-lane", world, world, {}, world, 0.0)
+    unit = Unit(f"{stage.name}-0-of-2", Blank(stage, NUMBERS, {}, "p-lane"), around)
     unit.grant()
     async with asyncio.timeout(10):
         await until(lambda: unit.accepting)
@@ -119,7 +124,7 @@ def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
     unit.offer(
         TopicPartition(topic, number),
         [
-            ConsumerRecord(topic, number, n, 0, 0, b"k", value, None, 1, len(value), ())
+            arrived(topic, n, partition=number, value=value, size=len(value))
             for n, value in enumerate(values)
         ],
     )

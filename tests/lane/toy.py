@@ -1,9 +1,14 @@
-"""Toy stages whose outputs tell by themselves whether anything was lost, doubled or reordered."""
+"""What the lane is tried with: toy stages, and doubles of everything around them.
+
+A toy's outputs tell by themselves whether anything was lost, doubled or reordered.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import ConsumerRecord
 
 from streams.lane.partitioner import partition_for
 
@@ -12,6 +17,38 @@ if TYPE_CHECKING:
 
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As much of Decorum's settings as the lane reads."""
+
+    bootstrap: str
+    prefix: str
+    instance: str | None = None
+
+    def client_options(self) -> dict[str, Any]:
+        return {"bootstrap_servers": self.bootstrap}
+
+
+class Silent:
+    """An observer that keeps nothing of what it is told."""
+
+    def committed(self, *_: object, **__: object) -> None:
+        """Nobody looks."""
+
+
+def arrived(
+    topic: str,
+    offset: int,
+    timestamp: int = 0,
+    *,
+    partition: int = 0,
+    value: bytes = b"",
+    size: int = 10,
+) -> ConsumerRecord[bytes, bytes]:
+    """A record as a consumer hands it over; `size` is that of the value as it is told."""
+    return ConsumerRecord(topic, partition, offset, timestamp, 0, b"k", value, None, 1, size, ())
 
 
 @dataclass(frozen=True)
