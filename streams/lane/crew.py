@@ -9,6 +9,7 @@ is read ahead, and a rebalance is asked for when it may move.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 
 WATCH_S: Final = 0.1
+
+log = logging.getLogger("decorum.lane")
 
 
 class StageSnapshot(NamedTuple):
@@ -74,6 +77,7 @@ class Crew:
         self._warm_ups = WarmUps(self._recovery)
         self._route: dict[TopicPartition, Unit] = {}
         self._rebalanced = asyncio.Condition()
+        self._revoked_at = time.monotonic()
         self._closing = False
 
     def attach(self, transport: LaneTransport, around: Surroundings) -> None:
@@ -140,6 +144,7 @@ class Crew:
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Before a rebalance: returns when no transaction is open."""
+        self._revoked_at = time.monotonic()
         await asyncio.gather(*[unit.revoke() for unit in self._units.values()])
 
     async def on_assigned(self, *told: Iterable[TopicPartition], **_: Any) -> None:
@@ -154,6 +159,8 @@ class Crew:
             self._units[key].grant()
         await self._drop([key for key in self._units if key not in wanted])
         await self._warm_ups.keep(self._keys(self.assignor.to_warm))
+        stood_s, warm = time.monotonic() - self._revoked_at, len(self._warm_ups.keys)
+        log.info("rebalanced in %.2f s: %d units here, %d to come", stood_s, len(wanted), warm)
         async with self._rebalanced:
             self._rebalanced.notify_all()
 

@@ -54,6 +54,10 @@ class Recovery:
         """Nothing is connected yet."""
         self.warm = False
         """Whether the rest is short enough to be read while nobody decides."""
+        self.ahead = 0
+        """Changelog records read before `finish`."""
+        self.read = 0
+        """Changelog records read in all."""
         self.stage, self.partitions = stage, tuple(partitions)
         self._options, self._group = options, group
         self._changelogs = [TopicPartition(stage.changelog, number) for number in partitions]
@@ -76,7 +80,7 @@ class Recovery:
         await self._stop_following()
         async with self._open:
             consumer = await self._reader()
-            await read_to_end(consumer, self._changelogs, self._apply)
+            self.read += await read_to_end(consumer, self._changelogs, self._apply)
             for state in self._states.values():
                 state.loaded()
             topics = self.stage.sources
@@ -93,7 +97,8 @@ class Recovery:
         consumer = await self._reader()
         while not self._enough.is_set():
             began = time.monotonic()
-            await read_to_end(consumer, self._changelogs, self._apply)
+            self.read += await read_to_end(consumer, self._changelogs, self._apply)
+            self.ahead = self.read
             self.warm = self.warm or time.monotonic() - began < WARM_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_S):

@@ -16,6 +16,7 @@ a unit granted again keeps its state, because only its fenced producer could hav
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 IDLE_CHECK_S: Final = 1.0
 CANCEL_AGAIN_S: Final = 0.1
+
+log = logging.getLogger("decorum.lane")
 
 
 class Source(Protocol):
@@ -158,13 +161,15 @@ class Unit:
             end_process(str(self), exc)
 
     async def _prepare(self) -> Transactions:
-        around, began = self._around, time.monotonic()
+        around, recovery, began = self._around, self._recovery, time.monotonic()
         self._transactions = await Transactions.fence(
             around.options, f"{around.group}-{self}", around.group
         )
-        memories = await self._recovery.finish()
+        memories = await recovery.finish()
         self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
         self.recovery_seconds = time.monotonic() - began
+        told = (self, self.recovery_seconds, recovery.read, recovery.ahead)
+        log.info("%s: restored in %.2f s from %d records, %d of them read ahead", *told)
         return self._transactions
 
     async def _open(self) -> None:

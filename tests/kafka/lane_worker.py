@@ -7,38 +7,13 @@ the partitions that accept records. `count` waits until what stood in `alarms` i
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 from streams.lane.follower import Follower
 from streams.lane.lane import Extras, Lane
-from tests.lane.toy import Alarm, Count, Relay
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-
-@dataclass(frozen=True)
-class Settings:
-    bootstrap: str
-    prefix: str
-    instance: str | None
-
-    def client_options(self) -> dict[str, Any]:
-        return {"bootstrap_servers": self.bootstrap}
-
-
-class Observer:
-    def committed(
-        self,
-        stage: str,
-        partition: int,
-        tally: Counter[tuple[str, ...]],
-        records: int,
-        seconds: float,
-    ) -> None:
-        pass
+from tests.lane.toy import Alarm, Count, Relay, Settings, Silent
 
 
 def stages(prefix: str, partitions: int) -> list[Count | Relay | Alarm]:
@@ -67,6 +42,8 @@ async def tell(lane: Lane) -> None:
 
 
 def main() -> None:
+    logging.basicConfig()
+    logging.getLogger("decorum").setLevel(logging.INFO)
     bootstrap, prefix, instance, partitions = sys.argv[1:]
     settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
     toys = stages(prefix, int(partitions))
@@ -78,7 +55,7 @@ def main() -> None:
         services=[lambda: tell(lane)],
         topics=[toy.output for toy in toys],
     )
-    lane = Lane(settings, toys, Observer(), extras, group="lane")
+    lane = Lane(settings, toys, Silent(), extras, group="lane")
     lane.run()
 
 

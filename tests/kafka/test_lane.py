@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig, expected, text_of, until
+from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig, expected, rig_on, text_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,11 +25,8 @@ EXIT_REFUSED = 2
 
 @pytest.fixture
 async def rig(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
-    rig = Rig(kafka.bootstrap, prefix)
-    try:
+    async with rig_on(kafka, prefix) as rig:
         yield rig
-    finally:
-        await rig.close()
 
 
 class Load:
@@ -94,11 +92,7 @@ async def test_sigterm_hands_over_at_once_and_loses_nothing(rig: Rig) -> None:
     await leaver.accepts(ALL)
     async with load(rig) as told:
         stayer = await rig.worker()
-
-        async def shared() -> bool:
-            return bool(stayer.accepting) and leaver.accepting | stayer.accepting == ALL
-
-        await until(shared)
+        await until(lambda: bool(stayer.accepting) and leaver.accepting | stayer.accepting == ALL)
         asked = time.monotonic()
         leaver.send(signal.SIGTERM)
         assert await leaver.ended() == 0, leaver.errors
@@ -106,6 +100,30 @@ async def test_sigterm_hands_over_at_once_and_loses_nothing(rig: Rig) -> None:
         await stayer.accepts(ALL)
         assert time.monotonic() - asked < 5.0  # less than the session: it has left the group
     assert await rig.read("out", told.sent) == expected(KEYS, told.sent)
+
+
+@pytest.mark.parametrize("instance", ["-", "lasting"])
+async def test_who_leaves_decides_on_until_its_heir_has_read_everything_ahead(
+    rig: Rig, instance: str
+) -> None:
+    """With a lasting name as well, for which nobody would take over before the session ends."""
+    await rig.create()
+    await rig.produce("in", [(b"k%d" % n, b"x") for n in range(20_000)])
+    leaver = await rig.worker(instance)
+    await leaver.accepts(ALL)
+    await rig.read("out", 20_000)
+    stayer = await rig.worker()
+    await until(lambda: bool(stayer.accepting) and leaver.accepting | stayer.accepting == ALL)
+    leaver.send(signal.SIGTERM)
+    assert await leaver.ended() == 0, leaver.errors
+    await stayer.accepts(ALL)
+    for unit in ("count-0-of-2", "count-1-of-2"):
+        told = re.search(rf"{unit}: restored in .* from (\d+) records, (\d+) of", stayer.errors)
+        assert told, stayer.errors
+        read, ahead = map(int, told.groups())
+        assert ahead >= 9_000
+        assert read - ahead < 100
+    assert sum(map(len, (await rig.read("out", 20_000)).values())) == 20_000
 
 
 async def test_a_failing_handler_ends_the_process_and_nothing_of_its_batch_is_seen(
@@ -132,7 +150,7 @@ async def test_a_gated_stage_decides_nothing_before_its_gate_opens(rig: Rig) -> 
 async def test_sigterm_while_no_broker_answers_ends_at_once(prefix: str) -> None:
     nowhere = Rig("127.0.0.1:1", prefix)
     worker = await nowhere.worker()
-    await asyncio.sleep(1.5)
+    await until(lambda: "Unable connect" in worker.errors)
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0, worker.errors
 
