@@ -78,7 +78,8 @@ class Worker:
             Extras(
                 gates={"account": rules_known, "customer": rules_known},
                 followers=[follower],
-                services=[self._serve, self.oldest.watch],
+                # The gates ask the same later; the answer is there sooner for it.
+                services=[self._serve, self.oldest.watch, rules_known],
                 topics=[topics.physical(topic.name) for topic in TOPICS],
                 address=settings.http,
             ),

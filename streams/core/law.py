@@ -15,7 +15,16 @@ from streams.core.kinds import Kind, mask_of
 from streams.core.leave import needs_leave
 from streams.core.ledger import Retention
 from streams.core.localtime import DAY_MS, zone_named
-from streams.core.policy import Calendar, QuietHours, Reply, Silence, Suppression, Window
+from streams.core.policy import (
+    Calendar,
+    Canary,
+    Pacing,
+    QuietHours,
+    Reply,
+    Silence,
+    Suppression,
+    Window,
+)
 from streams.core.refusals import refusals_under
 
 if TYPE_CHECKING:
@@ -60,7 +69,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
     `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
     `defers`: it may wait when it is only too early. `braked`: an account's brake stops it.
-    `leave`: it needs its account's leave.
+    `leave`: it needs its account's leave, for which `pacing` and `canary` are.
     """
 
     kind: Kind
@@ -71,6 +80,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     defers: bool
     braked: bool
     leave: bool
+    pacing: Pacing | None
+    canary: Canary | None
     unknown_zone_denies: bool
     windows: tuple[Window, ...]
     shadows: tuple[Window, ...]
@@ -104,6 +115,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
         raise ValueError(msg)
+    pacing, canary = _listing(policy.pacing, kind), _listing(policy.canary, kind)
     governing = [_without_replies(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
     return Law(
         kind=kind,
@@ -113,7 +125,9 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         disturbs=bool(_DISTURBS >> kind & 1),
         defers=kind is not Kind.TRANSFER,
         braked=policy.brake is not None and _binds("brake", policy.brake.kinds, kind),
-        leave=needs_leave(policy, kind),
+        leave=needs_leave(kind, pacing, canary),
+        pacing=pacing,
+        canary=canary,
         unknown_zone_denies=policy.unknown_zone_denies,
         windows=tuple(w for w in governing if not w.shadow),
         shadows=tuple(w for w in governing if w.shadow),
@@ -156,7 +170,11 @@ def _binds(section: str, kinds: int, kind: Kind) -> bool:
 
 
 def _section(name: str, value: S | None, kind: Kind) -> S | None:
-    return value if value is not None and _binds(name, value.kinds, kind) else None
+    return _listing(value, kind) if _passes(name, kind) else None
+
+
+def _listing(value: S | None, kind: Kind) -> S | None:
+    return value if value is not None and value.kinds >> kind & 1 else None
 
 
 def _retention(policy: Policy) -> Retention:

@@ -15,20 +15,17 @@ from streams.core.policy import Calendar
 
 if TYPE_CHECKING:
     from streams.core.law import Law
-    from streams.core.policy import Policy
+    from streams.core.policy import Canary, Pacing
 
 
-def needs_leave(policy: Policy, kind: Kind) -> bool:
+def needs_leave(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bool:
     """Whether a message of this kind must pass its account's queue or count first.
 
-    What may become a relation is counted even while no ceiling governs it: one that comes later
-    must find the count.
+    `pacing`, `canary`: what of them binds the kind. What may become a relation is counted even
+    while no ceiling governs it: one that comes later must find the count.
     """
-    if kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}:
-        return True
-    paced, staged = policy.pacing, policy.canary
-    bound = (paced.kinds if paced else 0) | (staged.kinds if staged else 0)
-    return bool(bound >> kind & 1)
+    counted = kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}
+    return counted or pacing is not None or canary is not None
 
 
 def is_good(leave_ms: int, law: Law, now_ms: int) -> bool:

@@ -13,6 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from streams.lane.aiokafka_room import persistent
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
@@ -58,33 +60,31 @@ async def transactional_producer(
 ) -> AIOKafkaProducer:
     """A producer that has fenced every earlier one of its id and aborted what it left open."""
     return await connected(
-        lambda: AIOKafkaProducer(
-            **options,
-            acks="all",
-            transactional_id=transactional_id,
-            # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
-            retry_backoff_ms=10,
-            # A dead worker's open transaction holds back every reader of what is committed.
-            transaction_timeout_ms=15_000,
-            # One record above max_batch_size still travels, alone in its batch.
-            max_batch_size=MAX_BATCH_BYTES,
-            max_request_size=MAX_REQUEST_BYTES,
+        lambda: persistent(
+            AIOKafkaProducer(
+                **options,
+                acks="all",
+                transactional_id=transactional_id,
+                # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
+                retry_backoff_ms=10,
+                # A dead worker's open transaction holds back every reader of what is committed.
+                transaction_timeout_ms=15_000,
+                # One record above max_batch_size still travels, alone in its batch.
+                max_batch_size=MAX_BATCH_BYTES,
+                max_request_size=MAX_REQUEST_BYTES,
+            )
         )
     )
 
 
 @asynccontextmanager
 async def reader(
-    options: Mapping[str, Any], partitions: Iterable[TopicPartition], group: str | None = None
+    options: Mapping[str, Any], partitions: Iterable[TopicPartition]
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of just these partitions from their beginning, in no group's assignment.
-
-    `group` only lets it ask what offsets a group has committed.
-    """
+    """A consumer of just these partitions from their beginning, in no group."""
     consumer = await connected(
         lambda: AIOKafkaConsumer(
             **options,
-            group_id=group,
             enable_auto_commit=False,
             isolation_level="read_committed",
             # Not seek_to_beginning(): it races with the reset, whose default is "latest".
@@ -100,16 +100,37 @@ async def reader(
         await consumer.stop()
 
 
+@asynccontextmanager
+async def asker(
+    options: Mapping[str, Any], group: str | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer to ask for offsets, of a group as well; it never fetches, so that no answer waits
+    behind a long poll on the same connection.
+    """
+    consumer = await connected(
+        lambda: AIOKafkaConsumer(
+            **options,
+            group_id=group,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            retry_backoff_ms=10,  # paid for each topic that it has to ask about first
+        )
+    )
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
 async def read_to_end(
     consumer: AIOKafkaConsumer,
-    partitions: Iterable[TopicPartition],
+    ends: Mapping[TopicPartition, int],
     apply: Callable[[int, bytes, bytes | None], None],
 ) -> int:
-    """Apply (partition, key, value) of every record up to the present ends; how many there were.
+    """Apply (partition, key, value) of every record up to these ends; how many there were.
 
     Positions decide, not records: the end of a log may be a transaction's marker.
     """
-    ends = await consumer.end_offsets(list(partitions))
     left = [tp for tp, end in ends.items() if await consumer.position(tp) < end]
     count = 0
     while left:

@@ -1,9 +1,10 @@
-"""The one room for what is private in Faust and aiokafka.
+"""The room for what is private in Faust, and in aiokafka as Faust drives it.
 
 Faust keeps membership, assignment and its thread for heartbeats; the lane takes whole fetches of
 its topics before Faust's streams, acks and commits see them. For that this file overrides names
 that are not public. Each is listed in PRIVATE_NAMES and held by a contract test, so that an upgrade
-fails there, loudly, and not in a running worker. No other file may touch a private name.
+fails there, loudly, and not in a running worker. `aiokafka_room` mends the clients themselves; no
+third file may touch a private name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import group_coordinator
 from aiokafka.errors import IllegalStateError, InconsistentGroupProtocolError, KafkaError
-from aiokafka.producer import sender
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -34,7 +35,7 @@ PRIVATE_NAMES: Final = (
     (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "_maybe_leave_group")),
     (driver.Producer, ("_new_producer",)),
     (driver.Transport, ("Consumer", "Producer")),
-    (sender, ("BACKOFF_OVERRIDE",)),
+    (TableManager, ("_update_channels",)),
 )
 
 POLL_S: Final = 0.2  # how long one look at the fetcher may keep a partition from being opened
@@ -45,10 +46,6 @@ POSITION_PATIENCE_S: Final = 1.0  # the caller holds locks that a rebalance wait
 # sessions each costs by the partition, and yet what arrives is fresh.
 FETCH_WAIT_MS: Final = 10
 FETCH_MIN_BYTES: Final = 64 << 10
-# A transaction begun before the last one's markers are written is told to try again; aiokafka then
-# waits 20 ms, which is more than the markers take.
-TRANSACTION_RETRY_S: Final = 0.003
-sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S
 OTHER_RULE: Final = (
     "the group has workers that divide partitions by another rule, of another version of Decorum:"
     " stop all of them, then start this one"
@@ -237,6 +234,15 @@ class LaneConsumer(driver.Consumer):
     async def positions(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The fetcher's positions; empty if unassigned. Call with `quiet` held."""
         return await self._thread.current_positions(tps)
+
+
+class NoTables(TableManager):
+    """Faust's own, which waits a second for tables that the lane does not have."""
+
+    async def on_start(self) -> None:
+        """At once what is done else after that second."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class LaneProducer(driver.Producer):

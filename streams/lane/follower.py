@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import TopicPartition
 
-from streams.lane.clients import partition_counts, read_to_end, reader
+from streams.lane.clients import asker, partition_counts, read_to_end, reader
 from streams.lane.failure import StartRefusedError
 from streams.lane.state import WATERMARK_KEY, is_reserved
 from streams.lane.watermark import Watermark
@@ -73,7 +73,7 @@ class Follower:
         self._options = options
         partitions = await self._partitions(self.topic)
         async with reader(options, partitions) as consumer:
-            await read_to_end(consumer, partitions, self._see)
+            await read_to_end(consumer, await consumer.end_offsets(partitions), self._see)
             self._ready.set()
             await self._tell()
             while True:
@@ -101,7 +101,7 @@ class Follower:
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
         partitions = await self._partitions(topic)
-        async with reader(self._options, partitions) as consumer:
+        async with asker(self._options) as consumer:
             return dict(await consumer.end_offsets(partitions))
 
     async def _partitions(self, topic: str) -> list[TopicPartition]:

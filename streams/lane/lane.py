@@ -25,7 +25,7 @@ from streams.lane.checks import check_topics, topics_needed
 from streams.lane.clients import partition_counts
 from streams.lane.crew import Crew
 from streams.lane.failure import end_process, or_end
-from streams.lane.faust_room import LaneTransport
+from streams.lane.faust_room import LaneTransport, NoTables
 from streams.lane.logs import quieten_libraries
 from streams.lane.unit import Surroundings
 
@@ -201,6 +201,7 @@ def _faust_app(group: str, instance: str | None) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,
+        TableManager=NoTables,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=1 << 20,
         consumer_group_instance_id=instance,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams.lane.clients import read_to_end, reader
+from streams.lane.clients import asker, read_to_end, reader
 from streams.lane.failure import StartRefusedError, or_end
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
@@ -39,6 +39,11 @@ class Memory(NamedTuple):
 
     state: State
     watermark: Watermark
+
+
+class _Clients(NamedTuple):
+    asker: AIOKafkaConsumer
+    reader: AIOKafkaConsumer
 
 
 class Recovery:
@@ -66,7 +71,7 @@ class Recovery:
         self._enough = asyncio.Event()
         self._ahead: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._clients: _Clients | None = None
 
     def start(self) -> None:
         """Begin to read ahead, and keep up; a failure ends the process."""
@@ -79,13 +84,12 @@ class Recovery:
         """
         await self._stop_following()
         async with self._open:
-            consumer = await self._reader()
-            self.read += await read_to_end(consumer, self._changelogs, self._apply)
+            asks = await self._read_on()
             for state in self._states.values():
                 state.loaded()
             topics = self.stage.sources
             sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
-            await _place(consumer, sources, self._watermarks)
+            await _place(asks, sources, self._watermarks)
         return {n: Memory(state, self._watermarks[n]) for n, state in self._states.items()}
 
     async def close(self) -> None:
@@ -94,10 +98,9 @@ class Recovery:
         await self._open.aclose()
 
     async def _follow(self) -> None:
-        consumer = await self._reader()
         while not self._enough.is_set():
             began = time.monotonic()
-            self.read += await read_to_end(consumer, self._changelogs, self._apply)
+            await self._read_on()
             self.ahead = self.read
             self.warm = self.warm or time.monotonic() - began < WARM_S
             with suppress(TimeoutError):
@@ -110,13 +113,18 @@ class Recovery:
         if self._ahead is not None:
             await asyncio.wait([self._ahead])
 
-    async def _reader(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            self._consumer = await self._open.enter_async_context(
-                reader(self._options, self._changelogs, self._group)
-            )
-            await _refuse_trimmed(self._consumer, self._changelogs)
-        return self._consumer
+    async def _read_on(self) -> AIOKafkaConsumer:
+        """Go on to the present end; what was asked where that is, for more such questions."""
+        clients = self._clients = self._clients or await self._connect()
+        ends = await clients.asker.end_offsets(self._changelogs)
+        self.read += await read_to_end(clients.reader, ends, self._apply)
+        return clients.asker
+
+    async def _connect(self) -> _Clients:
+        asks = await self._open.enter_async_context(asker(self._options, self._group))
+        reads = await self._open.enter_async_context(reader(self._options, self._changelogs))
+        await _refuse_trimmed(asks, self._changelogs)
+        return _Clients(asks, reads)
 
     def _apply(self, number: int, key: bytes, value: bytes | None) -> None:
         if key != WATERMARK_KEY:

@@ -55,6 +55,8 @@ class LocalKafka:
     The data survive `stop` and `kill`, and the port stays the same: `start` goes on where it ended.
     """
 
+    jvm: tuple[str, ...] = JVM
+
     def __init__(
         self,
         directory: Path,
@@ -62,14 +64,17 @@ class LocalKafka:
         *,
         properties: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
+        cluster: str | None = None,
     ) -> None:
         """`properties` stand over the template's, with its `$port` and `$controller_port`; `users`
-        (name → password) can log in with SCRAM-SHA-512 once the directory is formatted.
+        (name → password) can log in with SCRAM-SHA-512 once the directory is formatted; `cluster`:
+        the id that the nodes of one cluster share (`cluster_id`), else one of its own.
         """
         self.directory = directory
         self.port = port or free_port()
         self._properties = dict(properties or {})
         self._users = dict(users or {})
+        self._cluster = cluster or cluster_id()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +102,9 @@ class LocalKafka:
         self._write_configuration()
         if not self._data.joinpath("meta.properties").exists():
             self._format(java, jars)
-        self._process = self._launch([*self._java(java, jars, *JVM), "kafka.Kafka", self._server])
+        self._process = self._launch(
+            [*self._java(java, jars, *self.jvm), "kafka.Kafka", self._server]
+        )
         self._wait_until_ready()
 
     def stop(self) -> None:
@@ -120,6 +127,11 @@ class LocalKafka:
         process.wait()
         if process.stdin:
             process.stdin.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the broker alone, not to the one that waits for our end."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """Wait until the broker ends by itself; its exit status, or None when it still runs."""
@@ -163,10 +175,9 @@ class LocalKafka:
         return [java, *options, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{jars}/*"]
 
     def _format(self, java: str, jars: Path) -> None:
-        """Make the data directory a cluster of its own, with a name nobody else has."""
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # As one word: an id that begins with a dash would be taken for an option.
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", self._server]
+        identity = f"--cluster-id={self._cluster}"
+        tool = ["kafka.tools.StorageTool", "format", identity, "-c", self._server]
         for name, password in self._users.items():
             tool.append(f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]")
         command = [*self._java(java, jars), *tool]
@@ -201,6 +212,11 @@ class LocalKafka:
     def _log_end(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES_SHOWN:])
+
+
+def cluster_id() -> str:
+    """An id for a cluster that nobody else has."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def free_port() -> int:

@@ -34,7 +34,7 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "grade": ("new", "green", "amber", "red", "paused", "off"),
     "direction": ("up", "down"),
-    "status": ("deciding", "recovering"),
+    "status": ("deciding", "recovering", "warming"),
 }
 """The closed sets of labels' values, by name."""
 
@@ -110,8 +110,14 @@ METRICS: Final[Mapping[str, Metric]] = {
     "chunk_records": Metric("histogram", "Input records in a batch.", _BY_STAGE),
     "partitions": Metric(
         "gauge",
-        "Partitions assigned to this worker: those that take records, and those that do not yet.",
+        "Partitions assigned to this worker: those that take records, and those that do not yet; "
+        "warming: read ahead here, because they are to move here, and another's until then.",
         {"stage": "stage", "status": "status"},
+    ),
+    "partitions_expected": Metric(
+        "gauge",
+        "Partitions of a stage's topics: so many are deciding or recovering, over all workers.",
+        _BY_STAGE,
     ),
     "waiting_age_seconds": Metric(
         "gauge",

@@ -2,8 +2,9 @@
 
 `live` asks for a restart, so it is false only where a restart can help: never while a state is
 being recovered, which a restart would begin anew. `ready` is false until every partition given to
-this worker takes records; a worker that was given none, because there are more workers than
-partitions, is ready to take over and says so.
+this worker takes records, and while it reads others ahead that are to move here: whoever replaces
+workers one by one has to wait until they have moved. A worker that was given none, because there
+are more workers than partitions, is ready to take over and says so.
 """
 
 from __future__ import annotations
@@ -36,14 +37,21 @@ def live(stages: Mapping[str, StageSnapshot]) -> Health:
 
 
 def ready(stages: Mapping[str, StageSnapshot], *, joined: bool) -> Health:
-    """Whether all that was assigned is recovered; `joined`: the group has told who owns what."""
+    """Whether all that was assigned is recovered and nothing more is to come; `joined`: the group
+    has told who owns what.
+    """
     behind = [name for name, stage in stages.items() if _recovering(stage)]
+    coming = [name for name, stage in stages.items() if stage.warming]
     detail: dict[str, Any] = {
-        name: {"assigned": stage.assigned, "accepting": stage.accepting}
+        name: {
+            "assigned": stage.assigned,
+            "accepting": stage.accepting,
+            "warming": stage.warming,
+        }
         for name, stage in stages.items()
     }
-    body = {"joined": joined, "recovering": behind, "stages": detail}
-    return Health(joined and not behind, body)
+    body = {"joined": joined, "recovering": behind, "warming": coming, "stages": detail}
+    return Health(joined and not behind and not coming, body)
 
 
 def _recovering(stage: StageSnapshot) -> bool:

@@ -124,6 +124,13 @@ class Observer:
             value = self._names.logical(value)
         return value if value in SETS[kind] else OTHER
 
+    def expects(self, partitions: Mapping[str, int]) -> None:
+        """How many partitions each stage has, over all workers: only beside it does a sum of what
+        the workers have show that nobody has one.
+        """
+        for stage, count in partitions.items():
+            self._gauges["partitions_expected"].labels(stage).set(count)
+
     def stands(self, stage: str, snapshot: StageSnapshot, balance: Balance) -> None:
         """How a stage stands on this worker now, and its partitions' durable counts, summed."""
         self._balances[stage] = balance.accepted - balance.settled - balance.held
@@ -132,6 +139,7 @@ class Observer:
         deciding = len(snapshot.accepting)
         partitions.labels(stage, "deciding").set(deciding)
         partitions.labels(stage, "recovering").set(len(snapshot.assigned) - deciding)
+        partitions.labels(stage, "warming").set(len(snapshot.warming))
         for name, value in (
             ("deferred", balance.held),
             ("state_keys", snapshot.state_keys),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from streams.lane.partitioner import partition_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streams.lane.stage import Output, Record
     from streams.lane.state import State
@@ -37,6 +37,12 @@ class Router:
         if record.key != key:
             return True
         return key not in state and self.partition(key) != record.partition
+
+
+def everywhere(topic: str, partitions: int, value: bytes) -> Iterator[Output]:
+    """One value to every partition of a topic: each may hold somebody whom it concerns."""
+    for partition in range(partitions):
+        yield topic, partition, None, value
 
 
 def forwarded(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:

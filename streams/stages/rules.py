@@ -21,9 +21,9 @@ from streams.events.decode import decode_control
 from streams.events.envelope import Envelope, Refused
 from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.news import RulesTold, encode_news
-from streams.events.sweeps import Sweep
+from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.letters import dead_letter
-from streams.stages.sweeping import tell_everybody
+from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,10 +94,9 @@ class RulesStage:
         generation = int(state.get(_GENERATION) or b"0") + 1
         state.put(_GENERATION, b"%d" % generation)
         sweep = msgspec.structs.replace(change, generation=generation)
-        yield from tell_everybody(self.topics, self.partitions, sweep)
+        yield from everywhere(self.topics.sweeps, self.partitions, encode_sweep(sweep))
         news = encode_news(RulesTold(sweep))
-        for number in range(self.partitions):
-            yield self.topics.account_news, number, None, news
+        yield from everywhere(self.topics.account_news, self.partitions, news)
 
 
 def _accept_policy(record: Record, state: State) -> Sweep | None:

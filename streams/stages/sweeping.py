@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.events.sweeps import decode_sweep, encode_sweep
+from streams.events.sweeps import decode_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from streams.events.sweeps import Sweep
-    from streams.lane.stage import Due, Output
+    from streams.lane.stage import Due
     from streams.lane.state import State
-    from streams.topics import Topics
 
 SLICE: Final = 500
 """Visits a batch: held intents of so many are decided in some tens of milliseconds."""
@@ -34,13 +33,6 @@ def begin(value: bytes, offset: int, state: State, now_ms: int) -> None:
     """Take a sweep in and set its timer."""
     sweep = decode_sweep(value)
     state.set_timer(max(now_ms, sweep.from_ms), SWEEP_HEAD + offset.to_bytes(8, "big"), value)
-
-
-def tell_everybody(topics: Topics, partitions: int, sweep: Sweep) -> Iterator[Output]:
-    """A sweep for every partition of the customer stage: each may hold anybody's intents."""
-    value = encode_sweep(sweep)
-    for partition in range(partitions):
-        yield topics.sweeps, partition, None, value
 
 
 def is_sweep(timer: Due) -> bool:

@@ -1,7 +1,7 @@
 """The contract with Faust's and aiokafka's private parts.
 
 If one of these fails after an upgrade, read `streams/lane/faust_room.py` against the new version
-before anything else, and run the tests in tests/kafka/test_lane.py.
+before anything else, and run tests/kafka/test_lane*.py.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import inspect
 import re
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiokafka
 import pytest
-from aiokafka.consumer import group_coordinator
+from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.producer import sender
+from faust.tables import TableManager
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.lane import faust_room
+from streams.lane import aiokafka_room, faust_room
 from streams.lane.assignor import StickyUnits
 from streams.lane.faust_room import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
 
@@ -36,7 +39,8 @@ def test_the_versions_this_was_read_against() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(owner, name) for owner, names in PRIVATE_NAMES for name in names]
+    ("owner", "name"),
+    [(o, n) for o, names in PRIVATE_NAMES + aiokafka_room.PRIVATE_NAMES for n in names],
 )
 def test_each_private_name_exists(owner: type, name: str) -> None:
     assert hasattr(owner, name) or name in inspect.get_annotations(owner)
@@ -110,9 +114,44 @@ def test_an_assignor_may_be_an_object() -> None:
 
 
 def test_the_pause_between_transactions_is_the_constant_we_set() -> None:
-    assert sender.BACKOFF_OVERRIDE == faust_room.TRANSACTION_RETRY_S
+    assert sender.BACKOFF_OVERRIDE == aiokafka_room.TRANSACTION_RETRY_S
     handler = inspect.getsource(sender.AddPartitionsToTxnHandler.handle_response)
     assert "return BACKOFF_OVERRIDE" in handler
+
+
+def test_a_marker_without_its_record_marks_nothing() -> None:
+    """Compaction leaves such batches; aiokafka would refuse the log that holds one, for good."""
+    records = fetcher.PartitionRecords
+    assert records._contains_abort_marker is aiokafka_room._contains_abort_marker
+    assert "self._contains_abort_marker(next_batch)" in inspect.getsource(records)
+    assert not records._contains_abort_marker(None, iter(()))
+    for marker, aborts in ((b"\0\0\0\0", True), (b"\0\0\0\1", False)):
+        batch = iter([SimpleNamespace(key=marker)])
+        assert records._contains_abort_marker(None, batch) is aborts
+
+
+async def test_a_node_that_dies_while_asked_for_a_coordinator_is_not_the_end() -> None:
+    """aiokafka tries again for these errors only, and the producer ends for all others."""
+    source = inspect.getsource(sender.Sender._find_coordinator)
+    assert "await self.client.coordinator_lookup(" in source
+    again = source[source.index("except (") : source.index("force_metadata_update")]
+    assert "Errors.NodeNotReadyError" in again
+    assert "KafkaConnectionError" not in again
+
+    async def dying(_kind: int, _key: str) -> int:
+        raise KafkaConnectionError("closed")
+
+    producer = SimpleNamespace(client=SimpleNamespace(coordinator_lookup=dying))
+    with pytest.raises(NodeNotReadyError):
+        await aiokafka_room.persistent(producer).client.coordinator_lookup(0, "id")
+
+
+def test_faust_waits_a_second_for_tables_and_does_then_what_we_do_at_once() -> None:
+    theirs = inspect.getsource(TableManager.on_start)
+    assert "await self.sleep(1.0)" in theirs
+    for call in ("await self._update_channels()", "await self.recovery.start()"):
+        assert call in theirs
+        assert call in inspect.getsource(faust_room.NoTables.on_start)
 
 
 def test_sending_a_batch_is_public_and_takes_a_partition() -> None:
@@ -127,7 +166,7 @@ def test_sending_a_batch_is_public_and_takes_a_partition() -> None:
 
 def test_no_other_file_of_the_lane_touches_a_private_name_of_theirs() -> None:
     for file in LANE.glob("*.py"):
-        if file.name == "faust_room.py":
+        if file.name in {"faust_room.py", "aiokafka_room.py"}:
             continue
         code = re.sub(r'"""[\s\S]*?"""', "", file.read_text(encoding="utf-8"))
         touched = re.findall(r"\b(?:consumer|producer|app|admin|batch|transport)\._\w+", code)

@@ -30,7 +30,6 @@ from streams.core.localtime import DAY_MS
 
 if TYPE_CHECKING:
     from streams.core.account.facts import Facts
-    from streams.core.policy import Pacing
 
 __all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
 
@@ -116,15 +115,14 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     relations, adds = watched(book, law.ceilings) if law.ceilings else (None, None)
     rates = pages.rates(book, law, now_ms)
     paused_ms = paused_until_ms(book, now_ms)
-    grade = Grade(book.standing.grade)
     stopped = OFF if paused_ms is None else PAUSED if paused_ms else None
     return Limits(
-        grade=stopped or grade.label,
+        grade=stopped or Grade(book.standing.grade).label,
         relations=book.relations,
         relations_ceiling=relations.held.in_force(relations.limits) if relations else None,
         adds_today=pages.adds_today(book, law, now_ms),
         daily_add_ceiling=adds.held.in_force(adds.limits) if adds else None,
-        broadcast_rate_per_s=_rate_per_s(law.pacing, None if stopped else grade),
+        broadcast_rate_per_s=broadcast_rate_per_s(book, law, now_ms),
         delivered=rates.delivered if rates else None,
         complaints=rates.complaints if rates else None,
         complaint_rate=rates.rate if rates else None,
@@ -135,13 +133,15 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     )
 
 
-def _rate_per_s(pacing: Pacing | None, grade: Grade | None) -> float | None:
+def broadcast_rate_per_s(book: Book, law: AccountLaw, now_ms: int) -> float | None:
+    """Messages a second by the account's grade; 0 while it is stopped, None without `pacing`."""
+    pacing = law.pacing
     if pacing is None:
         return None
-    if grade is None:
+    if paused_until_ms(book, now_ms) != 0:
         return 0.0
     by_grade = (pacing.red_per_s, pacing.amber_per_s, pacing.new_per_s, pacing.green_per_s)
-    return by_grade[grade]
+    return by_grade[book.standing.grade]
 
 
 def paused_until_ms(book: Book, now_ms: int) -> int | None:

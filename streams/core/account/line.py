@@ -104,6 +104,16 @@ class _Level:
         self.groups: OrderedDict[str, _Group] = OrderedDict()
         self.customers = 0
 
+    def lane(self, place: Place) -> _Lane:
+        group = self.groups.get(place.group)
+        if group is None:
+            group = self.groups[place.group] = _Group()
+        key = _lane_key(place)
+        lane = group.lanes.get(key)
+        if lane is None:
+            lane = group.lanes[key] = _Lane()
+        return lane
+
 
 class Line:
     """What waits for one account."""
@@ -140,8 +150,7 @@ class Line:
         self._places[place.seq] = place
         level = self._level(place.priority)
         level.customers += place.left
-        lanes = level.groups.setdefault(place.group, _Group()).lanes
-        lanes.setdefault(_lane_key(place), _Lane()).add(place)
+        level.lane(place).add(place)
 
     def remove(self, seq: int) -> None:
         """Let a place wait no longer: passed, expired or cancelled. Unknown ones change nothing."""

@@ -141,8 +141,8 @@ class Accounts:
 
     def _meet(self, enterprise: str, ask: Ask) -> None:
         """Tell a campaign's owner of it, and of a larger audience than was known."""
-        canary, campaign = self.ruled(enterprise).policy.canary, ask.campaign_id or ""
-        if canary is None or not canary.kinds >> ask.kind & 1:
+        canary, campaign = self.ruled(enterprise).laws[ask.kind].canary, ask.campaign_id or ""
+        if canary is None:
             return
         word, size = self.words.campaign(enterprise, campaign), ask.campaign_size
         if word is not None and (size is None or size <= (word.size or 0)):

@@ -47,15 +47,15 @@ class Admission:
         self.account, self.ruled, self.words = account, ruled, words
         self.state, self.now_ms = state, now_ms
         self.wake_ms: int | None = None
-        limits = books.limits_of(account.book, ruled.account, now_ms)
-        self._rate_per_s = limits.broadcast_rate_per_s or 0.0
+        rate_per_s = books.broadcast_rate_per_s(account.book, ruled.account, now_ms)
+        self._interval_us = pacing.interval_us(rate_per_s or 0.0)
 
     # --- in ---
 
     def steps(self, ask: Ask, customers: list[str]) -> dict[int, list[str]]:
         """The customers by the step of their campaign that they wait for, 0 for what is open."""
-        canary, campaign = self.ruled.policy.canary, ask.campaign_id
-        if canary is None or campaign is None or not canary.kinds >> ask.kind & 1:
+        canary, campaign = self.ruled.laws[ask.kind].canary, ask.campaign_id
+        if canary is None or campaign is None:
             return {0: customers}
         word = self._word(campaign)
         if word.phase is Phase.FULL:
@@ -106,7 +106,7 @@ class Admission:
 
         None where nobody can tell.
         """
-        canary = self.ruled.policy.canary
+        canary = self.ruled.laws[place.kind].canary
         if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
             steps = place.step - self._word(place.campaign).step
             return self.now_ms + steps * canary.hold_ms
@@ -137,8 +137,7 @@ class Admission:
         return Wait(Reason.ACCOUNT_PAUSED, until_ms)
 
     def _staged(self, place: Place) -> Wait | None:
-        canary = self.ruled.policy.canary
-        if canary is None or place.campaign is None or not canary.kinds >> place.kind & 1:
+        if place.campaign is None or self.ruled.laws[place.kind].canary is None:
             return None
         word = self._word(place.campaign)
         if word.phase in {Phase.PAUSED, Phase.KILLED}:
@@ -154,21 +153,24 @@ class Admission:
         return Wait(Reason.DAILY_ADD_QUOTA, books.next_day_ms(law, self.now_ms))
 
     def _paced(self, place: Place) -> Wait | None:
-        if not self._is_paced(place.kind):
+        paced = self.ruled.laws[place.kind].pacing
+        if paced is None:
             return None
         meters = self._meters(place)
         if meters is None:
             return Wait(Reason.ACCOUNT_PACING, None)
-        opens_ms = max(pacing.opens_ms(*meter, self._burst_ms(), self.now_ms) for meter in meters)
+        opens_ms = max([pacing.opens_ms(*meter, paced.burst_ms, self.now_ms) for meter in meters])
         return Wait(Reason.ACCOUNT_PACING, opens_ms) if opens_ms > self.now_ms else None
 
     def _quota(self, place: Place) -> int:
         """How many customers of an open place may go on at once."""
         if place.kind == Kind.FRIEND_REQUEST:
             return 1  # each asks anew: adds, room and the enterprise's room
-        meters = self._meters(place) if self._is_paced(place.kind) else None
-        fits = [pacing.fits(*meter, self._burst_ms(), self.now_ms) for meter in meters or ()]
-        return min(fits, default=EVERYBODY)
+        paced = self.ruled.laws[place.kind].pacing
+        if paced is None:
+            return EVERYBODY
+        meters = self._meters(place) or ()
+        return min([pacing.fits(*meter, paced.burst_ms, self.now_ms) for meter in meters])
 
     def _pass(self, place: Place, count: int) -> Passed:
         refusal = self._no_room() if place.kind == Kind.FRIEND_REQUEST else None
@@ -181,7 +183,7 @@ class Admission:
         pace = self.account.pace
         if place.kind == Kind.FRIEND_REQUEST:
             books.take_add(self.account.book, self.ruled.account, self.now_ms)
-        elif self._is_paced(place.kind):
+        elif self.ruled.laws[place.kind].pacing is not None:
             meters = self._meters(place) or ()
             tats_us = [pacing.take(*meter, count, self.now_ms) for meter in meters]
             pace.tat_us = tats_us[0]
@@ -199,9 +201,8 @@ class Admission:
         elif kind == Kind.TRANSFER:
             for _ in range(count):
                 books.answered(book, law, leave_ms, self.now_ms)
-        elif self._is_paced(kind):
-            interval_us = pacing.interval_us(self._rate_per_s)
-            pace.tat_us = pacing.give_back(pace.tat_us, interval_us or 0, count)
+        elif self.ruled.laws[kind].pacing is not None:
+            pace.tat_us = pacing.give_back(pace.tat_us, self._interval_us or 0, count)
 
     # --- the limits ---
 
@@ -211,25 +212,16 @@ class Admission:
     def _word(self, campaign: str) -> CampaignWord:
         return self.words.campaign(self.account.enterprise, campaign) or FIRST_WORD
 
-    def _is_paced(self, kind: int) -> bool:
-        paced = self.ruled.policy.pacing
-        return paced is not None and bool(paced.kinds >> kind & 1)
-
-    def _burst_ms(self) -> int:
-        paced = self.ruled.policy.pacing
-        return 0 if paced is None else paced.burst_ms
-
     def _meters(self, place: Place) -> list[tuple[int, int]] | None:
-        """What a message has to conform to, as (TAT, interval): its account's pace, and where an
-        operator's `brake` is on it the amber rate as well, which slows its scope and nothing else.
+        """What a paced message has to conform to, as (TAT, interval): its account's pace, and where
+        an operator's `brake` is on it the amber rate too, which slows its scope and nothing else.
 
         None where nothing goes.
         """
         pace, paced = self.account.pace, self.ruled.policy.pacing
-        rates = [(pace.tat_us, self._rate_per_s)]
+        meters = [(pace.tat_us, self._interval_us)]
         if paced is not None and self._is_slowed(place):
-            rates.append((pace.braked_tat_us, paced.amber_per_s))
-        meters = [(tat_us, pacing.interval_us(rate)) for tat_us, rate in rates]
+            meters.append((pace.braked_tat_us, pacing.interval_us(paced.amber_per_s)))
         found = [(tat_us, interval) for tat_us, interval in meters if interval is not None]
         return found if len(found) == len(meters) else None
 

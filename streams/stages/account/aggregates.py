@@ -24,6 +24,7 @@ from streams.events.news import (
     EnterpriseTold,
     encode_news,
 )
+from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,9 +192,8 @@ class Aggregates:
         yield from self._tell(EnterpriseTold(enterprise, word))
 
     def _tell(self, news: News) -> Iterable[Output]:
-        value = encode_news(news)
-        for partition in range(self._router.partitions):
-            yield self._topics.account_news, partition, None, value
+        topic, partitions = self._topics.account_news, self._router.partitions
+        return everywhere(topic, partitions, encode_news(news))
 
 
 def is_campaign(key: bytes) -> bool:

@@ -219,8 +219,7 @@ class Batch:
 
     def _expire(self, name: bytes) -> None:
         key, seq = expiring(name)
-        admission = self.accounts.touch(key)
-        account = admission.account
+        account = self.accounts.touch(key).account
         place = account.line.get(seq)
         if place is None:
             return

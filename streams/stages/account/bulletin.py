@@ -20,11 +20,11 @@ from streams.core.reasons import Outcome
 from streams.events.identity import decision_id
 from streams.events.keys import customer_key
 from streams.events.limits import encode_account_limits, encode_limit_change
-from streams.events.sweeps import Sweep
+from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.account.aggregates import enterprise_output
 from streams.stages.account.terms import refuse
+from streams.stages.routing import everywhere
 from streams.stages.sayings import Saying
-from streams.stages.sweeping import tell_everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,11 +107,9 @@ class Bulletin:
         self._room(account, ruled)
 
     def _limits(self, account: Account, ruled: Ruled) -> Iterator[Output]:
-        limits, version = (
-            books.limits_of(account.book, ruled.account, self._now_ms),
-            ruled.policy.version,
-        )
-        pace, told = account.pace, crc32(msgspec.msgpack.encode((version, limits)))
+        limits = books.limits_of(account.book, ruled.account, self._now_ms)
+        pace, version = account.pace, ruled.policy.version
+        told = crc32(msgspec.msgpack.encode((version, limits)))
         if told == pace.told:
             return
         self._index.grades[pace.grade] -= 1
@@ -135,7 +133,7 @@ class Bulletin:
             braked_until_ms=braked_ms,
             braked_ms=self._now_ms,
         )
-        return tell_everybody(self._topics, self._router.partitions, sweep)
+        return everywhere(self._topics.sweeps, self._router.partitions, encode_sweep(sweep))
 
     def _room(self, account: Account, ruled: Ruled) -> None:
         room = books.room(account.book, ruled.account) or 0

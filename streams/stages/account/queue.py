@@ -19,8 +19,6 @@ from streams.core.kinds import Kind
 from streams.events.keys import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from streams.lane.state import State
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
@@ -215,10 +213,6 @@ class Index:
         if account is None:
             account = self._accounts[key] = Account(key, self._state)
         return account
-
-    def keys(self) -> Iterable[bytes]:
-        """The accounts with a book."""
-        return [key for key in self._state if is_account(key)]
 
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""

@@ -18,16 +18,16 @@ from streams.events.identity import mark_of
 from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews, encode_news
-from streams.events.sweeps import Sweep, decode_sweep
+from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
 from streams.stages.customer.noting import BINDING, QUIET, note
 from streams.stages.customer.orders import note_standing
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
-from streams.stages.routing import forwarded
+from streams.stages.routing import everywhere, forwarded
 from streams.stages.sayings import id_of_ask, saying
-from streams.stages.sweeping import begin, tell_everybody
+from streams.stages.sweeping import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -158,11 +158,11 @@ class Batch:
             status=data.status,
             status_ms=min(data.occurred_at_ms, self.now_ms),
         )
-        stage = self.stage
-        self.outputs += tell_everybody(stage.topics, stage.router.partitions, sweep)
+        topics, partitions = self.stage.topics, self.stage.router.partitions
+        self.outputs += everywhere(topics.sweeps, partitions, encode_sweep(sweep))
         news = encode_news(StatusNews(data.status, sweep.status_ms))
         key = account_key(data.enterprise_id, data.account_id)
-        self.outputs.append((stage.topics.account_news, None, key, news))
+        self.outputs.append((topics.account_news, None, key, news))
 
     def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         desk = self.books.open(key)
