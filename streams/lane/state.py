@@ -158,4 +158,5 @@ class State:
         self._rebuild_heap()
 
     def _rebuild_heap(self) -> None:
-        self._heap = sorted(self._timers)  # a sorted list is a heap
+        self._heap = list(self._timers)
+        heapq.heapify(self._heap)  # a unit may have half a million, and nobody decides meanwhile
