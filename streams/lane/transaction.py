@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.lane.batch import Item, Writes
 
 OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
+KEEP_ALIVE_S: Final = 86_400.0  # brokers forget an id that writes nothing for seven days
 
 
 class Transactions:
@@ -30,8 +31,8 @@ class Transactions:
         self._producer = producer
         self._group = group
         self._offsets_at = 0.0
-        self.owes_offsets = False
-        """Whether the group's offsets are behind what is committed."""
+        self._wrote_at = time.monotonic()
+        self._offsets_due = False
 
     @classmethod
     async def fence(
@@ -39,6 +40,13 @@ class Transactions:
     ) -> Transactions:
         """Lock every earlier owner of this id out for good; aborts what one has left open."""
         return cls(await transactional_producer(options, transactional_id), group)
+
+    @property
+    def owes(self) -> bool:
+        """Whether something should be written though there is nothing to decide: the group's
+        offsets are behind what is committed, or the broker is about to forget this producer.
+        """
+        return self._offsets_due or time.monotonic() - self._wrote_at > KEEP_ALIVE_S
 
     async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
         """Write and commit; once a second the group's offsets as well. Raises KafkaError."""
@@ -48,13 +56,14 @@ class Transactions:
         for (topic, partition), items in writes.items():
             pending += await self._send(topic, partition, items)
         now = time.monotonic()
-        self.owes_offsets = now - self._offsets_at < OFFSETS_EVERY_S
-        if not self.owes_offsets:
+        self._offsets_due = now - self._offsets_at < OFFSETS_EVERY_S
+        if not self._offsets_due:
             self._offsets_at = now
             await producer.send_offsets_to_transaction(positions, self._group)
         for future in pending:
             await future
         await producer.commit_transaction()
+        self._wrote_at = time.monotonic()
 
     async def close(self) -> None:
         """Give up the connections; waits for nothing, as no transaction may be open."""

@@ -224,10 +224,10 @@ class Unit:
 
     async def _progress(self, transactions: Transactions) -> dict[int, Batch]:
         """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
-        true, and settle what is owed to lag monitors: they must see an idle unit at its end.
+        true, and write what is owed: lag monitors must see an idle unit at its end.
         """
         positions = await self._around.source.positions(self)
         moved = [p for p in self.partitions.values() if p.follow(positions)]
-        if not moved and transactions.owes_offsets:
+        if not moved and transactions.owes:
             moved = list(self.partitions.values())
         return {p.number: p.seal() for p in moved}

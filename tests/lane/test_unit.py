@@ -39,7 +39,7 @@ class Transactions:
         self.open = asyncio.Event()
         self.open.set()
         self.begun = asyncio.Event()
-        self.owes_offsets = False
+        self.owes = False
 
     async def fence(self, _: Any, transactional_id: str, __: str) -> Transactions:
         self.ids.append(transactional_id)
@@ -162,6 +162,17 @@ async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Transaction
         assert kafka.positions == {
             TopicPartition("in", n): int(n == NUMBERS[1]) for n in unit.numbers
         }
+
+
+async def test_an_idle_unit_writes_what_it_owes_and_nothing_else(kafka: Transactions) -> None:
+    """The group's offsets after a batch, and a sign of life for brokers that forget idle ids."""
+    async with running(Count(), World()):
+        await asyncio.sleep(0)
+        assert kafka.written == []
+        kafka.owes = True
+        await until(lambda: bool(kafka.written))
+        assert sorted(told_by(kafka.written[0], "count-state")) == NUMBERS
+        assert all(topic == "count-state" for topic, _ in kafka.written[0])
 
 
 async def test_the_id_names_stage_and_unit(kafka: Transactions) -> None:
