@@ -66,8 +66,7 @@ async def _start(run: Run, values: list[bytes], customers: int) -> tuple[float, 
     async with run.corner("restore") as settings:
         names = await make_topics(settings)
         if customers:
-            await fill(settings, names.customer_state, _changelog(values, customers))
-            await _watermarks(settings, names)
+            await remember(settings, names, values, customers)
         async with run.worker(settings, load.MORNING_MS) as worker:
             ready_s = await worker.ready()
             resident = worker.resident_bytes()
@@ -78,6 +77,12 @@ async def _start(run: Run, values: list[bytes], customers: int) -> tuple[float, 
             return ready_s, resident, recovery_s
 
 
+async def remember(settings: Settings, names: Topics, values: list[bytes], customers: int) -> None:
+    """Write what a customer stage would know of so many customers."""
+    await fill(settings, names.customer_state, _changelog(values, customers))
+    await _watermarks(settings, names)
+
+
 def _changelog(values: list[bytes], customers: int) -> Iterator[Item]:
     for number in range(customers):
         key = customer_key(load.ENTERPRISE, load.customer(number))
@@ -85,7 +90,8 @@ def _changelog(values: list[bytes], customers: int) -> Iterator[Item]:
 
 
 async def _watermarks(settings: Settings, names: Topics) -> None:
-    value = Watermark(load.MORNING_MS, {names.candidates: 0, names.interactions: 0}).encode()
+    sources = (names.candidates, names.interactions, names.sweeps)
+    value = Watermark(load.MORNING_MS, dict.fromkeys(sources, 0)).encode()
     async with producer(settings) as client:
         for number in range(settings.partitions):
             await client.send_and_wait(

@@ -1,7 +1,8 @@
 """What a rolling restart costs: three workers under a steady load, each replaced once.
 
-As an upgrade does it: SIGTERM, wait for the end, start anew under the same static membership, wait
-until it is ready, then the next one. What is told is how long intents waited over the whole time.
+As an upgrade does it: SIGTERM, wait for the end, start anew under the same lasting name, wait until
+it is ready, then the next one. What is told is how long intents waited over the whole time: with
+hardly anything to remember, and with so many customers that reading them takes seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from tests.bench.cluster import make_topics
+from tests.bench.history import ledgers
 from tests.bench.latency import LEAVE_OUT_S, intents_at
 from tests.bench.load import MORNING_MS
-from tests.bench.report import BenchError, Row, latencies
+from tests.bench.report import BenchError, Row, counted, latencies
+from tests.bench.restore import remember
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -27,9 +30,16 @@ PAUSE_S: Final = 20
 
 
 async def run(run: Run) -> list[Row]:
+    customers, sample = run.choose(500_000, 20_000), run.choose(10_000, 1_000)
+    return [await _rolled(run, [], 0), await _rolled(run, ledgers(sample), customers)]
+
+
+async def _rolled(run: Run, values: list[bytes], customers: int) -> Row:
     seconds = run.choose(120, 60)
     async with run.corner("rolling") as settings, AsyncExitStack() as stack:
         names = await make_topics(settings)
+        if customers:
+            await remember(settings, names, values, customers)
         workers = [await stack.enter_async_context(_worker(run, settings, n)) for n in NAMES]
         await asyncio.gather(*(worker.ready() for worker in workers))
         steady = intents_at(settings, names.intents, names.decisions, PER_S, seconds)
@@ -45,8 +55,9 @@ async def run(run: Run) -> list[Row]:
             raise BenchError("the load ended before the last worker was replaced")
         await loading
         how = f"3 workers, each replaced once, at {PER_S} intents/s for {seconds} s"
+        what = f"intent to decision, {counted(customers)} customers in the state"
         waits = latencies(steady.waits_s(LEAVE_OUT_S))
-        return [Row("rolling", "intent to decision, p50 / p95 / p99 / max", waits, how)]
+        return Row("rolling", f"{what}, p50 / p95 / p99 / max", waits, how)
 
 
 def _worker(run: Run, settings: Settings, name: str) -> Worker:
