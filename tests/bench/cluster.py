@@ -12,41 +12,32 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from streams import topics_admin
-from streams.lane.clients import reader
 from streams.lane.partitioner import partition_for
 from streams.topics import DECISIONS, TOPICS, Topics
 from tests.bench.report import BenchError
+from tests.support import records, topics
+from tests.support.records import read_to_end, reader
+from tests.support.topics import partitions_of
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
-    from aiokafka import ConsumerRecord
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
     from streams.settings import Settings
     from tests.bench.program import Program
 
 ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}
-REQUEST_BYTES: Final = 8 << 20
 BATCH_BYTES: Final = 900_000
 BATCH_RECORDS: Final = 5_000
 STILL_S: Final = 1.0
 
 Item = tuple[bytes, bytes]
-
-
-@asynccontextmanager
-async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**settings.client_options())
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 async def make_topics(settings: Settings) -> Topics:
@@ -58,49 +49,25 @@ async def make_topics(settings: Settings) -> Topics:
     return names
 
 
-async def make(settings: Settings, topics: Mapping[str, dict[str, str]]) -> None:
+async def make(settings: Settings, wanted: Mapping[str, dict[str, str]]) -> None:
     """Topics with these configurations, each partition with a leader."""
-    async with admin(settings) as client:
-        new = [
-            NewTopic(name, settings.partitions, 1, topic_configs=configuration)
-            for name, configuration in topics.items()
-        ]
-        await client.create_topics(new)
-        async with asyncio.timeout(30):
-            while not await _led(client, list(topics)):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
-
-async def _led(client: AIOKafkaAdminClient, names: list[str]) -> bool:
-    described = await client.describe_topics(names)
-    return all(
-        topic["error_code"] == 0 and all(part["leader"] >= 0 for part in topic["partitions"])
-        for topic in described
-    )
+    new = [
+        NewTopic(name, settings.partitions, 1, topic_configs=configuration)
+        for name, configuration in wanted.items()
+    ]
+    await topics.make(settings.client_options(), new)
 
 
 async def remove_topics(settings: Settings) -> None:
     """Everything under the settings' prefix, so that no bench pays for the one before."""
-    async with admin(settings) as client:
+    async with topics.admin(settings.client_options()) as client:
         names = [name for name in await client.list_topics() if name.startswith(settings.prefix)]
-        await client.delete_topics(names)
+    await topics.remove(settings.client_options(), names)
 
 
-@asynccontextmanager
-async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
-    """Idempotent, so that nothing is lost, doubled or out of order."""
-    client = AIOKafkaProducer(
-        **settings.client_options(),
-        enable_idempotence=True,
-        max_request_size=REQUEST_BYTES,
-        max_batch_size=BATCH_BYTES,
-        **options,
-    )
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.stop()
+def producer(settings: Settings, **options: Any) -> AbstractAsyncContextManager[AIOKafkaProducer]:
+    """An idempotent producer that fills large batches."""
+    return records.producer(settings.client_options(), max_batch_size=BATCH_BYTES, **options)
 
 
 async def fill(settings: Settings, topic: str, items: Iterable[Item]) -> int:
@@ -137,10 +104,6 @@ async def _send(
     return sent
 
 
-def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for number in range(settings.partitions)]
-
-
 async def committed(
     settings: Settings, topic: str, count: int, program: Program, patience_s: float
 ) -> None:
@@ -149,9 +112,9 @@ async def committed(
     Asks for the last stable offsets only: reading along would take the broker's core. They count
     transactions' markers as well, so the end is when they stand still.
     """
-    tps = partitions_of(settings, topic)
+    tps = partitions_of(topic, settings.partitions)
     give_up_at, before, still_since = time.monotonic() + patience_s, -1, time.monotonic()
-    async with reader(settings.client_options(), tps) as consumer:
+    async with reader(settings.client_options(), []) as consumer:
         while True:
             program.check()
             ends = sum((await consumer.end_offsets(tps)).values())
@@ -169,39 +132,16 @@ async def read(
     settings: Settings, topic: str, see: Callable[[ConsumerRecord[bytes, bytes]], None]
 ) -> None:
     """Show every committed record, each partition's in its order."""
-    tps = partitions_of(settings, topic)
+    tps = partitions_of(topic, settings.partitions)
     async with reader(settings.client_options(), tps) as consumer:
-        ends = await consumer.end_offsets(tps)
-        left = await _left(consumer, ends)
-        while left:
-            for records in (await consumer.getmany(*left, timeout_ms=50)).values():
-                for record in records:
-                    see(record)
-            left = await _left(consumer, ends)
-
-
-async def _left(
-    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
-) -> list[TopicPartition]:
-    return [tp for tp, end in ends.items() if await consumer.position(tp) < end]
+        await read_to_end(consumer, await consumer.end_offsets(tps), see)
 
 
 @asynccontextmanager
 async def fresh_reader(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A reader of what is committed from now on, with the short waits of one in a hurry."""
-    tps = partitions_of(settings, topic)
-    consumer = AIOKafkaConsumer(
-        **settings.client_options(),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=20,
-    )
-    await consumer.start()
-    try:
-        consumer.assign(tps)
+    """A reader of what is committed from now on."""
+    tps = partitions_of(topic, settings.partitions)
+    async with reader(settings.client_options(), tps) as consumer:
         for tp, end in (await consumer.end_offsets(tps)).items():
             consumer.seek(tp, end)
         yield consumer
-    finally:
-        await consumer.stop()

@@ -8,14 +8,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from streams.core.ask import Candidate
 from streams.events.asks import ask_of, encode_candidate
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused
 from streams.events.keys import account_key, customer_key
 from tests.bench.report import BenchError
+from tests.flows import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,19 +51,6 @@ def account_of(number: int) -> str:
     return f"sales-{number % ACCOUNTS:03d}"
 
 
-def event(event_id: str, name: str, source: str, data: dict[str, Any]) -> bytes:
-    """One CloudEvent; `name` without `decorum.` and `.v1`."""
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": source,
-            "type": f"decorum.{name}.v1",
-            "data": data,
-        }
-    )
-
-
 def intent(event_id: str, account: str, customers: list[str], kind: str, **more: Any) -> bytes:
     """One intent as a producer writes it; `more` are further fields of `data`."""
     data = {
@@ -78,7 +64,7 @@ def intent(event_id: str, account: str, customers: list[str], kind: str, **more:
     }
     if kind in {"broadcast", "moment"}:
         data |= {"campaign_id": "spring", "campaign_size": 48_000}
-    return event(event_id, "intent", "crm/coupons", data | more)
+    return events.event(event_id, "intent", data | more, "crm/coupons")
 
 
 def contact(
@@ -91,7 +77,7 @@ def contact(
         "customer_id": who,
         "occurred_at_ms": occurred_ms,
     }
-    return event(event_id, name, "wecom", data | more)
+    return events.event(event_id, name, data | more, "wecom")
 
 
 def mixed(count: int, customers: int, seed: int = 7) -> Iterator[Item]:

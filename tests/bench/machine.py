@@ -12,14 +12,13 @@ import re
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streams.local.jars import POM
+from tests.support.workers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 class Cores(NamedTuple):

@@ -6,7 +6,6 @@ It must never leave a process behind: a program is a context manager, and its en
 from __future__ import annotations
 
 import asyncio
-import http.client
 import os
 import signal
 import subprocess
@@ -17,9 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from streams.local.kafka import END_WITH_PARENT, HOST, free_port
-from tests.bench.machine import ROOT, placed
+from streams.local.kafka import END_WITH_PARENT
+from tests.bench.machine import placed
 from tests.bench.report import BenchError
+from tests.support import workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +48,8 @@ class Program:
         with log.open("ab") as output, placed(cores):
             self._process = subprocess.Popen(
                 self._line(command),
-                cwd=ROOT,
-                env={**os.environ, **(environment or {})},
+                cwd=workers.ROOT,
+                env=environment or workers.inherited(),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -142,19 +142,14 @@ class Worker(Program):
         stands_still: bool = False,
     ) -> None:
         """`stands_still`: the clock shows `start_ms` until `begin`."""
-        self._port = free_port()
+        environment = workers.environment(settings, DECORUM_INSTANCE=settings.instance or "")
+        self._address = environment["DECORUM_HTTP"]
         clock = [str(start_ms)] if stands_still else [str(start_ms), str(real_ms())]
         super().__init__(
             [sys.executable, "-m", "tests.bench.worker", *clock],
             log,
             cores,
-            {
-                "DECORUM_KAFKA": settings.kafka,
-                "DECORUM_PREFIX": settings.prefix,
-                "DECORUM_PARTITIONS": str(settings.partitions),
-                "DECORUM_HTTP": f"{HOST}:{self._port}",
-                "DECORUM_INSTANCE": settings.instance or "",
-            },
+            environment,
         )
 
     def _line(self, command: Sequence[str]) -> list[str]:
@@ -169,7 +164,7 @@ class Worker(Program):
 
     async def ready(self) -> float:
         """Wait until it has its state; the seconds since its start."""
-        while not await asyncio.to_thread(self._is_ready):
+        while not await asyncio.to_thread(workers.is_ready, self._address):
             self.check()
             if time.time() - self.began > READY_S:
                 raise BenchError(f"the worker was not ready after {READY_S:.0f} s")
@@ -178,24 +173,10 @@ class Worker(Program):
 
     def metric(self, name: str) -> float:
         """One metric's value, by its full name and labels."""
-        for line in self._get("/metrics")[1].splitlines():
+        for line in workers.get(self._address, "/metrics")[1].splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rsplit(" ", 1)[1])
         raise BenchError(f"the worker has no metric {name}")
-
-    def _is_ready(self) -> bool:
-        with suppress(OSError, http.client.HTTPException):
-            return self._get("/readyz")[0] == http.client.OK
-        return False
-
-    def _get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=30)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
 
 
 def _used_s(pid: int) -> float:

@@ -12,18 +12,17 @@ import random
 import sys
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import orjson
 
 from streams.lane.lane import Lane
 from streams.ops.logs import configure_logs
+from tests.lane.toy import Settings, Silent
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterable, Iterator, Sequence
 
     from streams.lane.stage import Due, Output, Record
@@ -150,32 +149,10 @@ def expected(items: Iterable[Item]) -> dict[str, Verdict]:
     return answers
 
 
-@dataclass(frozen=True)
-class _Settings:
-    bootstrap: str
-    prefix: str
-    instance: str | None = None
-
-    def client_options(self) -> dict[str, Any]:
-        return {"bootstrap_servers": self.bootstrap}
-
-
-class _Silent:
-    def committed(
-        self,
-        stage: str,
-        partition: int,
-        tally: Counter[tuple[str, ...]],
-        records: int,
-        seconds: float,
-    ) -> None:
-        """Nobody looks."""
-
-
 def main(arguments: Sequence[str]) -> None:
     bootstrap, prefix = arguments
     configure_logs(terminal=False)
-    Lane(_Settings(bootstrap, prefix), [ToyStage(prefix)], _Silent(), group="toy").run()
+    Lane(Settings(bootstrap, prefix), [ToyStage(prefix)], Silent(), group="toy").run()
 
 
 if __name__ == "__main__":

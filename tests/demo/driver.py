@@ -8,7 +8,6 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
-import orjson
 
 from streams import policies
 from streams.demo.account_side import TOPICS_READ
@@ -23,6 +22,7 @@ from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import CANDIDATES, DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, Topics
+from tests.flows.events import data_of
 
 if TYPE_CHECKING:
     from streams.core.policy import Policy
@@ -68,7 +68,7 @@ def played(day: Day, policy: Policy) -> list[DriverRecord]:
         records, read = driver._order[read:], len(driver._order)
         for record in records:
             if record.topic in APPROVED:
-                message = orjson.loads(record.value or b"")["data"]
+                message = data_of(record)
                 for event in sender.send(message, driver.now_ms):
                     heapq.heappush(waiting, (event.at_ms, next(order), event))
         if crashes and at_ms > crashes[-1]:

@@ -19,6 +19,7 @@ from streams.events.envelope import Refused
 from streams.lane.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, approved
 from tests.demo.driver import PARTITIONS, evidence_of, played
+from tests.flows.events import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,15 +43,10 @@ def faults(records: list[DriverRecord]) -> list[Check]:
     return [check for check in checks if not check.good]
 
 
-def data(record: DriverRecord) -> dict[str, Any]:
-    value: dict[str, Any] = orjson.loads(record.value or b"")["data"]
-    return value
-
-
 def find(
     records: list[DriverRecord], topic: str, wanted: Callable[[dict[str, Any]], bool]
 ) -> DriverRecord:
-    return next(r for r in records if r.topic == topic and wanted(data(r)))
+    return next(r for r in records if r.topic == topic and wanted(data_of(r)))
 
 
 def without(records: list[DriverRecord], one: DriverRecord) -> list[DriverRecord]:

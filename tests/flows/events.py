@@ -1,10 +1,19 @@
-"""Events as producers write them, with as few words as a test needs."""
+"""Events as producers write them and readers take them, with as few words as a test needs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Valued(Protocol):
+        """A record, wherever it was read."""
+
+        @property
+        def value(self) -> bytes | None: ...
 
 
 def event(event_id: str, event_type: str, data: dict[str, Any], source: str = "tests") -> bytes:
@@ -41,3 +50,9 @@ def key(enterprise: str, name: str) -> bytes:
 def policy(enterprise: str, version: int = 1, **sections: Any) -> dict[str, Any]:
     """A policy document that governs nothing but what `sections` say."""
     return {"policy": "flow", "version": version, "enterprise": enterprise} | sections
+
+
+def data_of(record: Valued) -> dict[str, Any]:
+    """The `data` of an event of ours. Raises KeyError or ValueError where there is none."""
+    data: dict[str, Any] = orjson.loads(record.value or b"{}")["data"]
+    return data

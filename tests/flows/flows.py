@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.flows import accounts, campaigns, holding, noes, orders, rules, strays, windows
+from tests.flows import (
+    accounts,
+    campaigns,
+    ceilings,
+    controls,
+    holding,
+    noes,
+    orders,
+    rules,
+    strays,
+    windows,
+)
 from tests.flows.table import FLOWS, Flow
 
 __all__ = [
@@ -10,6 +21,8 @@ __all__ = [
     "Flow",
     "accounts",
     "campaigns",
+    "ceilings",
+    "controls",
     "holding",
     "noes",
     "orders",

@@ -7,12 +7,9 @@ the earliest legal one, counted from the start of the flow.
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from streams.lane.partitioner import partition_for
 from streams.topics import (
@@ -27,6 +24,7 @@ from streams.topics import (
     approved,
 )
 from tests.flows import events
+from tests.flows.spans import span_ms, span_text
 from tests.flows.world import DAY_MS, START_MS
 
 if TYPE_CHECKING:
@@ -34,27 +32,8 @@ if TYPE_CHECKING:
 
     from tests.flows.world import Placed, World
 
-UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": DAY_MS}
-_PART: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
-MORNING_MS: Final = 10 * UNITS_MS["h"]
+MORNING_MS: Final = span_ms("10h")
 APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
-
-
-def span_ms(text: str) -> int:
-    """`1h30m` in milliseconds."""
-    parts = _PART.findall(text)
-    assert parts, text
-    assert "".join(number + unit for number, unit in parts) == text, text
-    return sum(int(number) * UNITS_MS[unit] for number, unit in parts)
-
-
-def span_text(ms: int) -> str:
-    """Milliseconds as `1h30m`; the inverse of `span_ms`."""
-    text, left = "", ms
-    for unit in ("d", "h", "m", "s", "ms"):
-        number, left = divmod(left, UNITS_MS[unit])
-        text += f"{number}{unit}" if number else ""
-    return text or "0s"
 
 
 class Scene:
@@ -192,7 +171,7 @@ class Scene:
 
     def everything(self, topic: str) -> list[dict[str, Any]]:
         """The `data` of all this enterprise's records of a topic."""
-        found = [orjson.loads(record.value or b"{}")["data"] for record in self.world.read(topic)]
+        found = map(events.data_of, self.world.read(topic))
         return [data for data in found if data.get("enterprise_id") == self.enterprise]
 
     def story(self, intent_id: str, customer: str = "ann") -> list[str]:
@@ -224,7 +203,7 @@ class Scene:
 
     def letters(self) -> list[dict[str, Any]]:
         """All dead letters."""
-        return [orjson.loads(r.value or b"{}")["data"] for r in self.world.read(DEAD_LETTERS)]
+        return list(map(events.data_of, self.world.read(DEAD_LETTERS)))
 
     def _line(self, data: dict[str, Any]) -> str:
         words = [data["outcome"], data["reason"], data.get("rule")]
@@ -245,7 +224,7 @@ class Scene:
         """As `everything`, each record checked to stand where its key belongs."""
         owner = "customer_id" if topic == DECISIONS else "account_id"
         for record in self.world.read(topic):
-            data = orjson.loads(record.value or b"{}")["data"]
+            data = events.data_of(record)
             key = events.key(data["enterprise_id"], data[owner])
             assert record.key == key
             assert record.partition == partition_for(key, self.world.partitions)

@@ -15,7 +15,8 @@ from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
-from streams.topics import TOPICS, Topics
+from streams.topics import Topics
+from tests.support.topics import partition_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +80,7 @@ class DriverWorld:
             AccountStage(self._topics, router, self._rules),
             CustomerStage(self._topics, router, self._rules, Erasure(SECRET)),
         )
-        counts = {topic.name: topic.partition_count(partitions) for topic in TOPICS}
-        self.driver = Driver(self.stages, counts, clock_ms)
+        self.driver = Driver(self.stages, partition_counts(partitions), clock_ms)
 
     @property
     def now_ms(self) -> int:

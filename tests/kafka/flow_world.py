@@ -7,27 +7,26 @@ that was accepted. No topic tells it, so the worker prints it.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-import time
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
-
-from aiokafka import AIOKafkaProducer
 
 from streams import topics_admin
 from streams.lane.partitioner import partition_for
 from streams.lane.state import is_reserved
-from streams.local.kafka import free_port
-from streams.settings import PREFIX, Settings
+from streams.settings import Settings
 from streams.topics import RULES_STATE, TOPICS, Topics
 from tests.flows.world import SECRET, START_MS, Placed
 from tests.kafka.tide import Tide
+from tests.support.records import producer
+from tests.support.topics import partition_counts
+from tests.support.waiting import until
+from tests.support.workers import ROOT, environment
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+    from pathlib import Path
     from types import TracebackType
     from typing import Any, TypeVar
 
@@ -35,9 +34,7 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
-LARGEST_RECORD = 4 << 20
 
 
 class KafkaWorld:
@@ -47,7 +44,7 @@ class KafkaWorld:
         self.partitions = partitions
         self._settings = Settings(kafka=bootstrap, prefix=prefix, partitions=partitions)
         self._names = Topics(prefix)
-        self._counts = {t.name: t.partition_count(partitions) for t in TOPICS}
+        self._counts = partition_counts(partitions)
         self._clock, self._log = directory / "clock", directory / "worker.log"
         self._runner = asyncio.Runner()
 
@@ -110,45 +107,33 @@ class KafkaWorld:
     async def _begin(self) -> None:
         await topics_admin.ensure(self._settings)
         options = self._settings.client_options()
-        self._producer = AIOKafkaProducer(
-            **options, enable_idempotence=True, max_request_size=LARGEST_RECORD
-        )
-        await self._producer.start()
-        keep = [t.name for t in TOPICS]
-        self._tide = await Tide(options, self._settings.prefix, self.partitions, keep).__aenter__()
+        self._clients = AsyncExitStack()
+        self._producer = await self._clients.enter_async_context(producer(options))
+        tide = Tide(options, self._settings.prefix, self.partitions, [t.name for t in TOPICS])
+        self._tide = await self._clients.enter_async_context(tide)
         await self._start_worker()
 
     async def _start_worker(self) -> None:
         self._before = self._log.stat().st_size if self._log.exists() else 0
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-        environment |= {
-            "DECORUM_KAFKA": self._settings.kafka,
-            "DECORUM_PREFIX": self._settings.prefix,
-            "DECORUM_PARTITIONS": str(self.partitions),
-            "DECORUM_HTTP": f"127.0.0.1:{free_port()}",
-            "DECORUM_SUPPRESSION_KEY": SECRET.decode(),
-        }
         with self._log.open("ab") as log:
             self._worker = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.kafka.flow_worker", str(self._clock)),
                 cwd=ROOT,
-                env=environment,
+                env=environment(self._settings, DECORUM_SUPPRESSION_KEY=SECRET.decode()),
                 stdout=log,
                 stderr=log,
             )
 
     async def _end(self) -> None:
         await self._worker.wait()
-        await self._tide.__aexit__(None, None, None)
-        await self._producer.stop()
+        await self._clients.aclose()
 
     async def _settle(self) -> None:
         await self._tide.still(self.now_ms, PATIENCE_S)
-        give_up_at = time.monotonic() + PATIENCE_S
-        while self._accepted() - self._followed():
-            if time.monotonic() > give_up_at:
-                raise AssertionError(f"the worker does not follow its rules: {self._tail()}")
-            await asyncio.sleep(0.02)
+        try:
+            await until(lambda: not self._accepted() - self._followed(), PATIENCE_S)
+        except AssertionError as error:
+            raise AssertionError(f"the worker does not follow its rules: {self._tail()}") from error
 
     def _accepted(self) -> Counter[str]:
         """How often each policy and control was written to the rules' state."""

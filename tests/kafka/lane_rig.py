@@ -8,19 +8,26 @@ import time
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import NewTopic
 
 from streams.lane.partitioner import partition_for
+from tests.support import records, topics, waiting
+from tests.support.topics import partitions_of
+from tests.support.workers import ROOT
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
-ROOT = Path(__file__).parents[2]
+    from aiokafka import AIOKafkaProducer, TopicPartition
+
+    from tests.conftest import Cluster
+
 PARTITIONS = 8  # two units a stage, so that two workers share each
 PATIENCE_S = 40.0
 TOPICS = {
@@ -36,11 +43,9 @@ TOPICS = {
 ALL = {f"{stage}-{n}" for stage in ("relay", "count") for n in range(PARTITIONS)} | {"alarm-0"}
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that tells nobody when it happens."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for something that tells nobody when it happens, with the lane's patience."""
+    await waiting.until(condition, PATIENCE_S)
 
 
 class Worker:
@@ -102,40 +107,23 @@ class Rig:
     prefix: str
     workers: list[Worker] = field(default_factory=list)
 
-    async def create(self, topics: dict[str, int] | None = None) -> None:
+    @property
+    def options(self) -> dict[str, str]:
+        """Of any aiokafka client."""
+        return {"bootstrap_servers": self.bootstrap}
+
+    async def create(self, wanted: dict[str, int] | None = None) -> None:
         """Create topics and wait until each partition has a leader."""
-        wanted = TOPICS if topics is None else topics
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
-        try:
-            await admin.create_topics([self._topic(name, n) for name, n in wanted.items()])
-            await until(lambda: self._led(admin, wanted))
-        finally:
-            await admin.close()
+        counts = TOPICS if wanted is None else wanted
+        await topics.make(self.options, [self._topic(name, n) for name, n in counts.items()])
 
     def _topic(self, name: str, partitions: int) -> NewTopic:
         cleanup = "compact" if name.endswith("-state") else "delete"
         configs = {"cleanup.policy": cleanup, "max.message.bytes": str(4 << 20)}
         return NewTopic(self.prefix + name, partitions, 1, topic_configs=configs)
 
-    async def _led(self, admin: AIOKafkaAdminClient, wanted: dict[str, int]) -> bool:
-        described = await admin.describe_topics([self.prefix + name for name in wanted])
-        return all(
-            topic["error_code"] == 0 and all(p["leader"] >= 0 for p in topic["partitions"])
-            for topic in described
-        )
-
-    async def _gone(self, admin: AIOKafkaAdminClient, topic: str) -> bool:
-        return self.prefix + topic not in await admin.list_topics()
-
     async def delete(self, topic: str) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
-        try:
-            await admin.delete_topics([self.prefix + topic])
-            await until(lambda: self._gone(admin, topic))
-        finally:
-            await admin.close()
+        await topics.remove(self.options, [self.prefix + topic])
 
     async def worker(self, instance: str = "-") -> Worker:
         """Start a worker; the rig kills it at the end of the test."""
@@ -150,21 +138,10 @@ class Rig:
         self.workers.append(worker)
         return worker
 
-    @asynccontextmanager
-    async def producer(
+    def producer(
         self, transactional_id: str | None = None
-    ) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap,
-            enable_idempotence=True,
-            transactional_id=transactional_id,
-            max_request_size=8 << 20,
-        )
-        await producer.start()
-        try:
-            yield producer
-        finally:
-            await producer.stop()
+    ) -> AbstractAsyncContextManager[AIOKafkaProducer]:
+        return records.producer(self.options, transactional_id=transactional_id)
 
     async def produce(self, topic: str, items: Iterable[tuple[bytes, bytes | None]]) -> None:
         async with self.producer() as producer:
@@ -180,59 +157,49 @@ class Rig:
     async def read(self, topic: str, count: int) -> dict[bytes, list[bytes]]:
         """The committed values of each key, once there are `count` of them and no more."""
         found: dict[bytes, list[bytes]] = defaultdict(list)
-        partitions = [TopicPartition(self.prefix + topic, n) for n in range(TOPICS[topic])]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            give_up_at = time.monotonic() + PATIENCE_S
-            quiet = 0
+        give_up_at, quiet = time.monotonic() + PATIENCE_S, 0
+        async with records.reader(self.options, self._partitions(topic)) as consumer:
             while quiet < 3 and time.monotonic() < give_up_at:
                 fetched = await consumer.getmany(timeout_ms=200)
-                for records in fetched.values():
-                    for record in records:
-                        found[record.key].append(record.value)
+                for record in chain.from_iterable(fetched.values()):
+                    found[record.key].append(record.value)
                 enough = sum(map(len, found.values())) >= count
                 quiet = quiet + 1 if enough and not fetched else 0
-        finally:
-            await consumer.stop()
         return found
+
+    async def written_ms(self, topic: str) -> list[int]:
+        """When each committed record of a topic was written, UTC ms by the writer's clock."""
+        found: list[int] = []
+        parts = self._partitions(topic)
+        async with records.reader(self.options, parts) as consumer:
+            ends = await consumer.end_offsets(parts)
+            await records.read_to_end(consumer, ends, lambda one: found.append(one.timestamp))
+        return found
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return partitions_of(self.prefix + topic, TOPICS[topic])
 
     @asynccontextmanager
     async def stranger(self, topic: str) -> AsyncIterator[None]:
         """A member of the workers' group that shares partitions out in another way."""
         consumer = AIOKafkaConsumer(
             self.prefix + topic,
-            bootstrap_servers=self.bootstrap,
+            **self.options,
             group_id=self.prefix + "lane",
             enable_auto_commit=False,
         )
         await consumer.start()
         try:
-            await until(lambda: _joined(consumer))
+            await until(lambda: bool(consumer.assignment()))
             yield
         finally:
             await consumer.stop()
 
     async def set_group_offsets(self, topic: str, offset: int) -> None:
         """What an operator may do to a group at rest."""
-        partitions = [TopicPartition(self.prefix + topic, n) for n in range(TOPICS[topic])]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap,
-            group_id=self.prefix + "lane",
-            enable_auto_commit=False,
-        )
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            await consumer.commit(dict.fromkeys(partitions, offset))
-        finally:
-            await consumer.stop()
+        parts = self._partitions(topic)
+        async with records.reader(self.options, parts, group_id=self.prefix + "lane") as consumer:
+            await consumer.commit(dict.fromkeys(parts, offset))
 
     async def close(self) -> None:
         for worker in self.workers:
@@ -241,8 +208,14 @@ class Rig:
             await worker.ended()
 
 
-async def _joined(consumer: AIOKafkaConsumer) -> bool:
-    return bool(consumer.assignment())
+@asynccontextmanager
+async def rig_on(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
+    """A corner without topics; at the end no worker of it is left."""
+    rig = Rig(kafka.bootstrap, prefix)
+    try:
+        yield rig
+    finally:
+        await rig.close()
 
 
 def text_of(keys: int, number: int) -> bytes:

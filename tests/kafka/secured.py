@@ -7,7 +7,6 @@ Its plain listener is the super user's; every role comes in through the other on
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -15,20 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams.access import ENGINE, ROLES, Grant, commands, grants, user
 from streams.local.jars import find_java, jars_directory
-from streams.local.kafka import JVM, LocalKafka, free_port
+from streams.local.kafka import HOST, JVM, LocalKafka, free_port
 from streams.settings import PREFIX, Settings
 from tests.kafka.certificates import Authority, broker_identity
+from tests.support.topics import admin
+from tests.support.workers import free_address, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HOST = "127.0.0.1"
+    from aiokafka.admin import AIOKafkaAdminClient
+
 TOPICS_PREFIX = "guarded-"
 MECHANISM = "SCRAM-SHA-512"
 # Kafka's own numbers: org.apache.kafka.common.{resource.ResourceType,acl.AclOperation,…}.
@@ -47,13 +48,12 @@ class SecuredKafka:
 
     def environment(self, role: str, **others: str) -> dict[str, str]:
         """A role's settings as variables, in an environment without other settings of ours."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         return {
-            **inherited,
+            **inherited(),
             "DECORUM_KAFKA": self.bootstrap,
             "DECORUM_PREFIX": TOPICS_PREFIX,
             "DECORUM_PARTITIONS": "2",
-            "DECORUM_HTTP": f"{HOST}:{free_port()}",
+            "DECORUM_HTTP": free_address(),
             "DECORUM_SASL_MECHANISM": MECHANISM,
             "DECORUM_SASL_USERNAME": f"{TOPICS_PREFIX}decorum-{role}",
             "DECORUM_SASL_PASSWORD": password(f"{TOPICS_PREFIX}decorum-{role}"),
@@ -131,18 +131,14 @@ def _run(command: list[str], directory: Path) -> int:
 
 
 async def _allow_others(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        for role in ROLES:
-            if role is not ENGINE:
-                for grant in grants(role, TOPICS_PREFIX):
-                    await _grant(admin, user(role, TOPICS_PREFIX), grant)
-    finally:
-        await admin.close()
+    others = [role for role in ROLES if role is not ENGINE]
+    async with admin({"bootstrap_servers": bootstrap}) as client:
+        for role in others:
+            for grant in grants(role, TOPICS_PREFIX):
+                await _grant(client, user(role, TOPICS_PREFIX), grant)
 
 
-async def _grant(admin: AIOKafkaAdminClient, name: str, grant: Grant) -> None:
+async def _grant(client: AIOKafkaAdminClient, name: str, grant: Grant) -> None:
     pattern = PREFIXED if grant.prefixed else LITERAL
     kind, principal = RESOURCES[grant.resource], f"User:{name}"
     for resource in grant.names:
@@ -150,5 +146,5 @@ async def _grant(admin: AIOKafkaAdminClient, name: str, grant: Grant) -> None:
             asked = CreateAclsRequest(
                 kind, resource, pattern, principal, "*", OPERATIONS[operation], ALLOW
             )
-            answer = await admin._send_request(asked)
+            answer = await client._send_request(asked)
             assert [code for code, _ in answer.creation_responses] == [0], answer

@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from click.testing import CliRunner, Result
 
 from streams.cli import main
+from tests.flows.events import data_of
+from tests.support.records import first
 
 if TYPE_CHECKING:
     from streams.local.kafka import LocalKafka
@@ -41,23 +42,13 @@ def test_topics_creates_checks_and_lists_mismatches(
     assert f"decorum: {prefix}decisions: has 2 partitions, needs 3\n" in third.stderr
 
 
-async def the_only_control(kafka: LocalKafka, topic: str) -> tuple[bytes, bytes]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, 0)])
-        record = await consumer.getone()
-    finally:
-        await consumer.stop()
-    return record.key, record.value
-
-
 def test_a_control_arrives_under_its_scope(kafka: LocalKafka, prefix: str) -> None:
     assert run("topics").exit_code == 0
 
     result = run("control", "pause", "acme/account/lin", "--by", "ops", "--why", "too loud")
 
     assert result.exit_code == 0, result.output
-    key, value = asyncio.run(the_only_control(kafka, f"{prefix}controls"))
-    assert key == b"acme/account/lin"
-    assert orjson.loads(value)["data"]["why"] == "too loud"
+    options = {"bootstrap_servers": kafka.bootstrap}
+    control = asyncio.run(first(options, TopicPartition(f"{prefix}controls", 0)))
+    assert control.key == b"acme/account/lin"
+    assert data_of(control)["why"] == "too loud"

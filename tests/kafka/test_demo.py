@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streams.demo.day import Day
 from streams.demo.show import perform
-from streams.local.kafka import free_port
 from streams.settings import Settings
+from tests.support.workers import DECORUM, free_address, inherited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +24,7 @@ FAST = 9_000
 def test_a_small_day_with_a_kill_balances(
     kafka: LocalKafka, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(
-        kafka=kafka.bootstrap, prefix=prefix, partitions=2, http=f"127.0.0.1:{free_port()}"
-    )
+    settings = Settings(kafka=kafka.bootstrap, prefix=prefix, partitions=2, http=free_address())
 
     picture = tmp_path / "day.png"
 
@@ -52,14 +48,10 @@ def numbers(said: str, pattern: str) -> str:
 
 
 def test_a_cluster_out_of_reach_is_one_line(tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "DECORUM_KAFKA": f"127.0.0.1:{free_port()}",
-        "TMPDIR": str(tmp_path),
-    }
+    nowhere = {"DECORUM_KAFKA": free_address(), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "streams", "demo"],
-        env=environment,
+        [*DECORUM, "demo"],
+        env=inherited() | nowhere,
         capture_output=True,
         text=True,
         timeout=60,

@@ -17,17 +17,11 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from tests.conftest import Cluster
-
 
 @pytest.fixture
-async def rig(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
-    rig = Rig(kafka.bootstrap, prefix)
+async def rig(rig: Rig) -> Rig:
     await rig.create()
-    try:
-        yield rig
-    finally:
-        await rig.close()
+    return rig
 
 
 class Seen:
@@ -59,11 +53,7 @@ async def test_sees_the_stages_keys_alone_and_goes_on_following(rig: Rig) -> Non
         assert seen.values == {b"a": b"1", b"b": b"1"}
         await worker.accepts(ALL)
         await rig.produce("in", [(b"a", b"x")])
-
-        async def followed() -> bool:
-            return seen.values[b"a"] == b"2"
-
-        await until(followed)
+        await until(lambda: seen.values[b"a"] == b"2")
 
 
 async def test_is_caught_up_only_when_the_stage_has_decided_what_stood_there(rig: Rig) -> None:

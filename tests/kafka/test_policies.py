@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition
 
 from streams.policies import PolicyError, publish
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import ensure
+from tests.support.records import first, producer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +32,8 @@ def written(directory: Path, version: int, enterprise: str = "acme") -> Path:
 
 
 async def put(settings: Settings, key: bytes, value: bytes | None) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
-        await producer.send_and_wait(Topics(settings.prefix).policies, value, key=key)
+    async with producer(settings.client_options()) as client:
+        await client.send_and_wait(Topics(settings.prefix).policies, value, key=key)
 
 
 async def test_publishes_the_document_as_written(
@@ -44,12 +45,8 @@ async def test_publishes_the_document_as_written(
         "published sample version 3 for acme, in force at once"
     )
 
-    topic = Topics(prefix).policies
-    async with AIOKafkaConsumer(
-        topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
-    ) as consumer:
-        record = await consumer.getone()
-    event = orjson.loads(record.value)
+    record = await first(settings.client_options(), TopicPartition(Topics(prefix).policies, 0))
+    event = orjson.loads(record.value or b"")
     assert record.key == b"acme/3"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time"))
     assert event == {

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.local.kafka import LocalKafka, free_port
-from tests.kafka.waiting import until
+from streams.local.kafka import LocalKafka
+from tests.support.waiting import wait_until
+from tests.support.workers import DECORUM, ROOT, free_address, inherited, is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 PATIENCE_S = 60
 
 
@@ -45,30 +44,20 @@ def _run(program: str, env: dict[str, str]) -> str:
 
 @contextmanager
 def _worker(env: dict[str, str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "streams"]
-    subprocess.run([*command, "topics"], env=env, check=True, capture_output=True)
-    worker = subprocess.Popen([*command, "worker"], env=env, stderr=subprocess.PIPE)
+    subprocess.run([*DECORUM, "topics"], env=env, check=True, capture_output=True)
+    worker = subprocess.Popen([*DECORUM, "worker"], env=env, stderr=subprocess.PIPE)
     try:
-        until(lambda: _ready(env["DECORUM_HTTP"]), PATIENCE_S)
+        wait_until(lambda: is_ready(env["DECORUM_HTTP"]), PATIENCE_S)
         yield
     finally:
         worker.terminate()
         worker.communicate(timeout=PATIENCE_S)
 
 
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{address}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @pytest.mark.usefixtures("kafka_tools")
 def test_the_first_intent_becomes_the_first_approved_message(tmp_path: Path) -> None:
     with LocalKafka(tmp_path / "kafka") as broker:
-        http = f"127.0.0.1:{free_port()}"
-        env = os.environ | {"DECORUM_KAFKA": broker.bootstrap, "DECORUM_HTTP": http}
+        env = inherited() | {"DECORUM_KAFKA": broker.bootstrap, "DECORUM_HTTP": free_address()}
         with _worker(env):
             _run(_program("producer.py"), env)
             said = _run(_program("sender.py"), env)

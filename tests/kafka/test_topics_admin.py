@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from streams.settings import Settings
 from streams.topics import TOPICS
 from streams.topics_admin import check, ensure
+from tests.support.topics import make
 
 if TYPE_CHECKING:
     from streams.local.kafka import LocalKafka
@@ -25,13 +26,8 @@ async def test_creates_what_is_missing_and_nothing_twice(kafka: LocalKafka, pref
 async def test_leaves_what_exists_and_reports_how_it_differs(
     kafka: LocalKafka, prefix: str
 ) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(f"{prefix}account-limits", 3, 1)])
-    finally:
-        await admin.close()
     settings = Settings(kafka=kafka.bootstrap, prefix=prefix, partitions=2)
+    await make(settings.client_options(), [NewTopic(f"{prefix}account-limits", 3, 1)])
 
     created = await ensure(settings)
 

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, Self
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
 from streams.stages.account.queue import REVIEW
 from streams.topics import TOPICS, Topics
+from tests.support.records import POLL_MS, read_to_end, reader
+from tests.support.topics import partitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
 
     from aiokafka import ConsumerRecord
-
-POLL_MS: Final = 20
 
 
 def _is_upkeep(name: bytes) -> bool:
@@ -64,47 +64,26 @@ class Tide:
     def _followed(self, partitions: int) -> list[TopicPartition]:
         wanted = {*self._sources, *(s for group in self._sources.values() for s in group)}
         wanted |= self._keep
+        counts = {self._names.physical(t.name): t.partition_count(partitions) for t in TOPICS}
         return [
-            TopicPartition(self._names.physical(topic.name), number)
-            for topic in TOPICS
-            if self._names.physical(topic.name) in wanted
-            for number in range(topic.partition_count(partitions))
+            part for name in counts if name in wanted for part in partitions_of(name, counts[name])
         ]
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            **self._options,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=POLL_MS,
-            max_partition_fetch_bytes=8 << 20,
-        )
-        await self._consumer.start()
-        self._consumer.assign(self._parts)
-        self._unstable = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
-        await self._unstable.start()
+        async with AsyncExitStack() as stack:
+            self._consumer = await stack.enter_async_context(reader(self._options, self._parts))
+            unstable = reader(self._options, [], isolation_level="read_uncommitted")
+            self._unstable = await stack.enter_async_context(unstable)
+            self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._consumer.stop()
-        await self._unstable.stop()
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
 
     async def look(self) -> None:
         """Read everything written by now, once the transactions it is part of have ended."""
         ends = await self._unstable.end_offsets(self._parts)
-        behind = set(self._parts)
-        while behind:
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
-            for part, records in fetched.items():
-                for record in records:
-                    self._see(part, record)
-            behind = {p for p in behind if await self._consumer.position(p) < ends[p]}
+        await read_to_end(self._consumer, ends, self._see)
 
     async def still(self, now_ms: int, patience_s: float, upkeep_ms: int | None = None) -> None:
         """Wait until nothing waits and nothing is due by then. AssertionError when it never is.
@@ -119,10 +98,17 @@ class Tide:
                 # Once more after it looks still: a transaction's records become visible topic by
                 # topic, its watermark perhaps before its outputs.
                 while self.restless(now_ms) or await self._moves_on(now_ms):
+                    await self._something()
                     await self.look()
         except TimeoutError as error:
             unrest = self.restless(now_ms)
             raise AssertionError(f"no rest after {patience_s} s: {unrest[:5]}") from error
+
+    async def _something(self) -> None:
+        """Wait for a record, and not for long: what we wait for may be none."""
+        for records in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
+            for record in records:
+                self._see(record)
 
     async def _moves_on(self, now_ms: int) -> bool:
         await self.look()
@@ -166,7 +152,8 @@ class Tide:
         state.loaded()
         return state.next_due_ms()
 
-    def _see(self, part: TopicPartition, record: ConsumerRecord[bytes, bytes]) -> None:
+    def _see(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        part = TopicPartition(record.topic, record.partition)
         self._behind[part] = record.offset + 1
         if part.topic in self._sources and record.key is not None:
             if record.key == WATERMARK_KEY:

@@ -34,6 +34,15 @@ def refused(person: Person, kind: Kind, account: str = "a") -> tuple[str, str | 
     return verdict.reason, verdict.rule, verdict.eligible_at_ms
 
 
+def fills(person: Person, rule: str, count: int, ends_ms: int, left: int) -> None:
+    """So many broadcasts and no more, until the window's end; then so many after the next one."""
+    for _ in range(count):
+        send(person, Kind.BROADCAST)
+    person.at(ends_ms - 1)
+    assert refused(person, Kind.BROADCAST) == ("window_full", rule, ends_ms)
+    assert person.at(ends_ms).ask(Kind.BROADCAST).remaining == {rule: left}
+
+
 @pytest.mark.rule("R2.21")
 @pytest.mark.parametrize("account", ["a", "another"])
 def test_one_broadcast_a_day_from_the_whole_enterprise(account: str) -> None:
@@ -49,11 +58,7 @@ def test_one_broadcast_a_day_from_the_whole_enterprise(account: str) -> None:
 def test_seven_broadcasts_a_week_from_monday_on() -> None:
     monday, following = ms("2026-11-16 00:00", ZONE), ms("2026-11-23 00:00", ZONE)
     person = begin(windows_of("wecom-week", "broadcast-week"), monday)
-    for _ in range(7):
-        send(person, Kind.BROADCAST)
-    person.at(following - 1)
-    assert refused(person, Kind.BROADCAST) == ("window_full", "broadcast-week", following)
-    assert person.at(following).ask(Kind.BROADCAST).remaining == {"broadcast-week": 6}
+    fills(person, "broadcast-week", 7, following, left=6)
 
 
 @pytest.mark.rule("R2.21", "R2.5")
@@ -64,22 +69,14 @@ def test_seven_broadcasts_a_week_from_monday_on() -> None:
 def test_as_many_broadcasts_a_month_as_it_has_days(month: str, following: str, days: int) -> None:
     start_ms, end_ms = ms(f"{month} 00:00", ZONE), ms(f"{following} 00:00", ZONE)
     person = begin(windows_of("wecom-month", "broadcast-month"), start_ms)
-    for _ in range(days):
-        send(person, Kind.BROADCAST)
-    person.at(end_ms - 1)
-    assert refused(person, Kind.BROADCAST) == ("window_full", "broadcast-month", end_ms)
-    assert person.at(end_ms).ask(Kind.BROADCAST).remaining == {"broadcast-month": 30}
+    fills(person, "broadcast-month", days, end_ms, left=30)
 
 
 @pytest.mark.rule("R2.21")
 def test_four_broadcasts_a_month_by_the_older_allowance() -> None:
     start_ms, end_ms = ms("2026-11-01 00:00", ZONE), ms("2026-12-01 00:00", ZONE)
     person = begin(windows_of("wecom-2021", "broadcast-month"), start_ms)
-    for _ in range(4):
-        send(person, Kind.BROADCAST)
-    person.at(end_ms - 1)
-    assert refused(person, Kind.BROADCAST) == ("window_full", "broadcast-month", end_ms)
-    assert person.at(end_ms).ask(Kind.BROADCAST).remaining == {"broadcast-month": 3}
+    fills(person, "broadcast-month", 4, end_ms, left=3)
 
 
 @pytest.mark.rule("R2.21")
