@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.producer import sender
+from aiokafka.protocol.group import LeaveGroupRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aiokafka import AIOKafkaProducer
 
@@ -58,6 +60,19 @@ def persistent(producer: AIOKafkaProducer) -> AIOKafkaProducer:
 
     producer.client.coordinator_lookup = look_again
     return producer
+
+
+async def farewell(options: Mapping[str, Any], group: str, member: str) -> None:
+    """Take a member out of its group, on a connection of its own: on the member's, a join that is
+    under way would come first. Raises KafkaError.
+    """
+    client = AIOKafkaClient(**options)
+    try:
+        await client.bootstrap()
+        node = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        await client.send(node, LeaveGroupRequest(group, member))
+    finally:
+        await client.close()
 
 
 sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S

@@ -170,10 +170,10 @@ class Crew:
         await self._warm_ups.keep(())
         await self._drop(list(self._units))
 
-    async def resign(self) -> None:
-        """Make leaving the group one for good, with a lasting name too."""
+    async def leave(self) -> None:
+        """Leave the group, if this worker has come so far. Raises KafkaError."""
         if self._transport.consumer is not None:
-            await self._transport.consumer.be_nobody()
+            await self._transport.consumer.leave()
 
     def snapshot(self) -> dict[str, StageSnapshot]:
         """How each stage stands, by its name."""

@@ -19,6 +19,7 @@ from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.lane.aiokafka_room import farewell
 from streams.lane.failure import StartRefusedError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 PRIVATE_NAMES: Final = (
     (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
     (driver.AIOKafkaConsumerThread, ("_consumer", "_create_worker_consumer", "_ensure_consumer")),
-    (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "_maybe_leave_group")),
+    (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "close")),
     (driver.Producer, ("_new_producer",)),
     (driver.Transport, ("Consumer", "Producer")),
     (TableManager, ("_update_channels",)),
@@ -151,12 +152,17 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     async def _rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
 
-    async def be_nobody(self) -> None:
-        """From now on a farewell is one for good, as a member without a lasting name says it."""
-        await self.call_thread(self._be_nobody)
+    async def stay_away(self) -> str:
+        """Do not join again, whatever the group says; under which name it knows this member."""
+        name: str = await self.call_thread(self._stay_away)
+        return name
 
-    async def _be_nobody(self) -> None:
-        self._ensure_consumer()._coordinator._group_instance_id = None  # noqa: SLF001
+    async def _stay_away(self) -> str:
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        if not coordinator._closing.done():  # noqa: SLF001
+            coordinator._closing.set_result(None)  # noqa: SLF001
+        name: str = coordinator.member_id
+        return name
 
 
 class LaneConsumer(driver.Consumer):
@@ -222,9 +228,14 @@ class LaneConsumer(driver.Consumer):
         """Ask the group for a rebalance; lost if one is under way, so ask until it has come."""
         await self._thread.rejoin()
 
-    async def be_nobody(self) -> None:
-        """Give up a lasting name, so that leaving hands on at once what the group had given."""
-        await self._thread.be_nobody()
+    async def leave(self) -> None:
+        """Leave the group for good, with a lasting name too. Raises KafkaError.
+
+        Not the consumer's own way, which spares lasting names and waits for a rebalance under way.
+        """
+        member = await self._thread.stay_away()
+        if member:
+            await farewell(self._hub.client_options, self.app.conf.id, member)
 
     @property
     def quiet(self) -> asyncio.Lock:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol
 
 import faust
 import uvloop
+from aiokafka.errors import KafkaError
 from yarl import URL
 
 from streams.lane.assignor import StickyUnits
@@ -146,7 +147,7 @@ class Lane:
         except BaseException as exc:  # noqa: BLE001
             end_process("worker", exc)
         logging.shutdown()
-        os._exit(os.EX_OK)  # all is committed and left; threads of libraries need no farewell
+        os._exit(os.EX_OK)  # all is committed and left; Faust and its threads need no farewell
 
     async def _run(self) -> None:
         stopping = _stop_signal()
@@ -162,7 +163,7 @@ class Lane:
         await self._hand_over(crew)
         async with asyncio.timeout(CLOSE_PATIENCE_S):
             await crew.close()
-        await _leave(app, crew, tasks)
+        await _leave(crew, tasks)
 
     async def _hand_over(self, crew: Crew) -> None:
         """Decide on until others have warmed up what is here; they do in vain if they take long."""
@@ -238,14 +239,13 @@ async def _watch(app: faust.App) -> None:
     raise app.crash_reason or RuntimeError("Faust crashed without a reason")
 
 
-async def _leave(app: faust.App, crew: Crew, tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _leave(crew: Crew, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Leave the group, so that others take over at once instead of after the session."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=WATCH_S)
     try:
         async with asyncio.timeout(LEAVE_PATIENCE_S):
-            await crew.resign()
-            await app.stop()
-    except TimeoutError:
-        log.warning("could not leave the group in time; others take over after the session")
+            await crew.leave()
+    except (TimeoutError, KafkaError):
+        log.warning("could not leave the group; others take over after the session")

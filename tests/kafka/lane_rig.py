@@ -195,6 +195,13 @@ class Rig:
         finally:
             await consumer.stop()
 
+    async def members(self) -> int:
+        """How many the group of the workers has."""
+        async with topics.admin(self.options) as admin:
+            (answer,) = await admin.describe_consumer_groups([self.prefix + "lane"])
+            (group,) = answer.groups
+            return len(group[5])  # after error, name, state, protocol type and protocol
+
     async def set_group_offsets(self, topic: str, offset: int) -> None:
         """What an operator may do to a group at rest."""
         parts = self._partitions(topic)

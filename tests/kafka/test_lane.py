@@ -110,6 +110,7 @@ async def test_who_leaves_decides_on_until_its_heir_has_read_everything_ahead(
     await until(lambda: bool(stayer.accepting) and leaver.accepting | stayer.accepting == ALL)
     leaver.send(signal.SIGTERM)
     assert await leaver.ended() == 0, leaver.errors
+    assert await rig.members() == 1
     await stayer.accepts(ALL)
     for unit in ("count-0-of-2", "count-1-of-2"):
         told = re.search(rf"{unit}: restored in .* from (\d+) records, (\d+) of", stayer.errors)

@@ -104,6 +104,13 @@ def test_what_a_group_refuses_for_good_waits_where_we_look_for_it() -> None:
     assert "raise exc" in inspect.getsource(group_coordinator.GroupCoordinator.check_errors)
 
 
+def test_a_member_that_is_closing_joins_no_more() -> None:
+    """The lane sets the same mark, and says farewell by itself."""
+    theirs = group_coordinator.GroupCoordinator
+    assert "self._closing.set_result(None)" in inspect.getsource(theirs.close)
+    assert "while not self._closing.done():" in inspect.getsource(theirs)
+
+
 def test_an_assignor_may_be_an_object() -> None:
     """The interface names class methods; ours needs to know its stages."""
     assert issubclass(StickyUnits, AbstractPartitionAssignor)
