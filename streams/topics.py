@@ -269,7 +269,7 @@ def _faults(
 ) -> Iterable[str]:
     found = existing.get(name)
     if found is None:
-        yield f"{name}: missing"
+        yield f"{name}: missing, or hidden from this user (`decorum acls`)"
         return
     wanted = topic.partition_count(partitions)
     if found.partitions != wanted:

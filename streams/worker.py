@@ -71,6 +71,8 @@ class Worker:
             AccountStage(topics, router, self.rules),
             CustomerStage(topics, router, self.rules, erasure),
         )
+        counts = {topics.physical(t.name): t.partition_count(settings.partitions) for t in TOPICS}
+        self.observer.expects({stage.name: counts[stage.changelog] for stage in stages})
         self.lane = Lane(
             settings,
             stages,
@@ -138,9 +140,7 @@ class Worker:
         return live(self.lane.snapshot())
 
     def _ready(self) -> Health:
-        # A partition that is always somebody's: once it has an owner, the group has spoken.
-        joined = self.lane.owner(RulesStage.name, 0) is not None
-        return ready(self.lane.snapshot(), joined=joined)
+        return ready(self.lane.snapshot(), joined=self.lane.joined)
 
 
 def _default_policy(settings: Settings) -> Policy:

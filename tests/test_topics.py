@@ -117,7 +117,7 @@ def test_each_difference_is_a_line() -> None:
     existing["p-decorum-customer-state"] = Existing(8, "delete")
 
     assert mismatches(existing, names, 8) == [
-        "p-policies: missing",
+        "p-policies: missing, or hidden from this user (`decorum acls`)",
         "p-controls: has 8 partitions, needs 1",
         "p-decisions: has 7 partitions, needs 8",
         "p-decorum-customer-state: cleanup.policy is 'delete', needs 'compact'",

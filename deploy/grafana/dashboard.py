@@ -68,8 +68,9 @@ def build() -> str:
         .with_row(dashboard.Row("Is it well?").id(100))
     )
     ids = count(1)
-    for number in WELL:
-        board.with_panel(_number(number).id(next(ids)).height(4).span(WIDTH // len(WELL)))
+    for place, number in enumerate(WELL):
+        wider = place < WIDTH % len(WELL)
+        board.with_panel(_number(number).id(next(ids)).height(4).span(WIDTH // len(WELL) + wider))
     board.with_panel(_alerts().id(next(ids)).height(5).span(WIDTH))
     for title, graphs in ROWS:
         board.with_row(dashboard.Row(title).id(next(ids)))

@@ -67,6 +67,13 @@ WELL: Final[Sequence[Number]] = (
         NONE,
         "With a partition that has not moved for a minute",
     ),
+    Number(
+        "Partitions nobody decides",
+        f"clamp_min(decorum:partitions_undecided:sum{{{OURS}}}, 0)",
+        "short",
+        NONE,
+        "No worker that answers has them, or has their state back; for a moment while they move",
+    ),
     Number("Workers", f"sum(up{{{OURS}}})", "short", SOME, "That answer now"),
 )
 
@@ -222,7 +229,8 @@ ROWS: Final[Sequence[tuple[str, Sequence[Graph]]]] = (
                     (
                         f"sum by (instance, status) (decorum_partitions{{{OURS}}})",
                         "{{instance}} {{status}}",
-                    )
+                    ),
+                    (f"clamp_min(sum(decorum:partitions_missing:sum{{{OURS}}}), 0)", "nobody's"),
                 ],
             ),
             Graph(

@@ -32,7 +32,10 @@ def check_topics(
     """
     missing = sorted(topics_needed(stages, others) - partitions.keys())
     if missing:
-        raise StartRefusedError(f"topics missing: {', '.join(missing)}: run `decorum topics`")
+        raise StartRefusedError(
+            f"topics missing, or hidden from this user: {', '.join(missing)}: run `decorum topics`,"
+            " or give it its ACLs (`decorum acls`)"
+        )
     for stage in stages:
         _check_copartitioned(stage, partitions)
     _check_shared(stages)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import TopicPartition
 
 from streams.lane.recovery import Recovery
+from streams.lane.snapshot import stands
 from streams.lane.unit import Unit
 from streams.lane.units import members, unit_count, unit_of
 from streams.lane.warming import WarmUps
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from streams.lane.assignor import Place, StickyUnits
     from streams.lane.faust_room import LaneConsumer, LaneTransport
+    from streams.lane.snapshot import StageSnapshot
     from streams.lane.stage import Stage
     from streams.lane.state import State
     from streams.lane.unit import Surroundings
@@ -36,24 +38,6 @@ if TYPE_CHECKING:
 WATCH_S: Final = 0.1
 
 log = logging.getLogger("decorum.lane")
-
-
-class StageSnapshot(NamedTuple):
-    """How a stage stands on this worker."""
-
-    assigned: tuple[int, ...]
-    accepting: tuple[int, ...]
-    warming: tuple[int, ...]
-    """Read ahead, because they are to move here; another worker decides them still."""
-    waiting_records: int
-    state_keys: int
-    timers: int
-    recovery_seconds: float
-    """The longest recovery among the units held."""
-    progress_age_seconds: float
-    """Since the unit that is furthest behind last committed, or last found nothing to do."""
-    waiting_age_seconds: float
-    """Since the oldest record that waits was written, by its time; 0 when none waits."""
 
 
 class Crew:
@@ -77,8 +61,11 @@ class Crew:
         self._warm_ups = WarmUps(self._recovery)
         self._route: dict[TopicPartition, Unit] = {}
         self._rebalanced = asyncio.Condition()
-        self._revoked_at = time.monotonic()
+        self._revoked_at, self._revoked = time.monotonic(), False
+        self._asking: set[asyncio.Timeout] = set()
         self._closing = False
+        self.joined = False
+        """Whether a first word of the group has been acted upon: with none, a snapshot is empty."""
 
     def attach(self, transport: LaneTransport, around: Surroundings) -> None:
         """Name the transport whose consumer feeds the units."""
@@ -113,12 +100,23 @@ class Crew:
             return True
 
     async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
-        """Where the fetcher stands with this unit's sources."""
+        """Where the fetcher stands with this unit's sources; empty once a rebalance has begun.
+
+        A rebalance waits for the unit that asks, and a fetch that has the fetcher waits for the
+        rebalance: whoever asks must not wait for such a fetch.
+        """
         consumer = self._consumer
-        async with consumer.quiet:
-            if not unit.accepting:
-                return {}
-            return await consumer.positions(list(unit.sources))
+        if self._revoked:
+            return {}
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._asking.add(patience)
+                async with consumer.quiet:
+                    return await consumer.positions(list(unit.sources)) if unit.accepting else {}
+        except TimeoutError:
+            return {}
+        finally:
+            self._asking.discard(patience)
 
     async def watch(self) -> None:
         """Ask for a rebalance when something may move; raise what the group has refused for good,
@@ -144,7 +142,10 @@ class Crew:
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Before a rebalance: returns when no transaction is open."""
-        self._revoked_at = time.monotonic()
+        self._revoked_at, self._revoked = time.monotonic(), True
+        for patience in self._asking:
+            if not patience.expired():
+                patience.reschedule(asyncio.get_running_loop().time())
         await asyncio.gather(*[unit.revoke() for unit in self._units.values()])
 
     async def on_assigned(self, *told: Iterable[TopicPartition], **_: Any) -> None:
@@ -152,6 +153,7 @@ class Crew:
         if self._closing:
             return
         _app, assigned = told
+        self._revoked = False
         wanted = self._whole_units(assigned)
         for key in sorted(wanted):
             if key not in self._units:
@@ -159,6 +161,7 @@ class Crew:
             self._units[key].grant()
         await self._drop([key for key in self._units if key not in wanted])
         await self._warm_ups.keep(self._keys(self.assignor.to_warm))
+        self.joined = True
         stood_s, warm = time.monotonic() - self._revoked_at, len(self._warm_ups.keys)
         log.info("rebalanced in %.2f s: %d units here, %d to come", stood_s, len(wanted), warm)
         async with self._rebalanced:
@@ -179,7 +182,7 @@ class Crew:
         """How each stage stands, by its name."""
         now = time.monotonic()
         return {
-            stage.name: _snapshot(
+            stage.name: stands(
                 [unit for unit in self._units.values() if unit.stage is stage],
                 {n for topic, n in self._places(self._warm_ups.keys) if topic == stage.sources[0]},
                 now,
@@ -242,21 +245,3 @@ class Crew:
         gone = [self._units.pop(key) for key in keys]
         self._route = {tp: unit for tp, unit in self._route.items() if unit not in gone}
         await asyncio.gather(*[unit.close() for unit in gone])
-
-
-def _snapshot(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
-    partitions = [partition for unit in units for partition in unit.partitions.values()]
-    states = [partition.state for partition in partitions]
-    written_ms = [p.inbox.oldest_ms for p in partitions if p.inbox.oldest_ms is not None]
-    wall_ms = time.time() * 1000
-    return StageSnapshot(
-        assigned=tuple(sorted(n for unit in units for n in unit.numbers)),
-        accepting=tuple(sorted(n for unit in units if unit.accepting for n in unit.numbers)),
-        warming=tuple(sorted(warming)),
-        waiting_records=sum(unit.waiting for unit in units),
-        state_keys=sum(map(len, states)),
-        timers=sum(state.timers for state in states),
-        recovery_seconds=max((unit.recovery_seconds or 0.0 for unit in units), default=0.0),
-        progress_age_seconds=now - min((unit.progress_at for unit in units), default=now),
-        waiting_age_seconds=max(0.0, wall_ms - min(written_ms, default=wall_ms)) / 1000,
-    )

@@ -107,5 +107,8 @@ class Follower:
     async def _partitions(self, topic: str) -> list[TopicPartition]:
         count = (await partition_counts(self._options, [topic])).get(topic)
         if count is None:
-            raise StartRefusedError(f"topic {topic} is missing: run `decorum topics`")
+            raise StartRefusedError(
+                f"topic {topic} is missing, or hidden from this user: run `decorum topics`,"
+                " or give it its ACLs (`decorum acls`)"
+            )
         return [TopicPartition(topic, number) for number in range(count)]

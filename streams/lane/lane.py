@@ -33,9 +33,9 @@ from streams.lane.unit import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-    from streams.lane.crew import StageSnapshot
     from streams.lane.follower import Follower
     from streams.lane.partition import Clock, Observer
+    from streams.lane.snapshot import StageSnapshot
     from streams.lane.stage import Stage
     from streams.lane.state import State
 
@@ -128,6 +128,13 @@ class Lane:
     def snapshot(self) -> dict[str, StageSnapshot]:
         """How each stage stands on this worker, by its name."""
         return self._crew.snapshot() if self._crew else {}
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group has told what is to be decided and what to be read ahead here, and this
+        has begun: from then on a snapshot shows it.
+        """
+        return self._crew is not None and self._crew.joined
 
     def state(self, stage: str, partition: int) -> State | None:
         """A partition's state to look at, never to change; None if not owned or recovering."""

@@ -126,7 +126,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     ),
     "progress_age_seconds": Metric(
         "gauge",
-        "Since the partition that is furthest behind last committed, or found nothing to do.",
+        "Since the partition that is furthest behind, of those that are deciding, last committed "
+        "or found nothing to do.",
         _BY_STAGE,
     ),
     "recovery_seconds": Metric(

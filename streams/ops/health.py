@@ -4,7 +4,7 @@
 being recovered, which a restart would begin anew. `ready` is false until every partition given to
 this worker takes records, and while it reads others ahead that are to move here: whoever replaces
 workers one by one has to wait until they have moved. A worker that was given none, because there
-are more workers than partitions, is ready to take over and says so.
+are more workers than units, is ready to take over and says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.ops.http import Health
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.lane.crew import StageSnapshot
+    from streams.lane.snapshot import StageSnapshot
 
 STALLED_S: Final = 60.0
 """A partition with work waiting that commits nothing for so long is not alive: four times the
@@ -29,9 +29,7 @@ def live(stages: Mapping[str, StageSnapshot]) -> Health:
     stalled = [
         name
         for name, stage in stages.items()
-        if stage.waiting_records
-        and stage.progress_age_seconds > STALLED_S
-        and not _recovering(stage)
+        if stage.waiting_records and stage.progress_age_seconds > STALLED_S
     ]
     return Health(not stalled, {"stalled_stages": stalled, "at": time.time()})
 

@@ -25,7 +25,7 @@ from streams.stages.customer.books import MOST_URGENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streams.lane.crew import StageSnapshot
+    from streams.lane.snapshot import StageSnapshot
     from streams.lane.state import State
 
 BAD_REQUEST: Final = 400

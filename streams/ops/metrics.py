@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections import Counter as Tally
     from collections.abc import Mapping
 
-    from streams.lane.crew import StageSnapshot
+    from streams.lane.snapshot import StageSnapshot
     from streams.ops.catalogue import Metric
     from streams.stages.balance import Balance
 

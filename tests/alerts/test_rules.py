@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
+from streams.ops.distribution import LATENCY_BUCKETS_S
 from tests.alerts.names import ROOT, RULE_FILES, asked, rules, series, wrong_labels
 
 if TYPE_CHECKING:
@@ -96,6 +97,31 @@ def test_runbooks_ask_for_series_that_exist() -> None:
     for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL):
         assert asked(block) - known == set(), block
         assert wrong_labels(block) == [], block
+
+
+def test_the_reason_of_every_number_stands_beside_it() -> None:
+    """Above the alert, with how long it has to last; of budgets, at the top of the file."""
+    for file in RULE_FILES:
+        text = file.read_text(encoding="utf-8")
+        for comment, name, body in re.findall(
+            r"((?: +#.*\n)*) +- alert: (\w+)\n((?: {8}.*\n)+)", text
+        ):
+            reason = comment if "Budget" not in name else text.partition("\ngroups:")[0]
+            lasts = re.search(r"^ +for: (\d+)(\w)$", body, re.MULTILINE)
+            said = f"{lasts[1]} {lasts[2]}" if lasts and "Budget" not in name else "#"
+            assert said in reason, name
+
+
+def test_what_it_costs_to_move_a_threshold_is_said_of_every_alert() -> None:
+    text = sections("docs/runbooks.md")["thresholds"]
+    table = re.findall(r"^\| (Decorum.*?) \|", text, re.MULTILINE)
+    assert sorted(name for row in table for name in row.split(", ")) == sorted(NAMES)
+
+
+def test_the_latency_objective_is_a_bound_that_prometheus_counts() -> None:
+    asked_for = {b for rule in rules() for b in re.findall(r'le="([\d.]+)"', rule["expr"])}
+    assert asked_for
+    assert asked_for <= {str(bound) for bound in LATENCY_BUCKETS_S}
 
 
 def test_no_runbook_outlives_its_alert() -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from streams.lane.crew import StageSnapshot
+from streams.lane.snapshot import StageSnapshot
 from streams.ops.catalogue import SETS
 from streams.ops.http import Health, HttpServer
 from streams.ops.metrics import Observer
@@ -47,7 +47,18 @@ class Worker:
         if self.broken:
             batch[BROKEN] = self.broken
         for stage in SETS["stage"]:
-            snapshot = StageSnapshot((0, 1), (0, 1), 3, 1_000, 10, 0.4, 0.1, 0.2)
+            snapshot = StageSnapshot(
+                assigned=(0, 1),
+                accepting=(0, 1),
+                warming=(),
+                waiting_records=3,
+                state_keys=1_000,
+                timers=10,
+                recovery_seconds=0.4,
+                progress_age_seconds=0.1,
+                waiting_age_seconds=0.2,
+            )
+            self.observer.expects({stage: 2})
             self.observer.committed(stage, 0, batch, records=200, seconds=0.01)
             self.observer.stands(stage, snapshot, Balance(accepted=30, settled=20, held=10))
             self.observer.held(stage, oldest_seconds=3_600, overdue_seconds=0)

@@ -1,8 +1,9 @@
-"""Prometheus and its `promtool`: those on PATH, or Debian's package unpacked in the user's cache.
+"""Programs that tests need: those on PATH, or Debian's package unpacked in the user's cache.
 
-Nothing is installed and nothing needs root: the package is fetched with apt-get and unpacked with
-dpkg-deb under `$XDG_CACHE_HOME/decorum/` (default `~/.cache/decorum/`). A fetch ends in an atomic
-rename, so that two processes that fetch at once do not disturb each other.
+Prometheus with its `promtool` for the rules, bubblewrap for the rehearsal of the image. Nothing is
+installed and nothing needs root: the package is fetched with apt-get and unpacked with dpkg-deb
+under `$XDG_CACHE_HOME/decorum/` (default `~/.cache/decorum/`). A fetch ends in an atomic rename, so
+that two processes that fetch at once do not disturb each other.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Final
 
 from streams.local.jars import user_directory
 
-PACKAGE: Final = "prometheus"
+PACKAGES: Final = {"prometheus": "prometheus", "promtool": "prometheus", "bwrap": "bubblewrap"}
+"""Debian's package of each program."""
 FETCH_TIMEOUT_S: Final = 300
-INSTALL: Final = "install Prometheus with promtool (Debian: apt-get install prometheus)"
 
 
 class ToolsMissingError(Exception):
@@ -26,24 +27,29 @@ class ToolsMissingError(Exception):
 
 
 def tool(name: str) -> str:
-    """Path of `prometheus` or `promtool`. Raises ToolsMissingError."""
+    """Path of a program of `PACKAGES`. Raises ToolsMissingError."""
     found = shutil.which(name)
     if found is not None:
         return found
-    cached = user_directory("XDG_CACHE_HOME", ".cache") / PACKAGE
+    package = PACKAGES[name]
+    cached = user_directory("XDG_CACHE_HOME", ".cache") / package
     if not cached.is_dir():
-        _fetch(cached)
+        try:
+            _fetch(package, cached)
+        except ToolsMissingError as error:
+            install = f"install it (Debian: apt-get install {package})"
+            raise ToolsMissingError(f"{name} is missing, {error}: {install}") from None
     return str(cached / "usr" / "bin" / name)
 
 
-def _fetch(target: Path) -> None:
+def _fetch(package: str, target: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise ToolsMissingError(f"promtool is missing: {INSTALL}")
-    sys.stderr.write("Fetching Prometheus, once (about 20 MB) …\n")
+        raise ToolsMissingError("and this is not Debian")
+    sys.stderr.write(f"Fetching {package}, once …\n")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as name:
         scratch = Path(name)
-        _download(scratch)
+        _download(package, scratch)
         _run(["dpkg-deb", "-x", *map(str, scratch.glob("*.deb")), str(scratch / "tree")], scratch)
         try:
             (scratch / "tree").rename(target)
@@ -53,9 +59,9 @@ def _fetch(target: Path) -> None:
                 raise
 
 
-def _download(scratch: Path) -> None:
+def _download(package: str, scratch: Path) -> None:
     """With the machine's package lists; where those are empty, with lists of our own."""
-    download = ["apt-get", "download", "--quiet", PACKAGE]
+    download = ["apt-get", "download", "--quiet", package]
     try:
         _run(download, scratch)
     except ToolsMissingError:
@@ -77,7 +83,7 @@ def _run(command: list[str], directory: Path) -> None:
             timeout=FETCH_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise ToolsMissingError(f"{command[0]} did not finish in time: {INSTALL}") from None
+        raise ToolsMissingError(f"{command[0]} did not finish in time") from None
     if done.returncode:
         said = (done.stderr.strip() or "no reason").splitlines()[-1]
-        raise ToolsMissingError(f"promtool is missing, {command[0]} says {said!r}: {INSTALL}")
+        raise ToolsMissingError(f"{command[0]} says {said!r}")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from streams import __version__
+from streams.lane.lane import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
 from streams.local.jars import POM
 from streams.settings import Settings
 from tests.deploy.files import DEPLOY
@@ -75,6 +76,12 @@ def test_the_workers_wait_for_topics_that_were_made_once() -> None:
         waits = one["depends_on"]["topics"]["condition"]
         assert waits == "service_completed_successfully"
     assert SERVICES["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
+
+
+def test_the_workers_are_given_the_time_that_a_handover_may_take() -> None:
+    needed = HANDOVER_PATIENCE_S + CLOSE_PATIENCE_S + LEAVE_PATIENCE_S
+    for one in WORKERS.values():
+        assert int(one["stop_grace_period"].removesuffix("s")) > needed
 
 
 def test_prometheus_looks_at_every_worker() -> None:

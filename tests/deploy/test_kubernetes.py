@@ -11,6 +11,8 @@ import yaml
 from deploy.kubernetes import generate
 from streams import __version__
 from streams.access import ROLES, user
+from streams.lane.lane import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
+from streams.lane.units import unit_count
 from streams.settings import Settings
 from streams.topics import TOPICS
 from tests.deploy.custom import SCHEMAS
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KUBERNETES_VERSION = "1.34"
+SPARE_S = 5
+"""For the process to hear of it, and to end."""
 PARTITIONS = Settings.model_fields["partitions"].default
 ALL = list(resources())
 SETTINGS = {f"DECORUM_{name}".upper() for name in Settings.model_fields} | {"DECORUM_SETTINGS"}
@@ -183,6 +187,19 @@ def test_probes_ask_what_a_worker_answers() -> None:
     assert container()["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
+def test_a_worker_is_given_the_time_that_a_handover_may_take() -> None:
+    """Killed before, it would leave its partitions to nobody for the length of a session."""
+    needed = HANDOVER_PATIENCE_S + CLOSE_PATIENCE_S + LEAVE_PATIENCE_S
+    assert worker()["spec"]["terminationGracePeriodSeconds"] >= needed + SPARE_S
+
+
+def test_workers_are_replaced_one_by_one_when_the_one_before_is_ready() -> None:
+    spec = resource("StatefulSet", "decorum")["spec"]
+    assert spec["updateStrategy"] == {"type": "RollingUpdate"}
+    assert spec["minReadySeconds"] > container()["readinessProbe"]["periodSeconds"]
+    assert resource("PodDisruptionBudget", "decorum")["spec"]["maxUnavailable"] == 1
+
+
 def test_what_selects_the_workers_finds_them() -> None:
     labels = worker()["metadata"]["labels"].items()
     selectors = [
@@ -196,9 +213,12 @@ def test_what_selects_the_workers_finds_them() -> None:
         assert selector.items() <= labels
 
 
-def test_keda_scales_between_two_workers_and_a_worker_for_each_partition() -> None:
+def test_keda_scales_between_two_workers_and_one_for_each_unit_of_a_stage_that_has_work() -> None:
     scaled = resource("ScaledObject", "decorum")["spec"]
-    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (2, PARTITIONS)
+    changelogs = [topic for topic in TOPICS if topic.name.endswith("-state")]
+    units = [unit_count(topic.partition_count(PARTITIONS)) for topic in changelogs]
+    most = sum(units) - 1  # all but the one of the rules
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (2, most)
     asked = {trigger["metadata"]["topic"] for trigger in scaled["triggers"]}
     acls = resource("KafkaUser", "decorum-monitor")["spec"]["authorization"]["acls"]
     assert asked <= {acl["resource"]["name"] for acl in acls}

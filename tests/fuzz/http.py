@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from streams.lane.crew import StageSnapshot
+from streams.lane.snapshot import StageSnapshot
 from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import Lookups
 from streams.ops.subjects import accounts, campaigns, customers

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.local.kafka import LocalKafka
-from tests.chaos.faults import Counts
+from tests.chaos.faults import Counts, Lasting
+from tests.chaos.network import site
 from tests.chaos.run import Options, run
 from tests.chaos.table import table
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHORT = Options(
-    counts=Counts(kills=5, zombies=1, terms=1, broker=1),
+    counts=Counts(kills=3, zombies=1, terms=1, broker=1, freezes=1, slow=1, cuts=1, ahead=1),
     rate=150,
     partitions=8,
     customers=80,
-    zombie_s=8.0,
+    lasting=Lasting(zombie_s=8.0, away_s=8.0, slow_s=4.0, step_s=12.0, skew_s=2.0),
     seed=4,
 )
 
 
 @pytest.mark.slow
-async def test_nothing_is_lost_doubled_or_unjustified_under_fire(
+async def test_nothing_is_lost_doubled_or_wrongly_decided_under_fire(
     kafka_tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a broker of its own, for it is killed as well."""
-    with LocalKafka(tmp_path / "kafka") as broker:
-        result = await run(SHORT, broker.bootstrap, broker, "chaos-", tmp_path)
+    place = site(tmp_path / "kafka", SHORT.workers)
+    with place.broker:
+        result = await run(SHORT, place, "chaos-", tmp_path)
     with capsys.disabled():
         print(f"\n{table(result)}")  # noqa: T201
     assert result.clean, table(result)

@@ -64,7 +64,7 @@ async def test_missing_topics_and_partition_counts_that_differ_are_refused(rig: 
     await rig.create({name: n for name, n in TOPICS.items() if name != "out"})
     worker = await rig.worker()
     assert await worker.ended() == EXIT_REFUSED
-    assert f"topics missing: {rig.prefix}out: run `decorum topics`" in worker.errors
+    assert f"hidden from this user: {rig.prefix}out: run `decorum topics`" in worker.errors
     await rig.create({"out": PARTITIONS})
     await rig.delete("relay-state")
     await rig.create({"relay-state": PARTITIONS + 1})

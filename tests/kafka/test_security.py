@@ -232,6 +232,15 @@ def test_a_wrong_password_is_one_line(guarded: SecuredKafka) -> None:
     )
 
 
+def test_who_may_not_see_the_topics_is_told_that_this_may_be_the_reason(
+    guarded: SecuredKafka,
+) -> None:
+    said = decorum(guarded, "producer", "worker")
+    assert said.returncode == 2
+    assert f"{DECISIONS}: missing, or hidden from this user (`decorum acls`)" in said.stderr
+    assert INTENTS not in said.stderr
+
+
 def test_an_unknown_authority_is_one_line(guarded: SecuredKafka) -> None:
     said = decorum(guarded, "engine", "worker", DECORUM_SSL_CA="")  # the system's, then
     assert said.returncode == 1

@@ -21,7 +21,7 @@ def test_stages_may_differ_but_not_within_one() -> None:
 
 def test_missing_topics_are_named_with_the_cure() -> None:
     there = {name: n for name, n in FINE.items() if name not in ("also", "out")}
-    with pytest.raises(StartRefusedError, match="missing: also, out: run `decorum topics`"):
+    with pytest.raises(StartRefusedError, match="this user: also, out: run `decorum topics`"):
         check_topics(STAGES, ["out"], there)
 
 

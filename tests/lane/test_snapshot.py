@@ -6,8 +6,8 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from streams.lane.crew import _snapshot
 from streams.lane.inbox import Inbox
+from streams.lane.snapshot import stands
 from streams.lane.state import State
 from tests.lane.toy import arrived
 
@@ -52,17 +52,18 @@ def test_a_stage_is_as_far_behind_as_its_furthest_partition(
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
     one = unit(filled(intents=[990_000]), filled(intents=[]), progress_at=99.5)
-    two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False)
-    stands = _snapshot([one, two], {5, 4}, now=101.0)
+    two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False, progress_at=7.0)
+    stage = stands([one, two], {5, 4}, now=101.0)
 
-    assert (stands.assigned, stands.accepting) == ((0, 1, 2), (0, 1))
-    assert stands.warming == (4, 5)
-    assert stands.waiting_records == 3
-    assert stands.waiting_age_seconds == 30.0
-    assert stands.progress_age_seconds == 1.5
+    assert (stage.assigned, stage.accepting) == ((0, 1, 2), (0, 1))
+    assert stage.warming == (4, 5)
+    assert stage.waiting_records == 3
+    assert stage.waiting_age_seconds == 30.0
+    assert stage.progress_age_seconds == 1.5  # what is being restored stands still, and rightly
+    assert stands([two], (), now=101.0).progress_age_seconds == 0
 
 
 def test_a_record_from_a_clock_ahead_of_ours_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    assert _snapshot([unit(filled(intents=[1_000_500]))], (), 101.0).waiting_age_seconds == 0
-    assert _snapshot([], (), 101.0).waiting_age_seconds == 0
+    assert stands([unit(filled(intents=[1_000_500]))], (), 101.0).waiting_age_seconds == 0
+    assert stands([], (), 101.0).waiting_age_seconds == 0

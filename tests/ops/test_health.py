@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from streams.lane.crew import StageSnapshot
+from streams.lane.snapshot import StageSnapshot
 from streams.ops.health import STALLED_S, live, ready
 
 LATE = STALLED_S + 1
@@ -10,6 +10,7 @@ def stage(
     assigned: tuple[int, ...] = (0, 1),
     accepting: tuple[int, ...] | None = None,
     *,
+    warming: tuple[int, ...] = (),
     waiting: int = 0,
     age_s: float = 0.0,
 ) -> StageSnapshot:
@@ -17,6 +18,7 @@ def stage(
     known = {
         "assigned": assigned,
         "accepting": assigned if accepting is None else accepting,
+        "warming": warming,
         "waiting_records": waiting,
         "progress_age_seconds": age_s,
     }
@@ -35,21 +37,36 @@ def test_a_worker_whose_work_waits_without_progress_is_not_alive() -> None:
     assert health.detail["stalled_stages"] == ["customer"]
 
 
-def test_a_long_recovery_beside_a_busy_partition_is_no_stall() -> None:
-    """A restart would only begin the recovery anew."""
-    assert live({"customer": stage((0, 1), (0,), waiting=9, age_s=LATE)}).ok
+def test_a_recovery_hides_no_stall_beside_it() -> None:
+    """What is recovered has no age; what is told here is of a partition that takes records."""
+    assert not live({"customer": stage((0, 1), (0,), waiting=9, age_s=LATE)}).ok
+    assert live({"customer": stage((0, 1), (0,), waiting=9, age_s=0.0)}).ok
 
 
 def test_a_worker_is_ready_when_all_it_was_given_takes_records() -> None:
     health = ready({"account": stage((0,)), "customer": stage((0, 1))}, joined=True)
     assert health.ok
-    assert health.detail["stages"]["customer"] == {"assigned": (0, 1), "accepting": (0, 1)}
+    told = {"assigned": (0, 1), "accepting": (0, 1), "warming": ()}
+    assert health.detail["stages"]["customer"] == told
 
 
 def test_a_worker_is_not_ready_while_anything_recovers() -> None:
     health = ready({"account": stage((0,)), "customer": stage((0, 1), (1,))}, joined=True)
     assert not health.ok
     assert health.detail["recovering"] == ["customer"]
+
+
+def test_a_worker_is_not_ready_while_it_reads_ahead_what_is_to_move_here() -> None:
+    """Or a rolling update would stop the next worker before this one carries its part."""
+    health = ready({"account": stage((0,)), "customer": stage((0,), warming=(1,))}, joined=True)
+    assert not health.ok
+    assert health.detail["warming"] == ["customer"]
+    assert health.detail["recovering"] == []
+
+
+def test_reading_ahead_beside_a_stall_hides_no_stall() -> None:
+    """What is read ahead is another worker's; what stands still is this one's."""
+    assert not live({"customer": stage((0,), warming=(1,), waiting=1, age_s=LATE)}).ok
 
 
 def test_a_worker_more_than_there_are_partitions_is_ready() -> None:

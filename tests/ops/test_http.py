@@ -69,6 +69,17 @@ async def test_routes_of_others_are_served() -> None:
         assert await get(session, "/v1/customers/wm-1") == (200, {"customer": "wm-1"})
 
 
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/v1/customers/wm-1", "/nowhere"])
+async def test_there_is_no_page_and_no_other_page_may_read_it(path: str) -> None:
+    """A browser shows what it gets as text, and gives it to no script of another origin."""
+    async with (
+        serving() as session,
+        session.get(path, headers={"Origin": "http://elsewhere.example"}) as response,
+    ):
+        assert response.content_type in {"text/plain", "application/json"}
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
 async def test_nothing_can_be_changed(path: str) -> None:
     async with serving() as session:

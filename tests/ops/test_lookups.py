@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from streams.lane.crew import StageSnapshot
 from streams.lane.partitioner import partition_for
+from streams.lane.snapshot import StageSnapshot
 from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import HOP, Lookups
 from streams.ops.subjects import accounts, campaigns, customers

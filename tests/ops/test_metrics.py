@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.lane.crew import StageSnapshot
+from streams.lane.snapshot import StageSnapshot
 from streams.ops.catalogue import METRICS, OTHER, SETS
 from streams.ops.distribution import Distribution
 from streams.ops.metrics import Observer
@@ -106,6 +106,7 @@ def snapshot(**differs: Any) -> StageSnapshot:
     usual: dict[str, Any] = {
         "assigned": (0,),
         "accepting": (0,),
+        "warming": (),
         "waiting_records": 0,
         "state_keys": 0,
         "timers": 0,
@@ -151,6 +152,21 @@ def test_partitions_are_told_by_whether_they_take_records(observer: Observer) ->
     observer.stands("customer", snapshot(assigned=(1, 4, 7), accepting=(1, 4, 7)), Balance())
     assert value(observer, "partitions", stage="customer", status="deciding") == 3
     assert value(observer, "partitions", stage="customer", status="recovering") == 0
+
+
+def test_what_is_read_ahead_is_told_apart_from_what_is_here(observer: Observer) -> None:
+    observer.stands("customer", snapshot(assigned=(1,), accepting=(1,), warming=(4, 7)), Balance())
+    assert value(observer, "partitions", stage="customer", status="deciding") == 1
+    assert value(observer, "partitions", stage="customer", status="recovering") == 0
+    assert value(observer, "partitions", stage="customer", status="warming") == 2
+
+
+def test_how_many_partitions_a_stage_has_is_told_beside_how_many_are_here(
+    observer: Observer,
+) -> None:
+    observer.expects({"rules": 1, "customer": 24})
+    assert value(observer, "partitions_expected", stage="rules") == 1
+    assert value(observer, "partitions_expected", stage="customer") == 24
 
 
 def test_what_stands_still_and_what_waits_is_told(observer: Observer) -> None:

@@ -18,7 +18,7 @@ REFERENCE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
 UNITS: Final = ("_seconds", "_bytes")
 WITHOUT_UNIT: Final = {
     *("deferred", "accounts", "partitions", "state_keys", "unbalanced", "chunk_records"),
-    "build_info",
+    *("build_info", "partitions_expected"),
 }
 """Counts of things, which the name says itself."""
 
@@ -100,3 +100,13 @@ def test_the_clients_own_metrics_are_served_as_well() -> None:
 def test_the_reference_is_what_the_catalogue_says() -> None:
     again = "run `python -m streams.ops.describe > docs/metrics.md`"
     assert REFERENCE.read_text(encoding="utf-8") == markdown(), again
+
+
+def test_a_worker_tells_how_many_partitions_each_stage_has() -> None:
+    """Without it nobody could see that one of them is nobody's."""
+    observer = Worker(Settings(partitions=24)).observer
+    found = {
+        stage: observer.registry.get_sample_value(f"{PREFIX}partitions_expected", {"stage": stage})
+        for stage in SETS["stage"]
+    }
+    assert found == {"rules": 1, "account": 24, "customer": 24}
