@@ -1,4 +1,4 @@
-"""Write the dump of this version: `python -m tests.golden`."""
+"""Write the dump and the layout of this version: `python -m tests.golden`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 from streams import __version__
 from tests.flows.world import DriverWorld
+from tests.golden.layout import encode, layout, layout_path
 from tests.golden.story import PARTITIONS, dump, path_of, tell
 
 
@@ -16,6 +17,9 @@ def main() -> None:
     data = dump(world)
     path_of(__version__).write_bytes(data)
     sys.stdout.write(f"{path_of(__version__).name}: {len(data):,} bytes\n")
+    stored = layout()
+    layout_path(__version__).write_bytes(encode(stored))
+    sys.stdout.write(f"{layout_path(__version__).name}: {len(stored)} classes\n")
 
 
 if __name__ == "__main__":
