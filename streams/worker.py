@@ -8,14 +8,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from aiokafka.errors import KafkaError
-
 from streams import policies, topics_admin
-from streams.lane.clients import CONNECT_PATIENCE_S, CONNECT_PAUSE_S
+from streams.lane.clients import patiently
 from streams.lane.failure import EXIT_REFUSED
 from streams.lane.follower import Follower
 from streams.lane.lane import WALL_CLOCK, Extras, Lane
@@ -156,14 +153,7 @@ def _secret(settings: Settings) -> bytes | None:
 
 async def _topic_faults(settings: Settings) -> list[str]:
     """What is wrong with the topics. Waits for a broker that is starting; raises KafkaError."""
-    give_up_at = time.monotonic() + CONNECT_PATIENCE_S
-    while True:
-        try:
-            return await topics_admin.check(settings)
-        except KafkaError as error:
-            if not error.retriable or time.monotonic() > give_up_at:
-                raise
-        await asyncio.sleep(CONNECT_PAUSE_S)
+    return await patiently(lambda: topics_admin.check(settings))
 
 
 def run(settings: Settings, clock: Clock = WALL_CLOCK) -> int:

@@ -105,7 +105,7 @@ def test_a_cluster_out_of_reach_is_one_line() -> None:
 def test_a_worker_waits_for_its_cluster_and_then_ends_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.worker.CONNECT_PATIENCE_S", 1.0)
+    monkeypatch.setattr("streams.lane.clients.CONNECT_PATIENCE_S", 1.0)
     result = run("worker")
 
     assert result.exit_code == 1

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaError
 
 from streams.lane.aiokafka_room import persistent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 CONNECT_PATIENCE_S: Final = 30.0
 CONNECT_PAUSE_S: Final = 0.5
@@ -30,29 +30,39 @@ class _Client(Protocol):
 
 
 Client = TypeVar("Client", bound=_Client)
+Answer = TypeVar("Answer")
 
 
-async def connected(make: Callable[[], Client]) -> Client:
-    """A started client; tries again while no broker answers, for CONNECT_PATIENCE_S at most.
+async def patiently(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer; tries again while the cluster cannot give it yet, for CONNECT_PATIENCE_S at most.
 
-    Raises KafkaConnectionError after that; anything else at once.
+    A cluster that is starting, or has lost a node and not noticed, refuses a try now and then.
+    Raises the KafkaError of the last try after that; any that a wait does not mend at once.
     """
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + CONNECT_PATIENCE_S
     while True:
+        try:
+            return await attempt()
+        except KafkaError as error:
+            if not error.retriable or loop.time() > give_up_at:
+                raise
+        await asyncio.sleep(CONNECT_PAUSE_S)
+
+
+async def connected(make: Callable[[], Client]) -> Client:
+    """A started client, `patiently`."""
+
+    async def start() -> Client:
         client = make()
         try:
             await client.start()
-        except KafkaConnectionError:
-            await client.stop()
-            if loop.time() > give_up_at:
-                raise
-            await asyncio.sleep(CONNECT_PAUSE_S)
         except BaseException:
             await client.stop()
             raise
-        else:
-            return client
+        return client
+
+    return await patiently(start)
 
 
 async def transactional_producer(
@@ -144,16 +154,16 @@ async def read_to_end(
 
 async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
     """How many partitions each of these topics has; topics that do not exist are left out."""
-    admin = await connected(lambda: _Admin(**options))
-    try:
-        described = await admin.describe_topics(sorted(set(topics)))
-    finally:
-        await admin.close()
-    return {t["topic"]: len(t["partitions"]) for t in described if t["error_code"] == 0}
+    names = sorted(set(topics))
 
+    async def describe() -> list[dict[str, Any]]:
+        admin = AIOKafkaAdminClient(**options)
+        try:
+            await admin.start()
+            described: list[dict[str, Any]] = await admin.describe_topics(names)
+        finally:
+            await admin.close()
+        return described
 
-class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]
-    """Under the name that the other clients use for it."""
-
-    async def stop(self) -> None:
-        await self.close()
+    found = await patiently(describe)
+    return {t["topic"]: len(t["partitions"]) for t in found if t["error_code"] == 0}
