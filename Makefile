@@ -15,7 +15,7 @@ CODE := streams tests deploy
 TEST ?=
 BENCH ?=
 
-.PHONY: help demo test lint audit format format-check types chaos bench constraints clean
+.PHONY: help demo test lint audit format format-check types chaos replication bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ types: $(READY) ## what mypy finds, strict
 
 chaos: $(READY) ## kills, zombies and broker restarts under load, audited (some minutes)
 	$(BIN)/python -m tests.chaos
+
+replication: $(READY) ## nodes of a replicated cluster die under load, changelogs cleaned meanwhile (minutes)
+	$(BIN)/python -m tests.replication
 
 bench: $(READY) ## measure on this machine (BENCH=--quick, --peers, --only NAME …)
 	$(BIN)/python -m tests.bench $(BENCH)
