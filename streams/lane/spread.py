@@ -12,7 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 Unit = tuple[str, int]
 """The first topic of a set of co-partitioned topics, and a unit of its partitions."""
@@ -40,17 +40,18 @@ class Plan(NamedTuple):
     """Owned still, and being warmed up by another."""
 
 
-def plan(units: Iterable[Unit], members: Mapping[str, Member]) -> Plan:
+def plan(units: Sequence[Unit], members: Mapping[str, Member]) -> Plan:
     """Everybody's part in the next generation of the group."""
-    owner, heir = _owners(members), _heirs(units, members)
+    owner, heirs = _owners(members), _heirs(units, members)
     has, warms, gives = (defaultdict[str, list[Unit]](list) for _ in range(3))
-    for unit, name in heir.items():
-        keeper = owner.get(unit, name)
-        moves = keeper == name or unit in members[name].warm
-        has[name if moves else keeper].append(unit)
-        if not moves and not members[name].leaving:
-            warms[name].append(unit)
+    for unit in units:
+        keeper, heir = owner.get(unit), heirs.get(unit)
+        if keeper and heir and keeper != heir and unit not in members[heir].warm:
+            warms[heir].append(unit)
             gives[keeper].append(unit)
+            heir = keeper
+        if holder := heir or keeper:
+            has[holder].append(unit)
     return Plan(has, warms, gives)
 
 
@@ -63,9 +64,9 @@ def _owners(members: Mapping[str, Member]) -> dict[Unit, str]:
     }
 
 
-def _heirs(units: Iterable[Unit], members: Mapping[str, Member]) -> dict[Unit, str]:
-    """Who is to have what in the end: those who stay, or all if nobody does."""
-    staying = {name: m for name, m in members.items() if not m.leaving} or members
+def _heirs(units: Sequence[Unit], members: Mapping[str, Member]) -> dict[Unit, str]:
+    """Who of those that stay is to have what in the end; nobody, if nobody does."""
+    staying = {name: m for name, m in members.items() if not m.leaving}
     owner = _owners(members)
     stages: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:

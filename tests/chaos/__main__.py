@@ -1,4 +1,6 @@
-"""`python -m tests.chaos`: workers under load and under fire; exit 0 only if all is clean."""
+"""`python -m tests.chaos`: workers under load and under fire, then noise into everything that takes
+bytes; exit 0 only if all is clean.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +9,22 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 import uuid
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.lane.logs import quieten_libraries
-from streams.local.kafka import LocalKafka
-from tests.chaos.faults import Counts
+from tests.chaos.faults import Counts, Lasting
+from tests.chaos.network import site
 from tests.chaos.run import Options, run
 from tests.chaos.table import table
+from tests.fuzz.run import fuzz
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
 
 def main() -> int:
@@ -27,8 +32,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     quieten_libraries()
     directory = Path(tempfile.mkdtemp(prefix="decorum-chaos-"))
-    broker = LocalKafka(directory / "kafka")
-    broker.start()
+    place = site(directory / "kafka", arguments.workers)
+    place.broker.start()
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -37,27 +42,41 @@ def main() -> int:
     say(f"logs in {directory}")
     try:
         prefix = f"chaos-{uuid.uuid4().hex[:6]}-"
-        result = asyncio.run(
-            run(_options(arguments), broker.bootstrap, broker, prefix, directory, say)
-        )
+        result = asyncio.run(run(_options(arguments), place, prefix, directory, say))
     finally:
-        broker.stop()
-        shutil.rmtree(broker.directory)
+        place.broker.stop()
+        shutil.rmtree(place.broker.directory)
     if result.clean:
         shutil.rmtree(directory)
     sys.stdout.write(f"{table(result)}\n")
-    return 0 if result.clean else 1
+    survived = _fuzzed(arguments.fuzz_minutes, arguments.seed, say)
+    return 0 if result.clean and survived else 1
+
+
+def _fuzzed(minutes: float, seed: int, say: Callable[[str], None]) -> bool:
+    """Noise into everything that takes bytes; whether all of it was borne."""
+    if minutes <= 0:
+        return True
+    say(f"fuzzing for {minutes:g} minutes")
+    try:
+        held = fuzz(minutes, seed, say)
+    except Exception:  # noqa: BLE001 - whatever a target raises is a finding
+        sys.stdout.write(f"bad input           NOT borne:\n{traceback.format_exc()}\n")
+        return False
+    tried = ", ".join(f"{number:,} × {name}" for name, number in held.items())
+    sys.stdout.write(f"bad input borne     {tried}\n")
+    return True
 
 
 def _options(arguments: Namespace) -> Options:
     return Options(
-        counts=Counts(arguments.kills, arguments.zombies, arguments.terms, arguments.broker),
+        counts=Counts(**{kind: getattr(arguments, kind) for kind in Counts._fields}),
         workers=arguments.workers,
         rate=arguments.rate,
         seconds=arguments.seconds,
         partitions=arguments.partitions,
         customers=arguments.customers,
-        zombie_s=arguments.zombie_seconds,
+        lasting=Lasting(zombie_s=arguments.zombie_seconds, step_s=arguments.step_seconds),
         static=arguments.static,
         seed=arguments.seed,
     )
@@ -77,11 +96,19 @@ def _parser() -> ArgumentParser:
     add("--zombie-seconds", type=float, default=12.0, help="how long it is frozen")
     add("--terms", type=int, default=2, help="a worker asked to end, as a rolling restart does")
     add("--broker", type=int, default=1, help="kill -9 of the broker, and its restart")
+    add("--freezes", type=int, default=2, help="SIGSTOP of the broker, as a disk that hangs")
+    add("--slow", type=int, default=2, help="a worker's network slow: delay, jitter, few bytes")
+    add("--holds", type=int, default=1, help="a worker's network standing still, then late")
+    add("--cuts", type=int, default=1, help="a worker's network cut for more than its session")
+    add("--ahead", type=int, default=1, help="a worker's clock stepped ahead, and back")
+    add("--behind", type=int, default=1, help="a worker's clock stepped back, and ahead")
+    add("--step-seconds", type=float, default=30.0, help="by how much")
     add("--seconds", type=float, default=0.0, help="the least time the load goes on")
     add("--partitions", type=int, default=8, help="of each keyed topic")
     add("--customers", type=int, default=300, help="few, so that they meet every cap")
     add("--static", choices=["none", "some", "all"], default="some", help="static membership")
-    add("--seed", type=int, default=1, help="of the load and of the plan of faults")
+    add("--fuzz-minutes", type=float, default=2.0, help="noise into all that takes bytes, after")
+    add("--seed", type=int, default=1, help="of the load, of the plan of faults, of the noise")
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,14 +27,16 @@ def read_asks(
     intents: Inputs, candidates: Iterable[Seen]
 ) -> tuple[dict[AskKey, Ask], Counter[AskKey], set[AskKey]]:
     """The asks, how often each was made, and those that never became a candidate."""
-    accepted = _accepted_ms(candidates)
+    candidates = list(candidates)
+    accepted, unled = _accepted_ms(candidates), _without_leave(candidates)
     asks: dict[AskKey, Ask] = {}
     asked: Counter[AskKey] = Counter()
     for standing in intents.standing:
         for key in _keys(standing):
             asked[key] += 1
             if key not in asks:
-                asks[key] = _ask(standing, accepted.get(key, 0))
+                ask = _ask(standing, accepted.get(key, 0))
+                asks[key] = replace(ask, without_leave=key in unled)
     return asks, asked, asked.keys() - accepted.keys()
 
 
@@ -65,6 +68,16 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
         ask, _, _, refusal = msgspec.msgpack.decode(record.value or b"")[:4]
         if refusal is None or refusal[0] != "duplicate":  # a repeat may overtake what it repeats
             found.setdefault(key_of(record, ask), ask[ACCEPTED_MS])
+    return found
+
+
+def _without_leave(candidates: Iterable[Seen]) -> set[AskKey]:
+    """Asks that once went on without leave: not for now, or too late, by the account's clock."""
+    found: set[AskKey] = set()
+    for record in candidates:
+        ask, leave_ms, _, refusal = msgspec.msgpack.decode(record.value or b"")[:4]
+        if not leave_ms and (refusal is None or refusal[0] == "expired"):
+            found.add(key_of(record, ask))
     return found
 
 

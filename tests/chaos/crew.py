@@ -17,25 +17,34 @@ import aiohttp
 
 from streams.local.kafka import free_port
 from streams.settings import PREFIX
+from tests.chaos.worker import set_ahead
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
+
+    from tests.chaos.network import Network
 
 ROOT: Final = Path(__file__).parents[2]
 RESTART_S: Final = 0.2
 LOOK_S: Final = 0.1
 ANSWER_S: Final = 0.5
-FAREWELL_S: Final = 30.0
+FAREWELL_S: Final = 60.0
 INFANCY_S: Final = 10.0
 
 
 @dataclass
 class Slot:
-    """One place in the crew: its process now, and why we mean it to end, if we do."""
+    """One place in the crew: its process now, and why we mean it to end, if we do.
+
+    `clock`: the file that says how far its clock is ahead; `way`: to the broker, where it is ours.
+    """
 
     number: int
     port: int
     instance: str | None
+    clock: Path
+    way: Network | None = None
     process: asyncio.subprocess.Process | None = None
     meant: str = ""
     since: float = 0.0
@@ -45,6 +54,10 @@ class Slot:
         if self.process is not None:
             with suppress(ProcessLookupError):
                 self.process.send_signal(number)
+
+    def set_clock(self, ahead_ms: int) -> None:
+        """Let its clock step to so far ahead of the machine's; 0: be right again."""
+        set_ahead(self.clock, ahead_ms)
 
 
 @dataclass
@@ -62,6 +75,8 @@ class Crew:
     covered: list[tuple[float, bool]] = field(default_factory=list)
     """Over time: whether every partition of every stage was accepting records somewhere."""
     partitions: int = 8
+    ways: Sequence[Network] = ()
+    """Each worker's own way to the broker; without, all take the settings'."""
 
     async def __aenter__(self) -> Self:
         self._over = False
@@ -104,7 +119,15 @@ class Crew:
 
     def _slot(self, number: int) -> Slot:
         lasting = {"none": False, "all": True, "some": number % 2 == 0}[self.static]
-        return Slot(number, free_port(), f"w{number}" if lasting else None)
+        slot = Slot(
+            number,
+            free_port(),
+            f"w{number}" if lasting else None,
+            self.logs / f"clock-{number}",
+            self.ways[number] if self.ways else None,
+        )
+        slot.set_clock(0)
+        return slot
 
     async def _supervise(self, slot: Slot) -> None:
         while not self._over:
@@ -120,9 +143,11 @@ class Crew:
         environment |= self.settings | {"DECORUM_HTTP": f"127.0.0.1:{slot.port}"}
         if slot.instance is not None:
             environment["DECORUM_INSTANCE"] = slot.instance
+        if slot.way is not None:
+            environment["DECORUM_KAFKA"] = slot.way.bootstrap
         with (self.logs / f"worker-{slot.number}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "streams", "worker"),
+                *(sys.executable, "-m", "tests.chaos.worker", str(slot.clock)),
                 cwd=ROOT,
                 env=environment,
                 stdout=log,

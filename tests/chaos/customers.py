@@ -11,24 +11,21 @@ decisions before it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import orjson
 
 from streams.topics import CUSTOMER_STATE, INTERACTIONS
 from tests.chaos.judge import fault_of
 from tests.chaos.referee import Known
+from tests.chaos.watermarks import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.chaos.brakes import Brakes
     from tests.chaos.evidence import Evidence, Seen
     from tests.chaos.inputs import Standing
     from tests.chaos.laws import Law
     from tests.chaos.referee import Ask
-
-WATERMARK: bytes = b"\x00w"
 
 
 class Said(NamedTuple):
@@ -44,21 +41,13 @@ class Clockwork:
     """When each interaction was noted, as the watermarks of the customer stage tell."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._clocks: dict[int, list[int]] = defaultdict(list)
-        self._ends: dict[int, list[int]] = defaultdict(list)
-        for record in evidence.topics[CUSTOMER_STATE]:
-            if record.key == WATERMARK:
-                mark = orjson.loads(record.value or b"{}")
-                offsets = mark["next_offset"].items()
-                end = next((to for topic, to in offsets if topic.endswith(INTERACTIONS)), 0)
-                self._clocks[record.partition].append(mark["clock_ms"])
-                self._ends[record.partition].append(end)
+        self._batches = read_batches(evidence, CUSTOMER_STATE, INTERACTIONS)
 
     def read_by(self, partition: int, clock_ms: int) -> tuple[int, int] | None:
         """The next interaction to read before and after the batches with this clock; None where
         their watermarks are gone.
         """
-        clocks, ends = self._clocks[partition], self._ends[partition]
+        clocks, ends, _ = self._batches[partition]
         after = bisect_right(clocks, clock_ms)
         first = bisect_right(clocks, clock_ms - 1)
         if first == after:
@@ -67,9 +56,8 @@ class Clockwork:
 
     def noted_ms(self, partition: int, offset: int) -> int | None:
         """The clock of the batch that read an interaction; None if none has."""
-        batch = bisect_right(self._ends[partition], offset)
-        clocks = self._clocks[partition]
-        return clocks[batch] if batch < len(clocks) else None
+        batch = self._batches[partition].reading(offset)
+        return None if batch is None else self._batches[partition].clocks_ms[batch]
 
 
 class _Path(NamedTuple):
@@ -82,21 +70,30 @@ class _Path(NamedTuple):
 class Replay:
     """A customer's past under every interleaving that explains it."""
 
-    def __init__(self, heard: Sequence[Standing], clockwork: Clockwork) -> None:
-        self._heard, self._clockwork = heard, clockwork
+    def __init__(self, heard: Sequence[Standing], clockwork: Clockwork, brakes: Brakes) -> None:
+        self._heard, self._clockwork, self._brakes = heard, clockwork, brakes
         self._offsets = [standing.record.offset for standing in heard]
         self._times = [standing.record.timestamp for standing in heard]
         self._paths = [_Path(0, Known())]
 
     def judge(self, said: Said, number: int) -> str | None:
         """Let a decision follow; why no interleaving explains it, None if one does."""
-        options = [o for path in self._paths for o in self._options(path, said.record, said.data)]
+        if said.data["stage"] == "account":  # on another clock: it tells nothing of what was read
+            options = self._paths
+        else:
+            found = (self._options(path, said.record, said.data) for path in self._paths)
+            options = list(self._braked([option for some in found for option in some], said))
         faults = [fault_of(o.known, said.ask, said.law, said.data) for o in options]
         good = [o for o, fault in zip(options, faults, strict=True) if fault is None]
         self._paths = _distinct(good or options[-1:])
         for path in self._paths:
             path.known.follow(said.ask, said.data, said.law, number)
         return None if good else faults[-1]
+
+    def end_waiting(self, said: Said) -> None:
+        """Let an account's own word follow: if it is the last, nothing is held any more."""
+        for path in self._paths if said.data["outcome"] != "deferred" else ():
+            path.known.held.pop(said.ask.name, None)
 
     def end(self) -> Known:
         """What is known when all interactions are noted."""
@@ -106,7 +103,7 @@ class Replay:
         return path.known
 
     def _options(self, path: _Path, record: Seen, data: dict[str, Any]) -> Iterator[_Path]:
-        least, most = self._bounds(record.partition, data["decided_at_ms"])
+        least, most = self._bounds(record, data["decided_at_ms"])
         for _ in self._forward(path, max(path.noted, least)):
             pass
         at = _Path(max(path.noted, least), path.known)
@@ -116,10 +113,21 @@ class Replay:
             at = _Path(at.noted + 1, at.known)
         yield at
 
-    def _bounds(self, partition: int, clock_ms: int) -> tuple[int, int]:
-        read = self._clockwork.read_by(partition, clock_ms)
+    def _braked(self, options: list[_Path], said: Said) -> Iterator[_Path]:
+        """Each option with all that may have been known of the account's brake."""
+        ends_ms = {0}
+        if said.ask.kind in said.law.braked:
+            ends_ms = self._brakes.known_ms(said.record, said.data)
+        for end_ms in ends_ms:
+            for option in options:
+                known = option.known if len(ends_ms) == 1 else option.known.copy()
+                known.braked_ms = {said.ask.account: end_ms}
+                yield _Path(option.noted, known)
+
+    def _bounds(self, record: Seen, clock_ms: int) -> tuple[int, int]:
+        read = self._clockwork.read_by(record.partition, clock_ms)
         if read is None:
-            return 0, bisect_right(self._times, clock_ms)
+            return 0, bisect_right(self._times, record.timestamp)
         least, most = (bisect_right(self._offsets, end - 1) for end in read)
         return least, most
 

@@ -2,16 +2,18 @@
 
 Only what the audit can judge may stand in a policy under audit: rolling windows, gaps and reserves,
 reply credits, suppression, consent, validity, deadlines, `max_held`, and of the account's side one
-pace for all grades and daily adds under a ceiling of relations that nobody reaches. Anything else
-is refused here, so that no audit passes over a rule in silence.
+pace for all grades, the brake with pauses that end, the canary for campaigns of unknown size, and
+daily adds under a ceiling of relations that nobody reaches. Anything else is refused here, so that
+no audit passes over a rule in silence.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tests.accounts.units import share
 from tests.chaos.inputs import KINDS, read_event
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tests.chaos.evidence import Seen
 
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = 1 << 62
 OUT_OF_REACH: Final = 1_000_000
 """Relations that no load makes."""
@@ -35,7 +38,7 @@ _VALIDITY: Final = {
 _JUDGED: Final = {
     *("policy", "version", "enterprise", "effective_at", "time_zone", "remember", "groups"),
     *("validity", "windows", "reply", "consent", "suppression", "deadline", "max_held"),
-    *("pacing", "ceilings"),
+    *("pacing", "ceilings", "reputation", "brake", "canary"),
 }
 DISTURBING: Final = {"direct", "broadcast", "moment", "friend_request"}
 FOLLOWING_MS: Final = 5_000
@@ -77,6 +80,9 @@ class Law(NamedTuple):
     rate_per_s: float | None
     burst_ms: int
     daily_adds: int | None
+    braked: frozenset[str]
+    staged: frozenset[str]
+    first_share: float
 
     def governing(self, kind: str) -> list[Rule]:
         """The windows that bind a kind; a reply is outside all of them."""
@@ -140,6 +146,9 @@ def _law(document: dict[str, Any], recorded_ms: int) -> Law:
         rate_per_s=_even_rate(pacing) if pacing else None,
         burst_ms=_ms(pacing.get("burst", "1ms")),
         daily_adds=_daily_adds(document.get("ceilings")),
+        braked=_braked(document.get("brake", {}), groups),
+        staged=_kinds(document.get("canary", {}).get("kinds", []), groups),
+        first_share=share(document.get("canary", {}).get("steps", ["100%"])[0]),
     )
 
 
@@ -149,6 +158,12 @@ def _even_rate(pacing: dict[str, Any]) -> float:
     if rates or not found:
         raise Unjudged("this audit knows no grades: one rate a second for all of them")
     return float(found[1])
+
+
+def _braked(brake: dict[str, Any], groups: dict[str, frozenset[str]]) -> frozenset[str]:
+    if "off" in brake.get("pauses", ()):
+        raise Unjudged("this audit knows no account that is off")
+    return _kinds(brake.get("kinds", []), groups)
 
 
 def _daily_adds(ceilings: dict[str, Any] | None) -> int | None:
@@ -190,4 +205,5 @@ def _ms(duration: str) -> int:
 
 
 def _instant_ms(moment: str) -> int:
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+    """The millisecond in which it lies, as a clock of milliseconds shows it."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(milliseconds=1)

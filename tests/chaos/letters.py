@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,29 @@ def faults_of_letters(evidence: Evidence, intents: Inputs, interactions: Inputs)
             yield f"a letter about {place}, which is not to be refused"
         elif (_bytes(letter, "key"), _bytes(letter, "value")) != (record.key, record.value):
             yield f"the letter about {place} does not keep it as it was"
+        elif place in due and letter["reason"] != _why(place[0], record.value):
+            yield f"the letter about {place} says {letter['reason']}"
+
+
+def reasons_of_letters(evidence: Evidence) -> list[str]:
+    """Why records were refused, one for each letter."""
+    return [letter["reason"] for letter in _letters(evidence)]
+
+
+def _why(topic: str, value: bytes | None) -> str:
+    """Why a record of intents or interactions is none, by the contract's list of reasons."""
+    try:
+        text = (value or b"").decode()
+        name = orjson.loads(text)["type"]
+    except UnicodeDecodeError:
+        return "not_utf8"
+    except orjson.JSONDecodeError:
+        return "not_json"
+    except (KeyError, TypeError):
+        return "invalid"
+    ours = re.fullmatch(r"decorum\.(\w+)\.v1", name)
+    known = ours is not None and (ours[1] == "intent") == (topic == INTENTS)
+    return "invalid" if known else "unknown_type"
 
 
 def _letters(evidence: Evidence) -> list[dict[str, Any]]:

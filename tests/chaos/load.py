@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from streams.topics import INTENTS, INTERACTIONS
+from tests.accounts import plot
 from tests.chaos.inputs import place_of
 from tests.chaos.laws import OUT_OF_REACH
 from tests.flows import events
@@ -23,7 +24,11 @@ from tests.flows import events
 if TYPE_CHECKING:
     from random import Random
 
-ENTERPRISE: Final = "acme"
+ENTERPRISE: Final = plot.ENTERPRISE
+RUDE: Final = plot.ACCOUNTS[1:]
+"""Accounts whose messages people complain of, so that the brake has something to do."""
+SEASON_MS: Final = 20_000
+"""New campaigns come all the time, for one that is released fully is none any more."""
 KINDS: Final = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
 KIND_WEIGHTS: Final = [40, 20, 15, 5, 10, 10]
 
@@ -56,7 +61,7 @@ POLICY: Final[dict[str, Any]] = {
         "reply": "10s",
         "transactional": "2s",
     },
-    "deadline": {"default": "8s", "moment": "5s"},
+    "deadline": {"default": "8s", "moment": "7s"},
     "max_held": 5,
     "pacing": {"kinds": ["broadcast", "moment"], "burst": "2s"}
     | dict.fromkeys(("new", "green", "amber", "red"), "2/s"),
@@ -67,6 +72,14 @@ POLICY: Final[dict[str, Any]] = {
         "fall": {"factor": 0.5, "cool_down": "24h", "off_after": 3},
         "idle": {"used": "25%", "within": "30d"},
     },
+    "reputation": plot.REPUTATION,
+    "canary": {
+        "kinds": ["moment"],
+        "steps": ["20%", "50%", "100%"],
+        "hold": "3s",
+        "from_size": 10,
+    },
+    "brake": plot.BRAKE | {"pauses": ["3s", "6s", "9s"]},
 }
 FASTER: Final = _window("two-20s", "marketing", "enterprise", 3, "20s", min_gap="2s")
 LOOSER: Final[dict[str, Any]] = POLICY | {"windows": [FASTER, *WINDOWS[1:]]}
@@ -135,13 +148,17 @@ class Load:
             whens["failed"] = whens["delivered"] + self.random.randint(-500, 500)
         elif dice < 0.42:
             whens["delivered"] = data["send_by_ms"] + 500
+        if "delivered" in whens and data["account_id"] in RUDE and self.random.random() < 0.4:
+            whens["complained"] = whens["delivered"]
         for what, at_ms in whens.items():
             for _ in range(1 + (self.random.random() < 0.1)):
                 self._plan(what, at_ms, data)
 
     def _plan(self, what: str, at_ms: int, data: dict[str, Any]) -> None:
         body = {name: data[name] for name in ("enterprise_id", "account_id", "customer_id")}
-        body |= {"decision_id": data["decision_id"], "occurred_at_ms": at_ms}
+        body["occurred_at_ms"] = at_ms
+        if what != "complained":
+            body["decision_id"] = data["decision_id"]
         if what == "failed":
             body["reason"] = "not_sent"
         value = events.event(f"{what}-{data['decision_id']}", what, body, "sender")
@@ -153,7 +170,8 @@ class Load:
         kind = self.random.choices(KINDS, KIND_WEIGHTS)[0]
         more: dict[str, Any] = {"priority": self.random.choice([10, 50, 50, 90])}
         if kind in {"broadcast", "moment"}:
-            more["campaign_id"] = self.random.choice(["spring", "autumn"])
+            season = self.random.choice(["spring", "autumn"])
+            more["campaign_id"] = f"{season}-{now_ms // SEASON_MS}"
         if self.random.random() < 0.4:
             more["if_not_now"] = "deny"
         if self.random.random() < 0.3:
@@ -174,9 +192,10 @@ class Load:
         data = {
             "enterprise_id": ENTERPRISE,
             "customer_id": customer,
-            "account_id": self._account(),
             "occurred_at_ms": now_ms - self.random.choice([0, 0, 1_000]),
         }
+        if what != "consent":  # taken back to an account it would count against it
+            data["account_id"] = self._account()
         if what == "engaged":
             data["action"] = "click"
         if what == "consent":
@@ -187,7 +206,9 @@ class Load:
 
     def _account(self) -> str:
         # A few accounts write most of what is written, so that replies meet open credits.
-        return f"a{int(self.random.random() ** 3 * self.accounts)}"
+        # These have the names of those whose figures the audit recounts.
+        number = int(self.random.random() ** 3 * self.accounts)
+        return plot.ACCOUNTS[number] if number < len(plot.ACCOUNTS) else f"a{number}"
 
     def _perhaps_astray(self, put: Put) -> Put:
         """Now and then a producer sets no key, another one's, or the wrong partition."""

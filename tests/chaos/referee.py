@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.chaos.inputs import Event
     from tests.chaos.laws import Law, Rule
@@ -35,6 +35,8 @@ class Ask:
     accepted_ms: int
     not_before_ms: int
     deadline_ms: int | None
+    without_leave: bool = False
+    """Whether its account has ever let it go on without leave."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Known:
     consent: dict[str, tuple[int, bool]] = field(default_factory=dict)
     heard: frozenset[tuple[str, str]] = frozenset()
     held: dict[str, Waiting] = field(default_factory=dict)
+    braked_ms: Mapping[str, int] = field(default_factory=dict)
+    """Until when each account is braked, as the customer's partition knows it."""
 
     def copy(self) -> Known:
         """The same past, free to go another way."""
@@ -196,14 +200,28 @@ def shares(rule: Rule, one: Ask, other: Ask) -> bool:
     return rule.scope == "enterprise" or one.campaign == other.campaign
 
 
-Times = list[tuple["Rule", list[int]]]
+class Bounds(NamedTuple):
+    """Everything of a past that says when: the contacts under each rule, and the brake's end."""
+
+    ask: Ask
+    times: list[tuple[Rule, list[int]]]
+    braked_ms: int
 
 
-def too_early(times: Times, ask: Ask, now_ms: int) -> Iterator[Why]:
+def bounds_of(known: Known, ask: Ask, law: Law) -> Bounds:
+    """What bears on an ask."""
+    times = [(rule, counting(known, ask, rule)) for rule in law.governing(ask.kind)]
+    return Bounds(ask, times, known.braked_ms.get(ask.account, 0) if ask.kind in law.braked else 0)
+
+
+def too_early(bounds: Bounds, now_ms: int) -> Iterator[Why]:
     """Every rule that says not now."""
+    ask = bounds.ask
+    if bounds.braked_ms > now_ms:
+        yield "account_paused", "brake"
     if ask.not_before_ms > now_ms:
         yield "not_yet", None
-    for rule, contacts in times:
+    for rule, contacts in bounds.times:
         if rule.limit is not None:
             free = rule.limit - used(rule, contacts, now_ms)
             kept = 0 if ask.priority >= rule.urgent else rule.slots
@@ -221,14 +239,14 @@ def used(rule: Rule, contacts: Iterable[int], now_ms: int) -> int:
     return sum(at_ms > now_ms - rule.rolling_ms for at_ms in contacts)
 
 
-def earliest(times: Times, ask: Ask, now_ms: int) -> int | None:
+def earliest(bounds: Bounds, now_ms: int) -> int | None:
     """The first legal moment if nothing else happens: every moment of change is tried."""
-    first = max(now_ms, ask.not_before_ms)
+    first = max(now_ms, bounds.ask.not_before_ms, bounds.braked_ms)
     moments = {first}
-    for rule, contacts in times:
+    for rule, contacts in bounds.times:
         for at_ms in contacts:
             moments |= {at_ms + rule.rolling_ms, at_ms + rule.gap_ms}
     for moment in sorted(m for m in moments if m >= first):
-        if not any(too_early(times, ask, moment)):
+        if not any(too_early(bounds, moment)):
             return moment
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STEP_MS = 700
 DRAIN_MS = 60_000
+STEP_AHEAD_MS = 20_000
 
 
 def rehearse(
@@ -49,11 +51,34 @@ def rehearse(
     return world
 
 
-def evidence_of(world: DriverWorld) -> Evidence:
-    """What an audit would read."""
+class Steps:
+    """An engine's clock that is set ahead now and then, and right again some time later."""
+
+    def __init__(self) -> None:
+        self._since: list[tuple[int, int]] = [(0, 0)]
+
+    def __call__(self, world: DriverWorld) -> None:
+        if world.now_ms % 10 < 3:
+            ahead_ms = STEP_AHEAD_MS - self._since[-1][1]
+            world.driver.now_ms += ahead_ms - self._since[-1][1]
+            self._since.append((len(world.driver._order), ahead_ms))
+
+    def ahead_ms(self, sequence: int) -> int:
+        """How far it was ahead when this record was written."""
+        return self._since[bisect_right(self._since, (sequence, STEP_AHEAD_MS)) - 1][1]
+
+
+def evidence_of(world: DriverWorld, steps: Steps | None = None) -> Evidence:
+    """What an audit would read; records have the time of a machine whose clock is right."""
     evidence = Evidence(world.partitions)
     for topic in TOPICS:
-        evidence.add(topic.name, world.read(topic.name))
+        records = world.read(topic.name)
+        evidence.add(topic.name, records)
+        seen = evidence.topics[topic.name]
+        for place, record in enumerate(records if steps else ()):
+            sequence: int = record.sequence  # type: ignore[attr-defined]
+            right_ms = record.timestamp - (steps.ahead_ms(sequence) if steps else 0)
+            seen[place] = seen[place]._replace(timestamp=right_ms)
     return evidence
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -15,7 +16,7 @@ from streams.settings import Settings
 from tests.chaos.auditor import audit
 from tests.chaos.crew import Crew
 from tests.chaos.evidence import read_cluster
-from tests.chaos.faults import PATIENCE_S, Counts, Saboteur, plan
+from tests.chaos.faults import PATIENCE_S, Counts, Lasting, Saboteur, plan
 from tests.chaos.load import LOOSER, POLICY, Load, policy_event
 from tests.chaos.silences import Silences
 from tests.chaos.traffic import Traffic, wall_clock_ms
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.local.kafka import LocalKafka
-    from tests.chaos.auditor import Report
+    from tests.chaos.network import Site
+    from tests.chaos.report import Report
     from tests.chaos.silences import Gap
 
 DRAIN_S: Final = 180.0
@@ -45,9 +46,16 @@ class Options:
     seconds: float = 0.0
     partitions: int = 8
     customers: int = 300
-    zombie_s: float = 12.0
+    lasting: Lasting = Lasting()  # noqa: RUF009 - a tuple of numbers
     static: str = "some"
     seed: int = 1
+
+    @property
+    def ahead_ms(self) -> int:
+        """How far clocks are set ahead in the end: those that were ahead stand still until then,
+        and with them all that waits.
+        """
+        return int(self.lasting.step_s * 1_000) if self.counts.ahead else 0
 
 
 @dataclass
@@ -77,15 +85,15 @@ class Result:
         return quantiles(times, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-async def run(  # noqa: PLR0917 - the run itself, then where it happens
+async def run(
     options: Options,
-    bootstrap: str,
-    broker: LocalKafka | None,
+    site: Site,
     prefix: str,
     logs: Path,
     say: Callable[[str], None] = lambda line: None,
 ) -> Result:
     """Everything from the creation of the topics to the audit's report."""
+    bootstrap = site.broker.bootstrap
     settings = Settings(kafka=bootstrap, prefix=prefix, partitions=options.partitions)
     client, random = settings.client_options(), Random(options.seed)
     await topics_admin.ensure(settings)
@@ -97,8 +105,18 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
         "DECORUM_PREFIX": prefix,
         "DECORUM_PARTITIONS": str(options.partitions),
     }
-    crew = Crew(environment, options.workers, logs, options.static, partitions=options.partitions)
-    async with crew:
+    crew = Crew(
+        environment,
+        options.workers,
+        logs,
+        options.static,
+        partitions=options.partitions,
+        ways=site.ways,
+    )
+    async with AsyncExitStack() as stack:
+        for way in site.ways:
+            await stack.enter_async_context(way)
+        await stack.enter_async_context(crew)
         await crew.whole(PATIENCE_S)
         say("all partitions are at work")
         later = datetime.fromtimestamp(time.time() + LOOSER_AFTER_S, UTC)
@@ -106,14 +124,17 @@ async def run(  # noqa: PLR0917 - the run itself, then where it happens
         faults = plan(Random(options.seed), options.counts, options.workers)
         began = time.monotonic()
         writing = asyncio.create_task(traffic.run())
-        struck = await Saboteur(crew, broker, options.zombie_s, say).run(faults)
+        struck = await Saboteur(crew, site.broker, options.lasting, say).run(faults)
         await asyncio.sleep(max(0.0, options.seconds - (time.monotonic() - began)))
         traffic.stop()
         await writing
         ended = time.monotonic()
         say(f"{traffic.sent} records written, all faults survived; draining")
+        ahead_ms = options.ahead_ms
+        for slot in crew.slots:
+            slot.set_clock(ahead_ms)
         async with Tide(client, prefix, options.partitions) as tide:
-            now_ms = wall_clock_ms()
+            now_ms = wall_clock_ms() + ahead_ms
             await tide.still(now_ms + LONGEST_MS, DRAIN_S, upkeep_ms=now_ms)
         drained = time.monotonic()
         await crew.dismiss()

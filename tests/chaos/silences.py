@@ -1,7 +1,9 @@
-"""How long partitions were silent, as told by the clocks of their decisions.
+"""How long partitions were silent, as told by the times of their decisions' records.
 
 Under a load that always asks of every partition, a time without a decision is a time in which
-nobody worked on it, or in which whoever did was not allowed to commit.
+nobody worked on it, or in which whoever did was not allowed to commit. A record's time is that of
+the machine when it was written, before its commit; what a decision says of itself is no measure,
+for the clocks of workers are stepped.
 """
 
 from __future__ import annotations
@@ -10,8 +12,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
-
-import orjson
 
 from streams.topics import DECISIONS
 
@@ -36,8 +36,9 @@ class Silences:
         self._began_s = began_s
         self._moments: dict[int, list[float]] = defaultdict(list)
         for record in evidence.topics[DECISIONS]:
-            data = orjson.loads(record.value or b"{}")["data"]
-            self._moments[record.partition].append(data["decided_at_ms"] / 1000)
+            self._moments[record.partition].append(record.timestamp / 1000)
+        for moments in self._moments.values():
+            moments.sort()  # two stages write, and either may wait for its commit
 
     @property
     def longest(self) -> Gap:

@@ -17,7 +17,7 @@ from streams.core.kinds import KIND_NAMES
 from streams.core.ledger import State, load
 from streams.stages.balance import BALANCE_KEY, Balance
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE
-from tests.chaos.customers import WATERMARK
+from tests.chaos.watermarks import WATERMARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

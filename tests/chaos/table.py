@@ -14,7 +14,18 @@ FAULTS = {
     "zombies": "frozen and thawed",
     "terms": "asked to end",
     "broker": "broker killed",
+    "freezes": "broker frozen for 1 to 4 s",
+    "slow": "slow network",
+    "holds": "network standing still",
+    "cuts": "network cut",
+    "ahead": "clock ahead and back",
+    "behind": "clock behind and back",
 }
+COUNTED = (
+    *("lost", "doubled", "invented", "misplaced", "over cap"),
+    *("wrongly denied", "wrongly deferred", "wrongly approved", "wrongly expired"),
+    *("under a brake", "before their turn", "wrong figures", "clock back"),
+)
 SHOWN = 5
 
 
@@ -41,11 +52,12 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "decided", f"{counts['decided']}, and {counts['repeats']} duplicates"
     yield "of these", f"{counts['approved ok']} approved, {_sum(result, 'expired')} expired"
     yield "deferrals", str(_sum(result, "deferred"))
-    for kind in ("lost", "doubled", "invented", "misplaced", "over cap", "unjustified"):
+    yield "accounts braked", f"{counts['brakes']} ×"
+    for kind in COUNTED:
         yield kind, str(report.number(kind))
     yield "wrong in the state", str(report.number("state"))
     yield "still held", str(counts["held"])
-    yield "dead letters", f"{counts['dead letters']}, {report.number('dead letters')} wrong"
+    yield "poison", f"{counts['poison']} records, {_letters(result)}"
     yield "strays forwarded", str(counts["strays"])
     yield "aborted records", f"{counts['aborted']} written, none of them committed"
     yield "recovery p50 / p95", f"{result.recovery_s(0.5):.1f} s / {result.recovery_s(0.95):.1f} s"
@@ -63,6 +75,18 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "drained in", f"{result.drained_s:.1f} s"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
     yield "all clean", "yes" if result.clean else "NO"
+
+
+def _letters(result: Result) -> str:
+    """The dead letters, by reason."""
+    letters = {
+        name.removeprefix("letter "): number
+        for name, number in sorted(result.report.counts.items())
+        if name.startswith("letter ")
+    }
+    by_reason = ", ".join(f"{number} × {reason}" for reason, number in letters.items())
+    wrong = result.report.number("dead letters")
+    return f"{sum(letters.values())} dead letters ({by_reason}), {wrong} wrong or missing"
 
 
 def _sum(result: Result, outcome: str) -> int:
