@@ -86,22 +86,25 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def _judge(self, candidate: Candidate, mark: int) -> list[Settled]:
         if candidate.again:
             return self._answered(candidate, mark)
-        ask, ledger = candidate.ask, self.ledger
-        if candidate.refusal == KNOWN_REPEAT:
-            return [Settled(ask, mark, KNOWN_REPEAT)]
-        if ledger.erased and self.laws[ask.kind].disturbs:
-            # Said again at every repeat: remembering the repeats would be remembering the customer.
-            return [Settled(ask, mark, self._decide(candidate, mark))]
-        if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
-            return [Settled(ask, mark, DUPLICATE)]
-        remember(ledger, mark, self.now_ms)
-        verdict = self._decide(candidate, mark)
+        ask, verdict = candidate.ask, self._first_word(candidate, mark)
         if verdict is LEAVE_FIRST and ask.deny:
             # To ask its account would be to wait.
             verdict = Verdict(Outcome.DENIED, Reason.ACCOUNT_PACING)
         if verdict.outcome is Outcome.DEFERRED:
             return self._wait(ask, mark, verdict)
         return [Settled(ask, mark, verdict)]
+
+    def _first_word(self, candidate: Candidate, mark: int) -> Verdict:
+        """The verdict on an ask that comes for the first time, or that it does not."""
+        ledger = self.ledger
+        if candidate.refusal == KNOWN_REPEAT:
+            return KNOWN_REPEAT
+        # Who was forgotten is refused anew at every repeat: to remember it would be to know them.
+        if not (ledger.erased and self.laws[candidate.ask.kind].disturbs):
+            if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
+                return DUPLICATE
+            remember(ledger, mark, self.now_ms)
+        return self._decide(candidate, mark)
 
     def _wait(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
         """Hold an ask and say so, or have its account asked; who must yield to it is told too."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streams.core.reasons import Outcome, Reason
-from streams.core.timing import eligible_ms, fails, send_by_ms, too_early
+from streams.core.timing import eligible_ms, fails, quiet, send_by_ms, too_early
 from streams.core.verdict import Verdict
 from streams.core.windows import Contacts, Standing, live_contacts, standings
 
@@ -33,12 +33,13 @@ def decide(case: Case) -> Verdict:
         if refused is not None:
             left = _remaining(stands, taken=0)
             return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
-    early = too_early(case, stands)
+    night = quiet(case.ledger, law, now_ms)
+    early = too_early(case, stands, night)
     if early is None:
         return Verdict(
             Outcome.APPROVED,
             Reason.OK,
-            send_by_ms=send_by_ms(case),
+            send_by_ms=send_by_ms(case, night),
             remaining=_remaining(stands, taken=1),
             shadow=shadow,
         )

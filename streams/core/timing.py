@@ -34,8 +34,13 @@ HORIZON_MS: Final = 20 * 365 * DAY_MS
 """Nobody asks what is legal later than this, and the calendar ends with the year 9999."""
 
 
-def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | None] | None:
-    """The first that says not now, and its id: orders, windows in the file's order, the rest."""
+def too_early(
+    case: Case, stands: Sequence[Standing], night: Span | None
+) -> tuple[Reason, str | None] | None:
+    """The first that says not now, and its id: orders, windows in the file's order, the rest.
+
+    `night`: the quiet hours that hold now or come next (`quiet`).
+    """
     ask, law, now_ms = case.ask, case.law, case.now_ms
     if case.order is not NO_ORDER:
         ordered = _ordered(case)
@@ -43,14 +48,12 @@ def too_early(case: Case, stands: Sequence[Standing]) -> tuple[Reason, str | Non
             return ordered
     if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
         return Reason.NOT_YET, None
-    priority = ask.priority
     for stand in stands:
-        reason = fails(stand, priority, now_ms)
+        reason = fails(stand, ask.priority, now_ms)
         if reason is not None:
             return reason, stand.window.id
     if law.silence is not None and silent_until(case.pair, law) > now_ms:
         return Reason.SILENCE_BACKOFF, "silence"
-    night = quiet(case.ledger, law, now_ms)
     return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
 
 
@@ -137,8 +140,11 @@ def _past(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:
     return at_ms
 
 
-def send_by_ms(case: Case) -> int:
-    """The last millisecond at which sending is still right, for a case that is approved now."""
+def send_by_ms(case: Case, night: Span | None) -> int:
+    """The last millisecond at which sending is still right, for a case that is approved now.
+
+    `night`: as for `too_early`.
+    """
     law, now_ms = case.law, case.now_ms
     ends = [now_ms + law.validity_ms]
     if case.ask.deadline_ms is not None:
@@ -149,7 +155,6 @@ def send_by_ms(case: Case) -> int:
             ends.append(end_ms - 1)
     if law.reply is not None:
         ends.append(case.pair.credit_ms + law.reply.within_ms - 1)
-    night = quiet(case.ledger, law, now_ms)
     if night is not None:
         ends.append(night.start_ms - 1)
     return min(ends)

@@ -8,7 +8,8 @@ gap G is legal at e + G. Contacts in the future, reserved up to their last sendi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
     from streams.core.policy import Window
 
 
-_RELEASED: Final = int(State.RELEASED)
-"""Looked up for every contact of every decision, which an enum's members are too slow for."""
+_RELEASED: Final = State.RELEASED
+_OF_CAMPAIGN: Final = Scope.CAMPAIGN
+_OF_ACCOUNT: Final = Scope.ACCOUNT
+"""Looked up several times a decision, for which an enum's members are too slow."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """How a window stands for one message at one moment. `free` counts before the message."""
+    """How a window stands for one message at one moment. `free` counts before the message.
+
+    `times`: when the contacts were that the window looks at, the earliest first.
+    """
 
     window: Window
     times: list[int]
@@ -37,7 +43,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     gap_ends_ms: int
 
 
-class Contacts(NamedTuple):
+class Contacts(msgspec.Struct, frozen=True, gc=False):
     """The contacts that count: all of the customer's, and this account's among them."""
 
     everyone: list[Contact]
@@ -50,7 +56,7 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     everyone: list[Contact] = []
     for name, pair in ledger.pairs.items():
         live = [c for c in pair.contacts if c.state != _RELEASED]
-        everyone += live
+        everyone = everyone + live if everyone else live
         if name == account:
             own = live
     return Contacts(everyone, own)
@@ -58,7 +64,7 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
 
 def binds(window: Window, campaign: str | None) -> bool:
     """Whether the window has a say: one that counts by campaign only in messages of a campaign."""
-    return campaign is not None or window.scope is not Scope.CAMPAIGN
+    return campaign is not None or window.scope is not _OF_CAMPAIGN
 
 
 def standings(
@@ -85,27 +91,24 @@ def standings(
             if window.limit is not None:
                 free -= _count(window, times, zone, at_ms)
             if window.min_gap_ms:
-                gap_ends_ms = max(times) + window.min_gap_ms
+                gap_ends_ms = times[-1] + window.min_gap_ms
         stands.append(Standing(window, times, free, gap_ends_ms))
     return stands
 
 
 def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
     kinds, scope = window.kinds, window.scope
-    if scope is Scope.CAMPAIGN:
-        return [
-            c.at_ms for c in contacts.everyone if kinds >> c.kind & 1 and c.campaign == campaign
-        ]
-    counted = contacts.own if scope is Scope.ACCOUNT else contacts.everyone
-    return [c.at_ms for c in counted if kinds >> c.kind & 1]
+    counted = contacts.own if scope is _OF_ACCOUNT else contacts.everyone
+    if scope is _OF_CAMPAIGN:
+        counted = [c for c in counted if c.campaign == campaign]
+    return sorted([c.at_ms for c in counted if kinds >> c.kind & 1])
 
 
 def _count(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> int:
     if window.rolling_ms is not None:
-        after = at_ms - window.rolling_ms
-        return sum([e > after for e in times])
+        return len(times) - bisect_right(times, at_ms - window.rolling_ms)
     start_ms, end_ms = period(window.calendar or Calendar.DAY, zone, at_ms)
-    return sum([start_ms <= e < end_ms for e in times])
+    return bisect_left(times, end_ms) - bisect_left(times, start_ms)
 
 
 def _limit(window: Window, zone: ZoneInfo, at_ms: int) -> int:
@@ -134,12 +137,13 @@ def opens_ms(stand: Standing, priority: int, zone: ZoneInfo, at_ms: int) -> int 
 
 
 def _rolling_opens(stand: Standing, limit: int, at_ms: int) -> int | None:
-    rolling_ms = stand.window.rolling_ms or 0
-    counting = sorted(e for e in stand.times if e > at_ms - rolling_ms)
-    over = len(counting) - limit
     if limit < 1:
         return None
-    return at_ms if over < 0 else counting[over] + rolling_ms
+    times, rolling_ms = stand.times, stand.window.rolling_ms or 0
+    if len(times) < limit:
+        return at_ms
+    # There is room once the last but `limit` - 1 is over: so many may still count.
+    return max(at_ms, times[-limit] + rolling_ms)
 
 
 def _calendar_opens(stand: Standing, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:

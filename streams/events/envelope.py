@@ -1,15 +1,19 @@
-"""What every event in has around its data: CloudEvents 1.0, structured JSON.
+"""What every event has around its data, in and out: CloudEvents 1.0, structured JSON.
 
 Rules of this file: shapes only; what is legal inside `data` stands with each event's type.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from streams.events.fields import EventId, Source, Subject
+from streams.events.timestamps import rfc3339
+
+SOURCE: Final = "decorum"
+"""The `source` of every event that the engine makes."""
 
 RefusedReason = Literal["not_utf8", "not_json", "invalid", "unknown_type", "too_large"]
 
@@ -36,3 +40,23 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"]
     time: str | None = None
     subject: Subject | None = None
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    data: msgspec.Struct | msgspec.Raw
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_event(
+    event_id: str, event_type: str, at_ms: int, subject: str, data: msgspec.Struct | msgspec.Raw
+) -> bytes:
+    """An event that the engine makes."""
+    return _encode(_Event("1.0", event_id, SOURCE, event_type, rfc3339(at_ms), subject, data))

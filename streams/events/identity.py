@@ -6,7 +6,6 @@ retries anew, so it is frozen by golden values in the tests.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -20,12 +19,10 @@ NO_MARK: Final = 0
 # `source` because `decode` refuses control characters. So no two lists of parts join alike.
 
 
-@lru_cache(maxsize=1024)
 def decision_id(enterprise_id: str, source: str, intent_id: str, customer_id: str) -> str:
     """The name of the decision about one intent and customer: 32 lower-case hex digits.
 
-    BLAKE2b (RFC 7693) of 128 bits: among 10^12 decisions a collision has odds below 10^-14. Cached,
-    for a decision is named when it is taken and again when it is told.
+    BLAKE2b (RFC 7693) of 128 bits: among 10^12 decisions a collision has odds below 10^-14.
     """
     name = f"{enterprise_id}\0{source}\0{intent_id}\0{customer_id}"
     return blake2b(name.encode(), digest_size=16).hexdigest()

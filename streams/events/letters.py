@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orjson import dumps
 
-from streams.events.outcomes import SOURCE
+from streams.events.envelope import SOURCE
 from streams.events.timestamps import rfc3339
 
 DEAD_LETTER_TYPE: Final = "decorum.dead_letter.v1"

@@ -14,8 +14,7 @@ import msgspec
 from streams.core.account.limits import Change, Limits
 from streams.core.campaign import CampaignStatus
 from streams.core.enterprise import EnterpriseStatus
-from streams.events.outcomes import SOURCE
-from streams.events.timestamps import rfc3339
+from streams.events.envelope import encode_event
 
 _ID_BYTES: Final = 16
 
@@ -96,16 +95,6 @@ class EnterpriseLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     updated_at_ms: int
 
 
-class _Event(msgspec.Struct, frozen=True, gc=False):
-    specversion: str
-    id: str
-    source: str
-    type: str
-    time: str
-    subject: str
-    data: msgspec.Raw
-
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -177,6 +166,4 @@ def encode_enterprise_limits(
 def _event(name: str, subject: str, at_ms: int, data: msgspec.Struct) -> bytes:
     raw = _encode(data)
     event_id = f"{name}.{blake2b(raw, digest_size=_ID_BYTES).hexdigest()}"
-    event_type = f"decorum.{name}.v1"
-    time = rfc3339(at_ms)
-    return _encode(_Event("1.0", event_id, SOURCE, event_type, time, subject, msgspec.Raw(raw)))
+    return encode_event(event_id, f"decorum.{name}.v1", at_ms, subject, msgspec.Raw(raw))

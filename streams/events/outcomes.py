@@ -10,12 +10,10 @@ from typing import Final
 
 import msgspec
 
-from streams.events.timestamps import rfc3339
+from streams.events.envelope import encode_event
 
 DECISION_TYPE: Final = "decorum.decision.v1"
 APPROVED_TYPE: Final = "decorum.approved.v1"
-SOURCE: Final = "decorum"
-"""The `source` of every event that the engine makes."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -62,19 +60,6 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     send_by_ms: int
 
 
-class _Event(msgspec.Struct, frozen=True, gc=False):
-    specversion: str
-    id: str
-    source: str
-    type: str
-    time: str
-    subject: str
-    data: Decision | Approved
-
-
-_encode = msgspec.json.Encoder().encode
-
-
 def encode_decision(data: Decision) -> bytes:
     """A decision, or a later change of it.
 
@@ -83,12 +68,10 @@ def encode_decision(data: Decision) -> bytes:
     """
     at_ms = data.decided_at_ms
     event_id = f"{data.decision_id}.{data.outcome}.{at_ms}"
-    time = rfc3339(at_ms)
-    return _encode(_Event("1.0", event_id, SOURCE, DECISION_TYPE, time, data.customer_id, data))
+    return encode_event(event_id, DECISION_TYPE, at_ms, data.customer_id, data)
 
 
 def encode_approved(data: Approved) -> bytes:
     """An approved message; the event's `id` is the `decision_id`."""
-    time = rfc3339(data.decided_at_ms)
-    name = data.decision_id
-    return _encode(_Event("1.0", name, SOURCE, APPROVED_TYPE, time, data.customer_id, data))
+    name, at_ms = data.decision_id, data.decided_at_ms
+    return encode_event(name, APPROVED_TYPE, at_ms, data.customer_id, data)

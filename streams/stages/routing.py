@@ -10,11 +10,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from streams.events.news import encode_news
 from streams.lane.partitioner import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streams.events.news import News
     from streams.lane.stage import Output, Record
     from streams.lane.state import State
     from streams.topics import Topics
@@ -37,6 +39,11 @@ class Router:
         if record.key != key:
             return True
         return key not in state and self.partition(key) != record.partition
+
+
+def news_for(key: bytes, news: News, topics: Topics, router: Router) -> Output:
+    """News for the account, campaign or enterprise whose key this is."""
+    return topics.account_news, router.partition(key), key, encode_news(news)
 
 
 def everywhere(topic: str, partitions: int, value: bytes) -> Iterator[Output]:

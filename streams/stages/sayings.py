@@ -90,8 +90,8 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
         return encode_approved(message)
 
 
-def saying(settled: Settled, desk: Desk) -> Saying:
-    """What there is to say of one settled ask."""
+def saying(settled: Settled, desk: Desk, name: str | None = None) -> Saying:
+    """What there is to say of one settled ask; `name`: its decision id, where it is known."""
     ask = settled.ask
     return Saying(
         ask,
@@ -100,5 +100,5 @@ def saying(settled: Settled, desk: Desk) -> Saying:
         desk.customer,
         desk.laws[ask.kind],
         desk.now_ms,
-        id_of_ask(desk, ask),
+        name or id_of_ask(desk, ask),
     )

@@ -108,7 +108,7 @@ class _Level:
         group = self.groups.get(place.group)
         if group is None:
             group = self.groups[place.group] = _Group()
-        key = _lane_key(place)
+        key = lane_key(place)
         lane = group.lanes.get(key)
         if lane is None:
             lane = group.lanes[key] = _Lane()
@@ -160,10 +160,10 @@ class Line:
         level = self._levels[place.priority]
         level.customers -= place.left
         group = level.groups[place.group]
-        lane = group.lanes[_lane_key(place)]
+        lane = group.lanes[lane_key(place)]
         lane.remove(seq)
         if not lane.live:
-            del group.lanes[_lane_key(place)]
+            del group.lanes[lane_key(place)]
         if not group.lanes:
             del level.groups[place.group]
         if not level.groups:
@@ -215,7 +215,8 @@ class Line:
         return level
 
 
-def _lane_key(place: Place) -> LaneKey:
+def lane_key(place: Place) -> LaneKey:
+    """What the places of a lane have in common within their group."""
     return place.kind, place.campaign, place.step
 
 

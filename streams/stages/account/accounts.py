@@ -13,30 +13,34 @@ from msgspec.structs import replace
 
 from streams.core.account import book as books
 from streams.core.account.law import account_law_of
+from streams.core.account.line import lane_key
 from streams.core.ask import Candidate
-from streams.core.campaign import CampaignWord, Phase, is_staged
+from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
 from streams.core.customer import KNOWN_REPEAT
 from streams.core.ledger import forget_repeats, remember, seen_before
 from streams.core.reasons import Outcome
 from streams.events.asks import encode_candidate
 from streams.events.identity import fingerprint
-from streams.events.keys import account_key, customer_key
+from streams.events.keys import account_key, campaign_key, customer_key
+from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
-from streams.stages.account.aggregates import Words, campaign_output
+from streams.stages.account.aggregates import Words
 from streams.stages.account.bulletin import Bulletin
 from streams.stages.account.queue import DRAIN, REVIEW, Slice, index_of
 from streams.stages.account.terms import Ruled, refuse
+from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.core.account.limits import Change
-    from streams.core.account.line import Place
+    from streams.core.account.line import LaneKey, Place
     from streams.core.ask import Ask
     from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
     from streams.stages.account.queue import Account
+    from streams.stages.account.terms import Wait
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics
@@ -151,8 +155,9 @@ class Accounts:
             phase = Phase.CANARY if is_staged(canary, size) else Phase.FULL
             word = CampaignWord(phase=phase)
         self.words.assume(enterprise, campaign, replace(word, size=size))
-        at = (enterprise, campaign, self._now_ms, size)
-        self.outputs.append(campaign_output(self._topics, self._router, *at))
+        key = campaign_key(enterprise, campaign)
+        news = CampaignNews(CampaignFacts(at_ms=self._now_ms, size=size))
+        self.outputs.append(news_for(key, news, self._topics, self._router))
 
     def end(self, key: bytes, places: Iterable[Place], verdict: Verdict) -> None:
         """Take places out of an account's queue and hand them on with a refusal."""
@@ -199,17 +204,25 @@ class Accounts:
     def _hold(self, admission: Admission) -> None:
         """What came with this batch and could not go: refused, where it will not wait, or held."""
         account = admission.account
+        waits: dict[LaneKey, Wait | None] = {}
         for seq, piece in list(account.fresh.items()):
             place = account.line.get(seq)
-            wait = None if place is None else admission.wait(place)
-            if place is None or wait is None:
+            if place is None:
                 continue
-            if piece.ask.deny:
-                eligible_ms = admission.estimate_ms(place, wait, 0)
-                verdict = refuse(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
-                self.end(account.key, [place], verdict)
-            else:
-                self.outputs += self.bulletin.waits(admission, piece, place, wait)
+            lane = lane_key(place)
+            if lane not in waits:  # what stands in one lane waits for the same
+                waits[lane] = admission.wait(place)
+            wait = waits[lane]
+            if wait is not None:
+                self._wait(admission, piece, place, wait)
+
+    def _wait(self, admission: Admission, piece: Slice, place: Place, wait: Wait) -> None:
+        if piece.ask.deny:
+            eligible_ms = admission.estimate_ms(place, wait, 0)
+            verdict = refuse(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
+            self.end(admission.account.key, [place], verdict)
+        else:
+            self.outputs += self.bulletin.waits(admission, piece, place, wait)
 
     def _store(self, key: bytes, account: Account, admission: Admission) -> None:
         pace, state = account.pace, self._state

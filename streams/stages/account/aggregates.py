@@ -18,9 +18,7 @@ from streams.core.enterprise import EnterpriseWord
 from streams.events.keys import campaign_key, enterprise_key
 from streams.events.limits import encode_campaign_status, encode_enterprise_limits
 from streams.events.news import (
-    CampaignNews,
     CampaignTold,
-    EnterpriseNews,
     EnterpriseTold,
     encode_news,
 )
@@ -67,11 +65,11 @@ class Words:
 
     def campaign(self, enterprise: str, campaign: str) -> CampaignWord | None:
         """How far a campaign may go; None before it is known here."""
-        known = self._campaigns
-        if (enterprise, campaign) not in known:
+        known, name = self._campaigns, (enterprise, campaign)
+        if name not in known:
             value = self._state.get(_WORD + campaign_key(enterprise, campaign))
-            known[enterprise, campaign] = None if value is None else _decode_campaign(value)
-        return known[enterprise, campaign]
+            known[name] = None if value is None else _decode_campaign(value)
+        return known[name]
 
     def enterprise(self, enterprise: str) -> EnterpriseWord:
         """What all its accounts hold together."""
@@ -199,20 +197,3 @@ class Aggregates:
 def is_campaign(key: bytes) -> bool:
     """Whether a key of the state is a campaign's."""
     return not key.startswith(b"/") and key.count(b"/campaign/") == 1
-
-
-def campaign_output(  # noqa: PLR0913, PLR0917
-    topics: Topics, router: Router, enterprise: str, campaign: str, now_ms: int, size: int | None
-) -> Output:
-    """Word to a campaign's owner that it has begun."""
-    key = campaign_key(enterprise, campaign)
-    news = CampaignNews(CampaignFacts(at_ms=now_ms, size=size))
-    return topics.account_news, router.partition(key), key, encode_news(news)
-
-
-def enterprise_output(
-    topics: Topics, router: Router, enterprise: str, facts: EnterpriseFacts
-) -> Output:
-    """News for an enterprise's owner."""
-    key = enterprise_key(enterprise)
-    return topics.account_news, router.partition(key), key, encode_news(EnterpriseNews(facts))

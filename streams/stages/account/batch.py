@@ -27,7 +27,6 @@ from streams.events.news import (
     StatusNews,
     TakeOver,
     decode_news,
-    encode_news,
 )
 from streams.events.sweeps import encode_sweep
 from streams.stages import balance
@@ -36,7 +35,7 @@ from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates
 from streams.stages.account.queue import EXPIRY, expiring, group_of, is_account
 from streams.stages.account.terms import refuse
 from streams.stages.letters import dead_letter
-from streams.stages.routing import forwarded
+from streams.stages.routing import forwarded, news_for
 from streams.stages.sweeping import begin, is_sweep
 
 if TYPE_CHECKING:
@@ -96,9 +95,8 @@ class Batch:
             self.accounts.pass_on(enterprise, ask, customers, again=again)
         elif ask.kind == Kind.TRANSFER:
             key = account_key(enterprise, ask.to_account_id or "")
-            news = encode_news(TakeOver(ask, customers, again))
-            place = self.stage.router.partition(key)
-            self.outputs.append((self.stage.topics.account_news, place, key, news))
+            news = TakeOver(ask, customers, again)
+            self.outputs.append(news_for(key, news, self.stage.topics, self.stage.router))
         else:
             self.accounts.enqueue(enterprise, ask, customers, again=again)
 
@@ -173,7 +171,8 @@ class Batch:
         """Those who wait for a campaign go on with its next step, or not at all if it is killed."""
         head, group = f"{enterprise}/".encode(), group_of(campaign)
         verdict = refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary")
-        for key in [k for k in self.accounts.index.waiting if k.startswith(head)]:
+        # Sorted, for a set's order is another one after a restart, and no outcome may depend on it.
+        for key in sorted(k for k in self.accounts.index.waiting if k.startswith(head)):
             line = self.accounts.index.open(key).line
             if not line.waits_for(group):
                 continue

@@ -15,15 +15,16 @@ import msgspec
 
 from streams.core.account import book as books
 from streams.core.enterprise import EnterpriseFacts
+from streams.core.kinds import KIND_NAMES
 from streams.core.policy import FOREVER
 from streams.core.reasons import Outcome
 from streams.events.identity import decision_id
-from streams.events.keys import customer_key
+from streams.events.keys import customer_key, enterprise_key
 from streams.events.limits import encode_account_limits, encode_limit_change
+from streams.events.news import EnterpriseNews
 from streams.events.sweeps import Sweep, encode_sweep
-from streams.stages.account.aggregates import enterprise_output
 from streams.stages.account.terms import refuse
-from streams.stages.routing import everywhere
+from streams.stages.routing import everywhere, news_for
 from streams.stages.sayings import Saying
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from streams.core.account.limits import Change
     from streams.core.account.line import Place
+    from streams.core.law import Law
     from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
@@ -59,8 +61,8 @@ class Bulletin:
         """One record for each enterprise that something changed for."""
         for enterprise, counts in self._sums.items():
             if any(counts.values()):
-                facts = EnterpriseFacts(at_ms=self._now_ms, **counts)
-                yield enterprise_output(self._topics, self._router, enterprise, facts)
+                news = EnterpriseNews(EnterpriseFacts(at_ms=self._now_ms, **counts))
+                yield news_for(enterprise_key(enterprise), news, self._topics, self._router)
 
     # --- who waits ---
 
@@ -74,19 +76,19 @@ class Bulletin:
         """
         if piece.again:
             return
-        self._state.tally["latency_ms", "0"] += place.left
+        law, tally = admission.ruled.laws[place.kind], self._state.tally
+        tally["latency_ms", "0"] += place.left
+        deferred = "decisions_total", KIND_NAMES[place.kind], Outcome.DEFERRED, wait.reason
+        tally[deferred] += place.left
         for behind, customer in enumerate(piece.customers[-place.left :]):
             eligible_ms = admission.estimate_ms(place, wait, behind)
             verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
-            yield self._decision(piece, customer, verdict, admission.ruled)
+            yield self._decision(piece, customer, verdict, law)
 
-    def _decision(self, piece: Slice, customer: str, verdict: Verdict, ruled: Ruled) -> Output:
+    def _decision(self, piece: Slice, customer: str, verdict: Verdict, law: Law) -> Output:
         ask, enterprise = piece.ask, piece.enterprise
         name = decision_id(enterprise, ask.source, ask.intent_id, customer)
-        law = ruled.laws[ask.kind]
         said = Saying(ask, verdict, enterprise, customer, law, self._now_ms, name)
-        tally = self._state.tally
-        tally["decisions_total", said.kind, verdict.outcome, verdict.reason] += 1
         key = customer_key(enterprise, customer)
         return self._topics.decisions, self._router.partition(key), key, said.decision()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from streams.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -26,14 +28,14 @@ class Ruled(NamedTuple):
     controls: ControlBook
 
 
-class Wait(NamedTuple):
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """Why a place may not go on, and when that may be over; None: when news of it comes."""
 
     reason: Reason
     until_ms: int | None
 
 
-class Passed(NamedTuple):
+class Passed(msgspec.Struct, frozen=True, gc=False):
     """Customers of a slice that go on, with the account's leave or its refusal."""
 
     piece: Slice

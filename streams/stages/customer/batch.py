@@ -17,7 +17,7 @@ from streams.events.envelope import Refused
 from streams.events.identity import mark_of
 from streams.events.interactions import AccountStatus, Erase
 from streams.events.keys import account_key, key_of
-from streams.events.news import StatusNews, encode_news
+from streams.events.news import StatusNews
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
@@ -25,12 +25,12 @@ from streams.stages.customer.noting import BINDING, QUIET, note
 from streams.stages.customer.orders import note_standing
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
-from streams.stages.routing import everywhere, forwarded
+from streams.stages.routing import everywhere, forwarded, news_for
 from streams.stages.sayings import id_of_ask, saying
 from streams.stages.sweeping import begin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streams.core.ask import Candidate
     from streams.core.customer import Desk, Settled
@@ -47,6 +47,8 @@ NO_SUPPRESSION_KEY: Final = (
 
 _BINDING_KINDS: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
 """An approval of these is a request under way, which the account's book counts."""
+
+_NO_NAMES: Final[Mapping[int, str]] = {}
 
 
 class Batch:
@@ -73,21 +75,20 @@ class Batch:
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
             self.state.tally["latency_ms", str(waited_ms)] += 1
-        if candidate.ask.kind in _BINDING_KINDS:
-            before = ties_of(desk.ledger)
-            self._say(key, desk, self._judge(desk, candidate))
+        before = ties_of(desk.ledger) if candidate.ask.kind in _BINDING_KINDS else None
+        self._judge(key, desk, candidate)
+        if before is not None:
             self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
-        else:
-            self._say(key, desk, self._judge(desk, candidate))
 
-    def _judge(self, desk: Desk, candidate: Candidate) -> list[Settled]:
-        mark = mark_of(id_of_ask(desk, candidate.ask))
+    def _judge(self, key: bytes, desk: Desk, candidate: Candidate) -> None:
+        name = id_of_ask(desk, candidate.ask)
+        mark = mark_of(name)
         settled = desk.judge(candidate, mark)
         if candidate.leave_ms and not any(
             case.mark == mark and case.verdict.outcome is Outcome.APPROVED for case in settled
         ):
             self.telling.unused(desk.enterprise, candidate)
-        return settled
+        self._say(key, desk, settled, {mark: name})
 
     def interaction(self, record: Record) -> None:
         """Note what happened, or refuse it, or send it where it belongs."""
@@ -158,11 +159,11 @@ class Batch:
             status=data.status,
             status_ms=min(data.occurred_at_ms, self.now_ms),
         )
-        topics, partitions = self.stage.topics, self.stage.router.partitions
-        self.outputs += everywhere(topics.sweeps, partitions, encode_sweep(sweep))
-        news = encode_news(StatusNews(data.status, sweep.status_ms))
+        topics, router = self.stage.topics, self.stage.router
+        self.outputs += everywhere(topics.sweeps, router.partitions, encode_sweep(sweep))
         key = account_key(data.enterprise_id, data.account_id)
-        self.outputs.append((topics.account_news, None, key, news))
+        news = StatusNews(data.status, sweep.status_ms)
+        self.outputs.append(news_for(key, news, topics, router))
 
     def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         desk = self.books.open(key)
@@ -192,10 +193,17 @@ class Batch:
         )
         self.outputs.append(letter)
 
-    def _say(self, key: bytes, desk: Desk, settled: Iterable[Settled]) -> None:
+    def _say(
+        self,
+        key: bytes,
+        desk: Desk,
+        settled: Iterable[Settled],
+        names: Mapping[int, str] = _NO_NAMES,
+    ) -> None:
+        """`names`: the decision ids that are known already, by their marks."""
         topics, place = self.stage.topics, self.stage.router.partition
         for case in settled:
-            said = saying(case, desk)
+            said = saying(case, desk, names.get(case.mark))
             outcome, kind = case.verdict.outcome, said.kind
             self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
             self.settled += outcome is not Outcome.DEFERRED

@@ -15,7 +15,8 @@ from streams.core.campaign import CampaignFacts
 from streams.core.kinds import Kind
 from streams.core.ledger import Friend
 from streams.events.keys import account_key, campaign_key
-from streams.events.news import AccountNews, CampaignNews, Unused, Wanted, encode_news
+from streams.events.news import AccountNews, CampaignNews, Unused, Wanted
+from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -148,11 +149,10 @@ class Telling:
         """One record for each account and campaign that there is news for."""
         for key, told in self._accounts.items():
             for news in told.news():
-                yield topics.account_news, router.partition(key), key, encode_news(news)
+                yield news_for(key, news, topics, router)
         for key, counts in self._campaigns.items():
             facts = CampaignFacts(at_ms=self._now_ms, **counts)
-            value = encode_news(CampaignNews(facts))
-            yield topics.account_news, router.partition(key), key, value
+            yield news_for(key, CampaignNews(facts), topics, router)
 
 
 def _bucket(at_ms: int) -> int:
