@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 from streams.lane.recovery import Recovery
 from streams.lane.snapshot import stands
 from streams.lane.unit import Unit
-from streams.lane.units import members, unit_count, unit_of
+from streams.lane.units import members, unit_of
 from streams.lane.warming import WarmUps
 
 if TYPE_CHECKING:
@@ -231,14 +231,12 @@ class Crew:
 
     def _recovery(self, key: UnitKey) -> Recovery:
         name, number = key
-        numbers = members(number, self._counts[name])
-        return Recovery(self._named[name], numbers, self.client_options, self._around.group)
+        options, group = self.client_options, self._around.group
+        return Recovery(self._named[name], number, self._counts[name], options, group)
 
     def _add(self, key: UnitKey) -> None:
         """Begin with a unit that was not here before."""
-        name, number = key
-        called = f"{name}-{number}-of-{unit_count(self._counts[name])}"
-        self._units[key] = Unit(called, self._warm_ups.take(key), self._around)
+        self._units[key] = Unit(self._warm_ups.take(key), self._around)
         self._route |= dict.fromkeys(self._sources(key), self._units[key])
 
     async def _drop(self, keys: Sequence[UnitKey]) -> None:

@@ -19,6 +19,7 @@ from aiokafka import TopicPartition
 from streams.lane.clients import asker, read_to_end, reader
 from streams.lane.failure import StartRefusedError, or_end
 from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.units import members, unit_count
 from streams.lane.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -54,20 +55,22 @@ class Recovery:
     """
 
     def __init__(
-        self, stage: Stage, partitions: Sequence[int], options: Mapping[str, Any], group: str
+        self, stage: Stage, unit: int, count: int, options: Mapping[str, Any], group: str
     ) -> None:
-        """Nothing is connected yet."""
+        """`count`: how many partitions the stage has in all. Nothing is connected yet."""
+        self.name = f"{stage.name}-{unit}-of-{unit_count(count)}"
+        """As it stands in logs and in the transactional id."""
         self.warm = False
         """Whether the rest is short enough to be read while nobody decides."""
         self.ahead = 0
         """Changelog records read before `finish`."""
         self.read = 0
         """Changelog records read in all."""
-        self.stage, self.partitions = stage, tuple(partitions)
-        self._options, self._group = options, group
-        self._changelogs = [TopicPartition(stage.changelog, number) for number in partitions]
-        self._states = {number: State() for number in partitions}
-        self._watermarks = {number: Watermark() for number in partitions}
+        self.stage, self.partitions = stage, tuple(members(unit, count))
+        self._count, self._options, self._group = count, options, group
+        self._changelogs = [TopicPartition(stage.changelog, number) for number in self.partitions]
+        self._states = {number: State() for number in self.partitions}
+        self._watermarks = {number: Watermark() for number in self.partitions}
         self._enough = asyncio.Event()
         self._ahead: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
@@ -75,16 +78,18 @@ class Recovery:
 
     def start(self) -> None:
         """Begin to read ahead, and keep up; a failure ends the process."""
-        self._ahead = asyncio.create_task(or_end(f"warm-up of {self.stage.name}", self._follow()))
+        self._ahead = asyncio.create_task(or_end(f"warm-up of {self.name}", self._follow()))
 
     async def finish(self) -> dict[int, Memory]:
         """Read to the end and set the watermark of every source topic. Only behind the fence.
 
-        Raises StartRefusedError for a lost changelog or a recreated source topic.
+        Raises StartRefusedError for a lost changelog, a recreated source topic or another number
+        of partitions.
         """
         await self._stop_following()
         async with self._open:
             asks = await self._read_on()
+            self._refuse_divided()
             for state in self._states.values():
                 state.loaded()
             topics = self.stage.sources
@@ -125,6 +130,18 @@ class Recovery:
         reads = await self._open.enter_async_context(reader(self._options, self._changelogs))
         await _refuse_trimmed(asks, self._changelogs)
         return _Clients(asks, reads)
+
+    def _refuse_divided(self) -> None:
+        """Keys are found by hash: of more partitions, most have their state in another than now."""
+        for number, watermark in self._watermarks.items():
+            if watermark.partitions not in {0, self._count}:
+                raise StartRefusedError(
+                    f"{self.stage.changelog}-{number} was written as one of {watermark.partitions}"
+                    f" partitions and is one of {self._count} now: most customers' state is in"
+                    " another partition than their records. Kafka takes no partition away: begin"
+                    " anew under another DECORUM_PREFIX, or restore the topics as they were"
+                )
+            watermark.partitions = self._count
 
     def _apply(self, number: int, key: bytes, value: bytes | None) -> None:
         if key != WATERMARK_KEY:

@@ -65,18 +65,14 @@ class Surroundings(NamedTuple):
 class Unit:
     """A unit that this worker has been assigned, from fence to close."""
 
-    def __init__(self, name: str, recovery: Recovery, around: Surroundings) -> None:
-        """Begin fencing and recovering at once; records are let in after `grant`.
-
-        `name`: as it stands in logs and in the transactional id.
-        """
+    def __init__(self, recovery: Recovery, around: Surroundings) -> None:
+        """Begin fencing and recovering at once; records are let in after `grant`."""
         self.stage, self.numbers = recovery.stage, recovery.partitions
         self.partitions: dict[int, Partition] = {}
         """By number; empty while recovering."""
         self.accepting = False
         self.recovery_seconds: float | None = None
         self.progress_at = time.monotonic()
-        self._name = name
         self._recovery = recovery
         self._around = around
         self._granted = asyncio.Event()
@@ -87,7 +83,7 @@ class Unit:
 
     def __str__(self) -> str:
         """Stage, number and count of units."""
-        return self._name
+        return self._recovery.name
 
     @property
     def granted(self) -> bool:

@@ -16,6 +16,8 @@ class Watermark(msgspec.Struct):
 
     clock_ms: int = 0
     next_offset: dict[str, int] = msgspec.field(default_factory=dict)
+    partitions: int = 0
+    """Of how many the partition was one when it decided; 0 for not told."""
 
     def tick(self, wall_ms: int) -> int:
         """Advance the clock to the wall clock, or leave it where it is; the time now."""

@@ -125,11 +125,11 @@ class Rig:
     async def delete(self, topic: str) -> None:
         await topics.remove(self.options, [self.prefix + topic])
 
-    async def worker(self, instance: str = "-") -> Worker:
+    async def worker(self, instance: str = "-", partitions: int = PARTITIONS) -> Worker:
         """Start a worker; the rig kills it at the end of the test."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.kafka.lane_worker"),
-            *(self.bootstrap, self.prefix, instance, str(PARTITIONS)),
+            *(self.bootstrap, self.prefix, instance, str(partitions)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 
 import pytest
+from aiokafka.admin import NewPartitions
 
 from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig
+from tests.support import topics
 
 EXIT_REFUSED = 2
 
@@ -50,6 +52,18 @@ async def test_a_topic_that_was_made_anew_is_refused(rig: Rig, topic: str, why: 
     worker = await rig.worker()
     assert await worker.ended() == EXIT_REFUSED
     assert why in worker.errors
+
+
+async def test_partitions_that_were_added_are_refused(rig: Rig) -> None:
+    """To all topics alike, so that nothing else could tell."""
+    await rig.create()
+    await decide_one(rig)
+    async with topics.admin(rig.options) as admin:
+        added = {rig.prefix + name: NewPartitions(12) for name, n in TOPICS.items() if n > 1}
+        await admin.create_partitions(added)
+    worker = await rig.worker(partitions=12)
+    assert await worker.ended() == EXIT_REFUSED
+    assert "was written as one of 8 partitions and is one of 12 now" in worker.errors
 
 
 async def decide_one(rig: Rig, waiting: int = 0) -> None:

@@ -107,7 +107,7 @@ class Blank(Recovery):
 @asynccontextmanager
 async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
     around = Surroundings({}, "p-lane", world, world, {}, world, 0.0)
-    unit = Unit(f"{stage.name}-0-of-2", Blank(stage, NUMBERS, {}, "p-lane"), around)
+    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), around)
     unit.grant()
     async with asyncio.timeout(10):
         await until(lambda: unit.accepting)
