@@ -7,13 +7,9 @@ may catch a failure of a partition to carry on.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Final, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from typing import Final, NoReturn
 
 EXIT_FAILED: Final = 70  # EX_SOFTWARE: start again
 EXIT_REFUSED: Final = 2  # starting again does not help before an operator has acted
@@ -34,13 +30,3 @@ def end_process(where: str, cause: BaseException) -> NoReturn:
         log.critical("%s failed: %r", where, cause, exc_info=cause)
     logging.shutdown()
     os._exit(EXIT_REFUSED if refused else EXIT_FAILED)
-
-
-async def or_end(where: str, work: Coroutine[Any, Any, Any]) -> None:
-    """Do the work; any failure but a cancellation ends the process."""
-    try:
-        await work
-    except asyncio.CancelledError:
-        raise
-    except BaseException as exc:  # noqa: BLE001
-        end_process(where, exc)

@@ -25,9 +25,10 @@ from streams.lane.assignor import StickyUnits
 from streams.lane.checks import check_topics, topics_needed
 from streams.lane.clients import partition_counts
 from streams.lane.crew import Crew
-from streams.lane.failure import end_process, or_end
+from streams.lane.failure import end_process
 from streams.lane.faust_room import LaneTransport, NoTables
 from streams.lane.logs import quieten_libraries
+from streams.lane.tasks import or_end
 from streams.lane.unit import Surroundings
 
 if TYPE_CHECKING:

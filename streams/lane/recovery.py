@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aiokafka import TopicPartition
 
 from streams.lane.clients import asker, read_to_end, reader
-from streams.lane.failure import StartRefusedError, or_end
+from streams.lane.failure import StartRefusedError
 from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.tasks import call_off, or_end
 from streams.lane.units import members, unit_count
 from streams.lane.watermark import Watermark
 
@@ -98,8 +99,9 @@ class Recovery:
         return {n: Memory(state, self._watermarks[n]) for n, state in self._states.items()}
 
     async def close(self) -> None:
-        """Give up what was read ahead."""
-        await self._stop_following()
+        """Give up what was read ahead; at once, however much there is to read."""
+        if self._ahead is not None:
+            await call_off(self._ahead)
         await self._open.aclose()
 
     async def _follow(self) -> None:
@@ -113,7 +115,7 @@ class Recovery:
                     await self._enough.wait()
 
     async def _stop_following(self) -> None:
-        """Not by a cancellation, which could lose what was fetched and not yet applied."""
+        """After what is being read now: a cancellation could lose what was fetched."""
         self._enough.set()
         if self._ahead is not None:
             await asyncio.wait([self._ahead])

@@ -24,6 +24,7 @@ from streams.lane.batch import MAX_RECORDS, MAX_TIMERS, Batch, joined
 from streams.lane.failure import end_process
 from streams.lane.inbox import take_together
 from streams.lane.partition import Partition
+from streams.lane.tasks import call_off
 from streams.lane.transaction import Transactions
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from streams.lane.recovery import Recovery
 
 IDLE_CHECK_S: Final = 1.0
-CANCEL_AGAIN_S: Final = 0.1
 
 log = logging.getLogger("decorum.lane")
 
@@ -133,9 +133,7 @@ class Unit:
     async def close(self) -> None:
         """Revoke for good and give up the producer."""
         await self.revoke()
-        while not self._task.done():  # aiokafka swallows a cancellation now and then
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+        await call_off(self._task)
         await self._recovery.close()
         if self._transactions:
             await self._transactions.close()
