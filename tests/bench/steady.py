@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from streams.lane.partitioner import partition_for
@@ -44,8 +42,6 @@ class Steady:
         self._items, self._id_of, self._per_s = items, id_of, per_s
         self.sent: dict[str, float] = {}
         self.seen: dict[str, float] = {}
-        self.partitions: dict[int, list[float]] = defaultdict(list)
-        """When results of each partition came, in order."""
         self.began = self.ended = 0.0
 
     async def run(self) -> None:
@@ -64,10 +60,6 @@ class Steady:
         """Each record's wait, those sent in the first seconds left out."""
         since = self.began + leave_out_s
         return [self.seen[name] - at for name, at in self.sent.items() if at >= since]
-
-    def longest_gap_s(self, since: float) -> float:
-        """The longest time after `since` in which some partition gave no result."""
-        return max(_longest(since, times) for times in self.partitions.values())
 
     async def _send(self) -> None:
         partitions = self._settings.partitions
@@ -95,13 +87,7 @@ class Steady:
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+            for records in (await consumer.getmany(timeout_ms=200)).values():
                 now = time.time()
                 for record in records:
                     self.seen.setdefault(self._id_of(record.value), now)
-                self.partitions[tp.partition].append(now)
-
-
-def _longest(since: float, times: Sequence[float]) -> float:
-    marks = [since, *(moment for moment in times if moment > since)]
-    return max((b - a for a, b in pairwise(marks)), default=0.0)

@@ -8,7 +8,6 @@ import pytest
 from tests.bench.history import ledgers
 from tests.bench.load import ACCOUNTS, MIX, accepted, campaign, mixed
 from tests.bench.report import BenchError, Row, latencies, quantile, table
-from tests.bench.steady import _longest
 from tests.bench.throughput import throughput
 from tests.bench.toy import DAY_MS, MONTH_MS, decide
 
@@ -26,12 +25,6 @@ def test_a_quantile_is_the_smallest_value_not_below_its_share(share: float, valu
 def test_nothing_measured_is_an_error_and_not_a_zero() -> None:
     with pytest.raises(BenchError):
         latencies([])
-
-
-def test_the_longest_gap_counts_from_the_kill_and_ends_with_the_last_result() -> None:
-    assert _longest(10.0, [1.0, 9.9, 12.5, 13.0, 16.0]) == 3.0
-    assert _longest(10.0, [1.0, 9.9, 14.5, 15.0]) == 4.5
-    assert _longest(10.0, [1.0]) == 0.0
 
 
 class _Program:
