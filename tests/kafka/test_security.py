@@ -146,6 +146,7 @@ async def test_the_engine_decides_with_its_own_rights_and_nothing_more(
         status = worker.wait(PATIENCE_S)
     said = (tmp_path / "worker.log").read_text(encoding="utf-8")
     assert status == 0, said
+    assert "could not leave the group" not in said
     for private in ("secret-of", "wm-1", "wm-broken", "xiaoer-08", "4711"):
         assert private not in said
 
