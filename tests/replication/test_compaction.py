@@ -93,7 +93,7 @@ class Log:
     async def recovered(self) -> Memory:
         """What a new owner finds."""
         async with asyncio.timeout(PATIENCE_S):
-            return (await Recovery(self, [0], self.options, self.changelog).finish())[0]
+            return (await Recovery(self, 0, 1, self.options, self.changelog).finish())[0]
 
     def handle(self, *_: object) -> tuple[()]:
         return ()

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams import policies
 from streams.lane.recovery import Recovery
 from streams.lane.state import WATERMARK_KEY
+from streams.lane.units import unit_count
 from streams.lane.watermark import Watermark
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
@@ -131,13 +132,15 @@ async def recover(settings: Settings) -> dict[tuple[str, int], Memory]:
     """What a worker's recovery finds now, by the changelog's logical name and the partition."""
     counts = {topic.name: topic.partition_count(settings.partitions) for topic in TOPICS}
     options, group = settings.client_options(), f"{settings.prefix}decorum"
-    stages = zip(CHANGELOGS, _stages(settings), strict=True)
-    found = await asyncio.gather(
-        *(Recovery(stage, range(counts[n]), options, group).finish() for n, stage in stages)
-    )
+    units = [
+        (name, Recovery(stage, unit, counts[name], options, group))
+        for name, stage in zip(CHANGELOGS, _stages(settings), strict=True)
+        for unit in range(unit_count(counts[name]))
+    ]
+    found = await asyncio.gather(*(recovery.finish() for _, recovery in units))
     return {
         (name, number): memory
-        for name, memories in zip(CHANGELOGS, found, strict=True)
+        for (name, _), memories in zip(units, found, strict=True)
         for number, memory in memories.items()
     }
 
