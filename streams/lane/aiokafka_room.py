@@ -1,8 +1,9 @@
 """The room for what has to be mended or set in aiokafka's own clients.
 
-Importing it is enough. Each private name is listed in PRIVATE_NAMES and held by a contract test, so
-that an upgrade fails there and not in a running worker. What lies between Faust and aiokafka is in
-`faust_room`; no third file may touch a private name.
+What classes and constants need is done by importing it; `persistent` and `farewell` are called. It
+decides nothing and knows nothing of the lane. Each private name is listed in PRIVATE_NAMES and held
+by a contract test, so that an upgrade fails there and not in a running worker. What lies between
+Faust and aiokafka is in `faust_room`; no third file may touch a private name.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ stood in its source topics, so that a worker does not decide by rules it has not
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import TopicPartition
@@ -33,7 +32,6 @@ class Follower:
     def __init__(self, topic: str, apply: Callable[[bytes, bytes | None], None]) -> None:
         """`apply(key, value)` is called in changelog order; None deletes the key."""
         self.topic = topic
-        self.seen_at = time.monotonic()
         self._apply = apply
         self._decided: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
@@ -41,13 +39,8 @@ class Follower:
         self._options: Mapping[str, Any] = {}
         self._stood: dict[str, dict[TopicPartition, int]] = {}
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether all that stood in the changelog at the start is applied."""
-        return self._ready.is_set()
-
     async def ready(self) -> None:
-        """Wait until `is_ready`."""
+        """Wait until all that stood in the changelog at the start is applied."""
         await self._ready.wait()
 
     async def covers(self, source_topic: str, partition: int, end_offset: int) -> None:
@@ -84,7 +77,6 @@ class Follower:
         for tp, records in fetched.items():
             for record in records:
                 self._see(tp.partition, record.key, record.value)
-        self.seen_at = time.monotonic()
         if fetched:
             await self._tell()
 

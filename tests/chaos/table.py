@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tests.chaos.run import Result
+    from tests.chaos.silences import Gap
 
 FAULTS = {
     "kills": "kill -9",
@@ -28,16 +29,39 @@ COUNTED = (
 )
 SHOWN = 5
 
+Row = tuple[str, str]
+
 
 def table(result: Result) -> str:
     """Two columns; then what was found, where something was."""
-    rows = list(_rows(result))
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, *_findings(result)])
+    findings = [*result.report.findings.items(), ("exit", result.crew.wrong)]
+    return "\n".join([*lined_up(_rows(result)), *told(findings)])
 
 
-def _rows(result: Result) -> Iterator[tuple[str, str]]:
+def lined_up(rows: Iterable[Row]) -> list[str]:
+    """A line for each row, the values below each other."""
+    known = list(rows)
+    width = max(len(name) for name, _ in known)
+    return [f"{name:<{width}}  {value}" for name, value in known]
+
+
+def told(findings: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    """Sentences by kind, the first of each."""
+    for kind, sentences in findings:
+        yield from (f"{kind}: {sentence}" for sentence in sentences[:SHOWN])
+        if len(sentences) > SHOWN:
+            yield f"{kind}: … and {len(sentences) - SHOWN} more"
+
+
+def gap_row(gap: Gap) -> Row:
+    """The longest time in which a partition gave no decision."""
+    return "longest gap", (
+        f"{gap.seconds:.1f} s without a decision in partition {gap.partition},"
+        f" {gap.from_s:.0f} s after the start"
+    )
+
+
+def _rows(result: Result) -> Iterator[Row]:
     report, counts, options = result.report, result.report.counts, result.options
     faults = options.counts._asdict().items()
     yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n)
@@ -64,14 +88,7 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.recoveries_s:
         longest_s, kind = max(result.recoveries_s)
         yield "longest recovery", f"{longest_s:.1f} s, after: {FAULTS[kind]}"
-    gap = result.gap
-    yield (
-        "longest gap",
-        (
-            f"{gap.seconds:.1f} s without a decision in partition {gap.partition},"
-            f" {gap.from_s:.0f} s after the start"
-        ),
-    )
+    yield gap_row(result.gap)
     yield "drained in", f"{result.drained_s:.1f} s"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
     yield "all clean", "yes" if result.clean else "NO"
@@ -92,10 +109,3 @@ def _letters(result: Result) -> str:
 def _sum(result: Result, outcome: str) -> int:
     counts = result.report.counts
     return sum(n for name, n in counts.items() if name.startswith(f"{outcome} "))
-
-
-def _findings(result: Result) -> Iterator[str]:
-    for kind, sentences in [*result.report.findings.items(), ("exit", result.crew.wrong)]:
-        yield from (f"{kind}: {sentence}" for sentence in sentences[:SHOWN])
-        if len(sentences) > SHOWN:
-            yield f"{kind}: … and {len(sentences) - SHOWN} more"

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.chaos.table import lined_up, told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.chaos.table import Row
     from tests.replication.compaction import Result
-
-SHOWN = 5
 
 
 def cleaned_table(result: Result) -> str:
     """Two columns; then what was found, where something was."""
-    rows = list(_rows(result))
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, *_findings(result)])
+    others = [("exit", result.wrong_exits), ("recovered", result.differences)]
+    return "\n".join([*lined_up(_rows(result)), *told([*result.report.findings.items(), *others])])
 
 
-def _rows(result: Result) -> Iterator[tuple[str, str]]:
+def _rows(result: Result) -> Iterator[Row]:
     report, counts, left = result.report, result.report.counts, result.left
     yield "workers", f"{result.kills} × kill -9 of one or all, recovery from logs being cleaned"
     yield "decided", f"{counts['decided']}, and {counts['repeats']} duplicates"
@@ -37,11 +36,3 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
         yield kind, str(report.number(kind))
     yield "wrong in the state", str(report.number("state"))
     yield "all clean", "yes" if result.clean else "NO"
-
-
-def _findings(result: Result) -> Iterator[str]:
-    others = [("exit", result.wrong_exits), ("recovered", result.differences)]
-    for kind, sentences in [*result.report.findings.items(), *others]:
-        yield from (f"{kind}: {sentence}" for sentence in sentences[:SHOWN])
-        if len(sentences) > SHOWN:
-            yield f"{kind}: … and {len(sentences) - SHOWN} more"

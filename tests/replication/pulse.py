@@ -7,46 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Self
-
-from aiokafka import AIOKafkaConsumer
+from typing import TYPE_CHECKING, Any
 
 from streams.topics import Topics
+from tests.replication.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 
-class Pulse:
-    """Listens to the decisions of every partition; an async context manager."""
+class Pulse(Listener):
+    """Listens to the decisions of every partition."""
 
     def __init__(self, options: Mapping[str, Any], prefix: str, partitions: int) -> None:
-        self._options, self._topic = options, Topics(prefix).decisions
+        super().__init__(options, [Topics(prefix).decisions])
         self._seen_at = dict.fromkeys(range(partitions), 0.0)
         self._beat = asyncio.Condition()
-
-    async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            self._topic,
-            **self._options,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        await self._consumer.start()
-        self._task = asyncio.create_task(self._listen())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._consumer.stop()
 
     async def again(self, decided_s: float, patience_s: float) -> float:
         """Wait until every partition has shown a decision that was taken after `decided_s` (UTC
@@ -60,10 +36,9 @@ class Pulse:
             raise AssertionError(f"partitions {silent} are silent for {patience_s} s") from None
         return time.time() - decided_s
 
-    async def _listen(self) -> None:
-        async for record in self._consumer:
-            # The time of a record of a transaction is the time at which the batch was made.
-            at_s = record.timestamp / 1000
-            self._seen_at[record.partition] = max(self._seen_at[record.partition], at_s)
-            async with self._beat:
-                self._beat.notify_all()
+    async def _hear(self, record: Any) -> None:
+        # The time of a record of a transaction is the time at which the batch was made.
+        at_s = record.timestamp / 1000
+        self._seen_at[record.partition] = max(self._seen_at[record.partition], at_s)
+        async with self._beat:
+            self._beat.notify_all()

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.chaos.table import gap_row, lined_up, told
 from tests.replication.faults import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.chaos.table import Row
     from tests.replication.run import Result
-
-SHOWN = 5
 
 
 def table(result: Result) -> str:
     """Two columns; then the deaths, one by one; then what was found, where something was."""
-    rows = list(_rows(result))
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, *_deaths(result), *_findings(result)])
+    findings = [*result.report.findings.items(), ("exit", result.crew.wrong)]
+    return "\n".join([*lined_up(_rows(result)), *_deaths(result), *told(findings)])
 
 
-def _rows(result: Result) -> Iterator[tuple[str, str]]:
+def _rows(result: Result) -> Iterator[Row]:
     report, counts, options = result.report, result.report.counts, result.options
     replicas = ", ".join(map(str, sorted(result.replicas)))
     yield "cluster", f"3 nodes, every partition {replicas} times, 2 must have it"
@@ -43,14 +41,7 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "poison", f"{counts['poison']} records, {report.number('dead letters')} letters wrong"
     yield "unacknowledged", f"{result.unacknowledged} records the load gave up"
     yield "aborted records", f"{counts['aborted']} written, none of them committed"
-    gap = result.gap
-    yield (
-        "longest gap",
-        (
-            f"{gap.seconds:.1f} s without a decision in partition {gap.partition},"
-            f" {gap.from_s:.0f} s after the start"
-        ),
-    )
+    yield gap_row(result.gap)
     yield "drained in", f"{result.took_s['drain']:.1f} s"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
     yield "all clean", "yes" if result.clean else "NO"
@@ -64,10 +55,3 @@ def _deaths(result: Result) -> Iterator[str]:
             f"{what:<45}  {death.node:>4}  {death.led:>3}  {death.silent_s:>4.1f} s"
             f"  {death.healed_s:>11.1f} s"
         )
-
-
-def _findings(result: Result) -> Iterator[str]:
-    for kind, sentences in [*result.report.findings.items(), ("exit", result.crew.wrong)]:
-        yield from (f"{kind}: {sentence}" for sentence in sentences[:SHOWN])
-        if len(sentences) > SHOWN:
-            yield f"{kind}: … and {len(sentences) - SHOWN} more"

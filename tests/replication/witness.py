@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,11 +23,11 @@ from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE, RULES_STATE, TOPICS, Topics
+from tests.replication.listener import Listener
 from tests.replication.segments import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from streams.lane.recovery import Memory
     from streams.lane.stage import Stage
@@ -39,35 +39,14 @@ PATIENCE_S: Final = 90.0
 LOOK_S: Final = 0.2
 
 
-class Witness:
-    """Reads the changelogs as they grow; an async context manager."""
+class Witness(Listener):
+    """Reads the changelogs as they grow."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._names = settings, Topics(settings.prefix)
+        topics = map(self._names.physical, CHANGELOGS)
+        super().__init__(settings.client_options(), topics, fetch_max_wait_ms=50)
         self.records: dict[str, list[Any]] = defaultdict(list)
-
-    async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            *map(self._names.physical, CHANGELOGS),
-            **self._settings.client_options(),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
-        )
-        await self._consumer.start()
-        self._task = asyncio.create_task(self._read())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._consumer.stop()
 
     async def reach(self, evidence: Evidence) -> None:
         """Wait until everything that was read later has been seen."""
@@ -123,9 +102,8 @@ class Witness:
                 while await self._consumer.position(part) < end:  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_S)
 
-    async def _read(self) -> None:
-        async for record in self._consumer:
-            self.records[self._names.logical(record.topic)].append(record)
+    async def _hear(self, record: Any) -> None:
+        self.records[self._names.logical(record.topic)].append(record)
 
 
 async def recover(settings: Settings) -> dict[tuple[str, int], Memory]:
