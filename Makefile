@@ -15,13 +15,16 @@ CODE := streams tests deploy
 TEST ?=
 BENCH ?=
 
-.PHONY: help demo test lint audit format format-check types chaos replication bench constraints clean
+.PHONY: help demo check test lint audit format format-check types chaos replication bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: $(READY) ## the main job end to end on a Kafka of its own
 	$(BIN)/decorum demo
+
+check: lint format-check types ## all that needs no broker: lint, form, types, and the tests without Kafka
+	$(BIN)/pytest -m "not kafka" $(TEST)
 
 test: $(READY) ## all tests, real Kafka included (TEST=path for some)
 	$(BIN)/pytest $(TEST)
