@@ -46,6 +46,10 @@ KNOWN_REPEAT: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE, stage="accoun
 LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
 """Everything allows the ask, and its account has to be asked for leave."""
 
+ASK_AGAIN_MS: Final = 1_000
+"""How long after an answer that was of no use an account is asked again: it goes by another clock,
+or by rules that have not come here, and will say the same until that is over."""
+
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
     """What is to be said of one ask: `mark` is the first 64 bits of its decision id."""
@@ -87,9 +91,6 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if candidate.again:
             return self._answered(candidate, mark)
         ask, verdict = candidate.ask, self._first_word(candidate, mark)
-        if verdict is LEAVE_FIRST and ask.deny:
-            # To ask its account would be to wait.
-            verdict = Verdict(Outcome.DENIED, Reason.ACCOUNT_PACING)
         if verdict.outcome is Outcome.DEFERRED:
             return self._wait(ask, mark, verdict)
         return [Settled(ask, mark, verdict)]
@@ -107,7 +108,10 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         return self._decide(candidate, mark)
 
     def _wait(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
-        """Hold an ask and say so, or have its account asked; who must yield to it is told too."""
+        """Hold an ask and say so, or have its account asked; who must yield to it is told too.
+
+        Who would not wait is told the account's answer and nothing before.
+        """
         if self.now_ms > self._deadline_ms(ask):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
             return [Settled(ask, mark, self._expired(ask, verdict.rule))]
@@ -118,7 +122,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return [yielded]
         if held.asked:
             self.wanted.append(ask)
-        said = [Settled(ask, mark, verdict)]
+        said = [] if ask.deny else [Settled(ask, mark, verdict)]
         return said if yielded is None else [*said, yielded]
 
     def _held_under(self, mark: int) -> Held | None:
@@ -159,7 +163,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         else:
             verdict = self._decide(answer or Candidate(held.ask), held.mark)
         if verdict is LEAVE_FIRST:
-            self._still_wants(held, anew=answer is not None)
+            self._still_wants(held, answered=answer is not None)
             return
         if verdict.reason is Reason.ACCOUNT_RESIGNED:
             verdict = Verdict(Outcome.CANCELLED, verdict.reason, stage=verdict.stage)
@@ -218,11 +222,14 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         self.ledger.held.append(held)
         return held
 
-    def _still_wants(self, held: Held, *, anew: bool) -> None:
-        """Hold on; `anew`: the answer that came was none, or had run out on its way."""
-        if anew or not held.asked:
+    def _still_wants(self, held: Held, *, answered: bool) -> None:
+        """Hold on; `answered`: the answer that came was none, or had run out on its way."""
+        due_ms = held.deadline_ms + 1
+        if answered:
+            due_ms = min(due_ms, self.now_ms + ASK_AGAIN_MS)
+        elif not held.asked:
             self.wanted.append(held.ask)
-        waits = msgspec.structs.replace(held, due_ms=held.deadline_ms + 1, asked=True)
+        waits = msgspec.structs.replace(held, due_ms=due_ms, asked=not answered)
         self.ledger.held.append(waits)
 
     def _yield_to(self, newcomer: Held) -> Settled | None:

@@ -65,8 +65,13 @@ class Driver:
         clock: int = 0,
         observe: Callable[[Stage, int, Batch], None] | None = None,
     ) -> None:
-        """`partitions`: of every topic, or by topic name (others have one); `clock`: UTC ms."""
+        """`partitions`: of every topic, or by topic name (others have one); `clock`: UTC ms.
+
+        `ahead_ms`: by how much the clock of a stage's partition is ahead of the driver's, as that
+        of another machine may be; negative for one behind.
+        """
         self.now_ms = clock
+        self.ahead_ms: dict[tuple[str, int], int] = {}
         self.tally: Counter[tuple[str, ...]] = Counter()
         self._partition_counts = partitions
         self._logs: dict[tuple[str, int], list[DriverRecord]] = defaultdict(list)
@@ -137,11 +142,12 @@ class Driver:
             self._rebuild(partition)
 
     def _step(self, partition: _Partition) -> bool:
-        stage = partition.stage
+        stage, number = partition.stage, partition.number
         records = self._waiting(partition)
+        now_ms = self.now_ms + self._ahead_ms(partition)
         try:
             batch = decide_batch(
-                stage, partition.number, partition.state, partition.watermark, records, self.now_ms
+                stage, number, partition.state, partition.watermark, records, now_ms
             )
         except Exception:
             self._rebuild(partition)
@@ -171,8 +177,11 @@ class Driver:
         return waiting[:MAX_RECORDS]
 
     def _next_due_ms(self) -> int | None:
-        due = [p.state.next_due_ms() for p in self._partitions]
-        return min((ms for ms in due if ms is not None), default=None)
+        due = [(p.state.next_due_ms(), self._ahead_ms(p)) for p in self._partitions]
+        return min((ms - ahead_ms for ms, ahead_ms in due if ms is not None), default=None)
+
+    def _ahead_ms(self, partition: _Partition) -> int:
+        return self.ahead_ms.get((partition.stage.name, partition.number), 0)
 
     def _rebuild(self, partition: _Partition) -> None:
         partition.rebuild(self._logs[partition.stage.changelog, partition.number])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from streams.core.ask import Ask, Candidate
-from streams.core.customer import Desk
+from streams.core.customer import Desk, next_wake
 from streams.core.kinds import KIND_NAMES, Kind
 from streams.core.law import laws_of
 from streams.core.ledger import Ledger
@@ -56,17 +58,34 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     assert again.wanted == []
 
 
-def test_who_would_not_wait_is_not_held_for_leave() -> None:
+@pytest.mark.rule("R5.31")
+def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() -> None:
     ledger = Ledger()
     now_or_never = Ask("i", "s", "a", Kind.BROADCAST, 50, deny=True, accepted_ms=NOON)
     here = desk(paced(), ledger)
-    (settled,) = here.judge(Candidate(now_or_never), 1)
-    assert (settled.verdict.outcome, settled.verdict.reason) == (
-        Outcome.DENIED,
-        Reason.ACCOUNT_PACING,
-    )
-    assert here.wanted == []
+    assert here.judge(Candidate(now_or_never), 1) == []
+    assert here.wanted == [now_or_never]
+    refusal = Verdict(Outcome.DENIED, Reason.ACCOUNT_PACING, stage="account")
+    answer = Candidate(now_or_never, again=True, refusal=refusal)
+    (settled,) = desk(paced(), ledger).judge(answer, 1)
+    assert settled.verdict == refusal
     assert ledger.held == []
+
+
+@pytest.mark.rule("R4.31")
+def test_after_an_answer_of_no_use_an_account_is_asked_again_a_second_later() -> None:
+    ledger = Ledger()
+    desk(paced(), ledger).judge(Candidate(ask()), 1)
+    useless = desk(paced(), ledger)
+    assert useless.judge(Candidate(ask(), again=True), 1) == []
+    assert useless.wanted == []
+    wake = next_wake(ledger)
+    assert wake is not None
+    assert wake.due_ms == NOON + 1_000
+    later = desk(paced(), ledger, wake.due_ms)
+    assert later.wake() == []
+    assert later.wanted == [ask()]
+    assert desk(paced(), ledger, wake.due_ms).wake() == []
 
 
 def test_leave_approves_what_was_held_for_it() -> None:

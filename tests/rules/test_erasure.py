@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.events.identity import fingerprint
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.topics import Topics
@@ -54,10 +55,10 @@ def test_nothing_is_left_but_a_mark_that_names_nobody(told: Callable[..., Scene]
     assert KEY in kept(world)
     scene.hear("erase", ANN)
     assert scene.story("3", ANN)[-1] == "cancelled suppressed"
-    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+    assert kept(world).keys() == {Erasure(SECRET).mark(KEY)}
     assert not any(b"annabel" in key + value for key, value in kept(world).items())
     world.crash()
-    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+    assert kept(world).keys() == {Erasure(SECRET).mark(KEY)}
 
 
 @pytest.mark.rule("R4.12")
@@ -111,7 +112,7 @@ def test_a_customer_never_met_can_be_forgotten_as_well(told: Callable[..., Scene
     scene = told(world, **SECTIONS)
     scene.at("1s")
     scene.hear("erase", ANN)
-    assert kept(world) == {Erasure(SECRET).mark(KEY): b"1"}
+    assert kept(world).keys() == {Erasure(SECRET).mark(KEY)}
     scene.ask("1", ANN)
     scene.expect("1", "denied suppressed erased", customer=ANN)
     scene.ask("1", "annabel-18")
@@ -149,3 +150,37 @@ def test_an_erasure_forgets_what_was_asked_as_well(told: Callable[..., Scene]) -
     scene.expect("1", "approved ok", "duplicate duplicate", "approved ok")
     scene.ask("2")
     scene.expect("2", "denied suppressed erased")
+
+
+@pytest.mark.rule("R4.32", "R1.10")
+def test_an_erasure_told_again_takes_nothing_away(told: Callable[..., Scene]) -> None:
+    scene = told(**SECTIONS, remember="48h")
+    scene.hear("erase", event_id="e")
+    scene.at("1h")
+    scene.hear("message_received")
+    scene.hear("erase", event_id="e")
+    scene.ask("1", kind="reply")
+    scene.expect("1", "approved ok")
+    scene.hear("erase", event_id="another")
+    scene.ask("2", kind="reply")
+    scene.expect("2", "denied no_reply_credit reply")
+    scene.at("50h")
+    scene.hear("message_received")
+    scene.hear("erase", event_id="e")
+    scene.ask("3", kind="reply")
+    scene.expect("3", "denied no_reply_credit reply")
+
+
+@pytest.mark.rule("R4.32", "R4.12")
+def test_the_prints_of_erasures_are_keyed_and_forgotten(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS, remember="48h")
+    mark = Erasure(SECRET).mark(KEY)
+    for name in ("one", "two"):
+        scene.hear("erase", ANN, event_id=name)
+    value = kept(world)[mark or b""]
+    prints = [fingerprint("tests", name).to_bytes(8, "big") for name in ("one", "two")]
+    assert not any(known in value for known in prints)
+    scene.at("60h")
+    scene.hear("erase", ANN, event_id="three")
+    assert len(kept(world)[mark or b""]) == len(value) // 2

@@ -104,7 +104,7 @@ class Batch:
             return
         self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
-            self._erase(record, key)
+            self._erase(record, event, key)
         elif isinstance(event, AccountStatus):
             self._tell_status(event.data)
         else:
@@ -177,15 +177,21 @@ class Batch:
         if not isinstance(event, QUIET):
             self._say(key, desk, desk.reconsider())
 
-    def _erase(self, record: Record, key: bytes) -> None:
-        mark = self.stage.erasure.mark(key)
+    def _erase(self, record: Record, event: Erase, key: bytes) -> None:
+        erasure = self.stage.erasure
+        mark = erasure.mark(key)
         if mark is None:
             self._refuse(record, Refused("invalid", NO_SUPPRESSION_KEY))
             return
         desk = self.books.open(key)
+        remember_ms = desk.laws[0].remember_ms
+        name = event.source, event.id
+        value = erasure.told(mark, *name, self.state, self.now_ms, remember_ms=remember_ms)
+        if value is None:
+            return
         self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
         self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
-        self.books.forget(key, mark)
+        self.books.forget(key, mark, value)
 
     def _refuse(self, record: Record, refused: Refused) -> None:
         letter = dead_letter(

@@ -84,11 +84,11 @@ class Books:
             self._store(key, opened)
         return self._held
 
-    def forget(self, key: bytes, mark: bytes) -> None:
-        """Leave nothing of an opened ledger but this mark."""
+    def forget(self, key: bytes, mark: bytes, value: bytes) -> None:
+        """Leave nothing of an opened ledger but this mark, with this value."""
         self._store(key, self._opened.pop(key))
         self._state.delete(key)
-        self._state.put(mark, b"1")
+        self._state.put(mark, value)
 
     def _load(self, key: bytes) -> _Opened:
         value = self._state.get(key)

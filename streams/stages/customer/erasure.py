@@ -4,6 +4,8 @@ The mark is an HMAC (RFC 2104, SHA-256, first 128 bits) of the ledger's key unde
 `DECORUM_SUPPRESSION_KEY`. Without the secret nobody can tell whose mark it is, even by trying all
 identifiers; with it, the engine knows a forgotten customer when somebody wants to contact them.
 A changed secret forgets the marks, so it is never rotated silently.
+Under the mark stand the prints of the `erase` events that made it, keyed as well, for `remember`: a
+retry must not take away what the customer has said since.
 """
 
 from __future__ import annotations
@@ -11,12 +13,23 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from streams.core.ledger import forget_repeats, remember, seen_before
+
 if TYPE_CHECKING:
     from streams.lane.state import State
 
 _HEAD: Final = b"erased:"
 """No customer's key: those are text with one `/`, and this is followed by 16 random bytes."""
 _DIGEST: Final = 16
+_PRINT: Final = 8
+
+
+class _Told(msgspec.Struct):
+    """The erasures told of one customer: a row of repeats."""
+
+    seen: bytes
 
 
 class Erasure:
@@ -35,3 +48,23 @@ class Erasure:
         """Whether this customer was forgotten."""
         mark = self.mark(key)
         return mark is not None and mark in state
+
+    def told(  # noqa: PLR0913 - an event, and what it is told to
+        self,
+        mark: bytes,
+        source: str,
+        event_id: str,
+        state: State,
+        now_ms: int,
+        *,
+        remember_ms: int,
+    ) -> bytes | None:
+        """The value for the mark once this `erase` is told; None for a repeat."""
+        told = _Told(state.get(mark) or b"")
+        forget_repeats(told, now_ms - remember_ms)
+        name = hmac.digest(self._secret or b"", f"{source}\0{event_id}".encode(), "sha256")
+        known = int.from_bytes(name[:_PRINT], "big")
+        if seen_before(told, known):
+            return None
+        remember(told, known, now_ms)
+        return told.seen
