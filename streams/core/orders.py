@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from streams.core.controls import Control  # noqa: TC001 (msgspec may be asked for the field's type)
+from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
     from streams.core.ask import Ask
+    from streams.core.law import Law
 
 RESIGNED: Final = "resigned"
 SUSPENDED: Final = "suspended"
@@ -33,6 +35,17 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
 
 NO_ORDER: Final = Order()
+
+
+def stopped_until_ms(law: Law, braked_until_ms: int, now_ms: int) -> int | None:
+    """When an account that is braked, or off (`FOREVER`), may send this kind; 0: now, None: never.
+
+    A pause stops the kinds of `brake`. Off is no section's affair: whatever the policy lists, what
+    people can be bothered by waits, and what they are waiting for goes on.
+    """
+    if braked_until_ms == FOREVER:
+        return None if law.disturbs else 0
+    return braked_until_ms if law.braked and braked_until_ms > now_ms else 0
 
 
 class Orders(Protocol):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.core.kinds import Kind
 from streams.core.ledger import is_unanswered
 from streams.core.localtime import DAY_MS, Span, period, quiet_span, zone_named
-from streams.core.orders import NO_ORDER, SUSPENDED
-from streams.core.policy import FOREVER, Scope
+from streams.core.orders import NO_ORDER, SUSPENDED, stopped_until_ms
+from streams.core.policy import Scope
 from streams.core.reasons import Reason
 from streams.core.windows import binds, kept_back, live_contacts, opens_ms, standings
 
@@ -63,15 +62,8 @@ def _ordered(case: Case) -> tuple[Reason, str | None] | None:
         return Reason.CONTROL, order.pause.scope
     if order.status == SUSPENDED:
         return Reason.ACCOUNT_PAUSED, None
-    return (Reason.ACCOUNT_PAUSED, "brake") if _brake_ends_ms(case) != 0 else None
-
-
-def _brake_ends_ms(case: Case) -> int | None:
-    """When the account's brake lets this kind go; 0 where it does not bind, None for never."""
-    until_ms = case.order.braked_until_ms
-    if until_ms == FOREVER:  # the account is off: replies and what a customer waits for go on
-        return None if case.law.braked or case.law.kind is Kind.FRIEND_REQUEST else 0
-    return until_ms if case.law.braked and until_ms > case.now_ms else 0
+    stopped = stopped_until_ms(case.law, order.braked_until_ms, case.now_ms) != 0
+    return (Reason.ACCOUNT_PAUSED, "brake") if stopped else None
 
 
 def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
@@ -125,7 +117,7 @@ def _order_ends_ms(case: Case) -> int | None:
     if order is NO_ORDER:
         return 0
     paused_ms = 0 if order.pause is None else order.pause.until_ms
-    braked_ms = _brake_ends_ms(case)
+    braked_ms = stopped_until_ms(case.law, order.braked_until_ms, case.now_ms)
     if order.status == SUSPENDED or paused_ms is None or braked_ms is None:
         return None
     return max(paused_ms, braked_ms)

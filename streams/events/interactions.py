@@ -27,7 +27,7 @@ TimeZone = Annotated[str, Meta(pattern=TIME_ZONE, max_length=64)]
 Kinds = Annotated[list[KindName], Meta(max_length=7)]
 
 
-class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
+class AccountEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of every interaction that an account is part of."""
 
     enterprise_id: Identifier
@@ -84,7 +84,7 @@ class TransferFailure(Transfer, frozen=True, kw_only=True):
     reason: Literal["customer_refused", "customer_limit_exceed"]
 
 
-class CustomerWish(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerWish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a customer asks of the whole enterprise; `account_id` says where, if anywhere."""
 
     enterprise_id: Identifier
@@ -201,6 +201,17 @@ class AccountStatus(Envelope, frozen=True, tag_field="type", tag="decorum.accoun
     """The account resigned, was suspended, or came back."""
 
     data: AccountStatusChange
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def said(event: Interaction) -> bytes:
+    """What an event tells: its type and data, the same bytes however they were written.
+
+    Fields that are absent add none, so that a later version's new ones make no retry a new event.
+    """
+    return _encode((event.__struct_config__.tag, event.data))
 
 
 Interaction = (

@@ -69,6 +69,12 @@ METRICS: Final[Mapping[str, Metric]] = {
         {"topic": "topic"},
         from_start=True,
     ),
+    "repeats_total": Metric(
+        "counter",
+        "Intents (for each customer) and interactions that had come before, and change nothing.",
+        {"topic": "topic"},
+        from_start=True,
+    ),
     "decisions_total": Metric(
         "counter",
         "Decisions committed, each change of a held one included.",

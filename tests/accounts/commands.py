@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.accounts.past import Entry, Past
 
 
+DISTURBING = frozenset({"direct", "broadcast", "moment", "friend_request"})
+
+
 def faults(past: Past) -> Iterator[str]:
     """Messages that should have waited."""
     commands = Commands(past)
@@ -65,7 +68,7 @@ def _stopped(past: Past, entry: Entry) -> bool:
         return False
     sections = past.sections("brake", entry.moment)
     braked = bool(sections) and all(entry.data["kind"] in s["kinds"] for s in sections)
-    return braked or (grades == {"off"} and entry.data["kind"] == "friend_request")
+    return braked or (grades == {"off"} and entry.data["kind"] in DISTURBING)
 
 
 def _forbidden(past: Past) -> Iterator[str]:

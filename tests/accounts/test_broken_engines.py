@@ -46,7 +46,7 @@ def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_brake(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.timing._brake_ends_ms", lambda _: 0)
+    patch.setattr("streams.core.timing.stopped_until_ms", lambda *_: 0)
 
 
 def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:

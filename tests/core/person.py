@@ -21,7 +21,7 @@ from streams.core.ledger import dump, load
 from streams.core.policy import Calendar, Policy, Scope, Window
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.customer.noting import QUIET, note
+from streams.stages.customer.noting import QUIET, is_repeat, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,8 +204,10 @@ class Person:
         data = events.Engagement(**self._who(at_ms, account), action="click")
         return self.note(events.Engaged, data)
 
-    def complained(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
-        return self.note(events.Complained, events.Complaint(**self._who(at_ms, account)))
+    def complained(
+        self, at_ms: int | None = None, account: str = "a", **event: str
+    ) -> list[Settled]:
+        return self.note(events.Complained, events.Complaint(**self._who(at_ms, account)), **event)
 
     def blocked(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
         return self.note(events.Blocked, events.Contact(**self._who(at_ms, account)))
@@ -240,7 +242,10 @@ class Person:
         named = {"id": f"e{self._count}", "source": "test", "specversion": "1.0"} | names
 
         def work(desk: Desk) -> list[Settled]:
-            note(desk, event(**named, data=data))
+            told = event(**named, data=data)
+            if is_repeat(desk, told):
+                return []
+            note(desk, told)
             return [] if event in QUIET else desk.reconsider()
 
         return self.desk(work)

@@ -198,9 +198,9 @@ def test_a_repeated_event_counts_once_within_remember() -> None:
     person = Person(law)
     person.wrote(NOON, id="m1")
     person.approved(Kind.REPLY)
-    person.after(HOUR).wrote(NOON + HOUR, id="m1")  # the same event told again, wrongly later
+    person.after(HOUR).wrote(NOON, id="m1")  # the same event told again
     assert person.ask(Kind.REPLY).wecom_errcode == 95001
-    person.at(NOON + 2 * DAY).wrote(id="m1")  # no longer remembered: a message like any other
+    person.at(NOON + 2 * DAY).wrote(NOON + 2 * DAY, id="m1")  # a message like any other
     assert person.ask(Kind.REPLY).outcome == "approved"
 
 
@@ -211,6 +211,17 @@ def test_the_same_id_of_another_source_is_another_event() -> None:
     person.approved(Kind.REPLY)
     person.after(HOUR).wrote(id="m1", source="elsewhere")
     assert person.ask(Kind.REPLY).outcome == "approved"
+
+
+@pytest.mark.rule("R1.10")
+def test_a_used_id_that_tells_something_else_is_another_event() -> None:
+    person = Person(policy(reply=Reply(credits=1, within_ms=9 * DAY)))
+    person.wrote(NOON, id="m1")
+    person.approved(Kind.REPLY)
+    person.after(HOUR).wrote(NOON + HOUR, id="m1")  # other data
+    assert person.ask(Kind.REPLY).outcome == "approved"
+    person.complained(NOON + HOUR, id="m1")  # another type
+    assert person.ledger.pairs["a"].hurt_ms == NOON + HOUR
 
 
 # --- engagement -----------------------------------------------------------------------------------

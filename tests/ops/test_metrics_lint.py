@@ -37,6 +37,7 @@ CONTRACT: Final = {
     "state_keys": {"stage"},
     "recovery_seconds": {"stage"},
     "rerouted_total": {"topic"},
+    "repeats_total": {"topic"},
     "unbalanced": set(),
     "build_info": {"version"},
 }

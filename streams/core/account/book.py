@@ -27,6 +27,7 @@ from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.account.pages import ACTIVE, REINSTATED, Book, Open, dump, load
 from streams.core.account.rates import BUCKET_MS, bucket_ms
 from streams.core.localtime import DAY_MS
+from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
     from streams.core.account.facts import Facts
@@ -149,6 +150,12 @@ def paused_until_ms(book: Book, now_ms: int) -> int | None:
     if book.off_ms:
         return None
     return book.paused_ms if book.paused_ms > now_ms else 0
+
+
+def braked_until_ms(book: Book, now_ms: int) -> int:
+    """The same as what sends are held by: `FOREVER` when off."""
+    until_ms = paused_until_ms(book, now_ms)
+    return FOREVER if until_ms is None else until_ms
 
 
 def is_off(book: Book) -> bool:

@@ -14,7 +14,7 @@ from streams.core.account import pacing
 from streams.core.campaign import FIRST_WORD, Phase, releases, step_of
 from streams.core.controls import Action
 from streams.core.kinds import Kind
-from streams.core.orders import RESIGNED, SUSPENDED
+from streams.core.orders import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.reasons import Outcome, Reason
 from streams.stages.account.room import full, no_room
 from streams.stages.account.terms import Passed, Wait, refuse
@@ -127,14 +127,9 @@ class Admission:
     def _stopped(self, place: Place) -> Wait | None:
         if self.account.book.status == SUSPENDED:
             return Wait(Reason.ACCOUNT_PAUSED, None)
-        until_ms = books.paused_until_ms(self.account.book, self.now_ms)
-        if until_ms == 0:
-            return None
-        if not self.ruled.laws[place.kind].braked and (
-            until_ms is not None or place.kind != Kind.FRIEND_REQUEST
-        ):
-            return None
-        return Wait(Reason.ACCOUNT_PAUSED, until_ms)
+        braked_ms = books.braked_until_ms(self.account.book, self.now_ms)
+        until_ms = stopped_until_ms(self.ruled.laws[place.kind], braked_ms, self.now_ms)
+        return None if until_ms == 0 else Wait(Reason.ACCOUNT_PAUSED, until_ms)
 
     def _staged(self, place: Place) -> Wait | None:
         if place.campaign is None or self.ruled.laws[place.kind].canary is None:

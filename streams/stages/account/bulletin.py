@@ -16,7 +16,6 @@ import msgspec
 from streams.core.account import book as books
 from streams.core.enterprise import EnterpriseFacts
 from streams.core.kinds import KIND_NAMES
-from streams.core.policy import FOREVER
 from streams.core.reasons import Outcome
 from streams.events.identity import decision_id
 from streams.events.keys import customer_key, enterprise_key
@@ -124,8 +123,7 @@ class Bulletin:
 
     def _brake(self, account: Account) -> Iterable[Output]:
         """The customers' partitions must know whom the brake holds; that it is over, they see."""
-        until_ms = books.paused_until_ms(account.book, self._now_ms)
-        braked_ms = FOREVER if until_ms is None else until_ms
+        braked_ms = books.braked_until_ms(account.book, self._now_ms)
         before_ms, account.pace.braked_until_ms = account.pace.braked_until_ms, braked_ms
         if braked_ms == before_ms or (braked_ms == 0 and 0 < before_ms <= self._now_ms):
             return ()

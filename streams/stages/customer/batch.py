@@ -21,13 +21,14 @@ from streams.events.news import StatusNews
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
-from streams.stages.customer.noting import BINDING, QUIET, note
+from streams.stages.customer.noting import BINDING, QUIET, is_repeat, note
 from streams.stages.customer.orders import note_standing
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere, forwarded, news_for
 from streams.stages.sayings import id_of_ask, saying
 from streams.stages.sweeping import begin
+from streams.topics import INTENTS, INTERACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -167,6 +168,9 @@ class Batch:
 
     def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         desk = self.books.open(key)
+        if is_repeat(desk, event):
+            self.state.tally["repeats_total", INTERACTIONS] += 1
+            return
         before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
         counted = note(desk, event)
         if counted is not None:
@@ -188,6 +192,7 @@ class Batch:
         name = event.source, event.id
         value = erasure.told(mark, *name, self.state, self.now_ms, remember_ms=remember_ms)
         if value is None:
+            self.state.tally["repeats_total", INTERACTIONS] += 1
             return
         self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
         self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
@@ -212,6 +217,8 @@ class Batch:
             said = saying(case, desk, names.get(case.mark))
             outcome, kind = case.verdict.outcome, said.kind
             self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
+            if outcome is Outcome.DUPLICATE:
+                self.state.tally["repeats_total", INTENTS] += 1
             self.settled += outcome is not Outcome.DEFERRED
             self.outputs.append((topics.decisions, None, key, said.decision()))
             if outcome is Outcome.APPROVED:

@@ -1,7 +1,7 @@
 """Interactions into the ledger: which fact of the core each type of event is.
 
-Rules of this file: one line of the table a type. A repeat of the same event is noted once; receipts
-need no memory for that, for the contact itself knows how it was settled.
+Rules of this file: one line of the table a type. Receipts need no memory of repeats, for the
+contact itself knows how it was settled.
 """
 
 from __future__ import annotations
@@ -31,17 +31,19 @@ class Counted(NamedTuple):
 
 
 def note(desk: Desk, event: events.Interaction) -> Counted | None:
-    """Write an event into the desk's ledger; a repeat changes nothing and counts nothing."""
-    if not _is_receipt(event):
-        mark = fingerprint(event.source, event.id)
-        if seen_before(desk.ledger, mark):
-            return None
-        remember(desk.ledger, mark, desk.now_ms)
+    """Write an event into the desk's ledger."""
     return _NOTES[type(event)](desk, event.data)
 
 
-def _is_receipt(event: events.Interaction) -> bool:
-    return isinstance(event, events.Delivered | events.Failed)
+def is_repeat(desk: Desk, event: events.Interaction) -> bool:
+    """Whether this very event came before; else it is known from now on."""
+    if isinstance(event, events.Delivered | events.Failed):
+        return False
+    mark = fingerprint(event.source, event.id, events.said(event))
+    if seen_before(desk.ledger, mark):
+        return True
+    remember(desk.ledger, mark, desk.now_ms)
+    return False
 
 
 def _hurting(what: str, desk: Desk, data: events.Contact | events.ConsentWish) -> Counted:
