@@ -13,10 +13,12 @@ import traceback
 import uuid
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from streams.lane.logs import quieten_libraries
 from tests.chaos.faults import Counts, Lasting
+from tests.chaos.ghosts import Haunting
 from tests.chaos.network import site
 from tests.chaos.run import Options, run
 from tests.chaos.table import table
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
+    from tests.chaos.run import Result
+
 
 def main() -> int:
     """Run as the arguments say."""
     arguments = _parser().parse_args()
     quieten_libraries()
     directory = Path(tempfile.mkdtemp(prefix="decorum-chaos-"))
-    place = site(directory / "kafka", arguments.workers)
-    place.broker.start()
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -41,16 +43,21 @@ def main() -> int:
 
     say(f"logs in {directory}")
     try:
-        prefix = f"chaos-{uuid.uuid4().hex[:6]}-"
-        result = asyncio.run(run(_options(arguments), place, prefix, directory, say))
+        result = asyncio.run(_trial(_options(arguments), directory, say))
     finally:
-        place.broker.stop()
-        shutil.rmtree(place.broker.directory)
+        shutil.rmtree(directory / "kafka")
     if result.clean:
         shutil.rmtree(directory)
     sys.stdout.write(f"{table(result)}\n")
     survived = _fuzzed(arguments.fuzz_minutes, arguments.seed, say)
     return 0 if result.clean and survived else 1
+
+
+async def _trial(options: Options, directory: Path, say: Callable[[str], None]) -> Result:
+    haunting = Haunting(Random(options.seed), say) if options.ghosts else None
+    place = site(directory / "kafka", options.workers, options.brokers, haunting)
+    async with place.cluster:
+        return await run(options, place, f"chaos-{uuid.uuid4().hex[:6]}-", directory, say)
 
 
 def _fuzzed(minutes: float, seed: int, say: Callable[[str], None]) -> bool:
@@ -71,6 +78,9 @@ def _fuzzed(minutes: float, seed: int, say: Callable[[str], None]) -> bool:
 def _options(arguments: Namespace) -> Options:
     return Options(
         counts=Counts(**{kind: getattr(arguments, kind) for kind in Counts._fields}),
+        ghosts=arguments.ghosts,
+        ghost_every_s=arguments.ghost_seconds,
+        brokers=arguments.brokers,
         workers=arguments.workers,
         rate=arguments.rate,
         seconds=arguments.seconds,
@@ -89,6 +99,7 @@ def _parser() -> ArgumentParser:
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
+    add("--brokers", type=int, default=3, choices=[1, 2, 3], help="that keep everything")
     add("--workers", type=int, default=2, help="worker processes")
     add("--rate", type=int, default=500, help="records a second")
     add("--kills", type=int, default=20, help="kill -9 of a worker")
@@ -103,6 +114,8 @@ def _parser() -> ArgumentParser:
     add("--ahead", type=int, default=1, help="a worker's clock stepped ahead, and back")
     add("--behind", type=int, default=1, help="a worker's clock stepped back, and ahead")
     add("--step-seconds", type=float, default=30.0, help="by how much")
+    add("--ghosts", type=int, default=200, help="requests of transactions that arrive late")
+    add("--ghost-seconds", type=float, default=0.4, help="from one to the next, at the least")
     add("--seconds", type=float, default=0.0, help="the least time the load goes on")
     add("--partitions", type=int, default=8, help="of each keyed topic")
     add("--customers", type=int, default=300, help="few, so that they meet every cap")

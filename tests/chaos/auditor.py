@@ -7,7 +7,8 @@ What is proven from outside, for everything that was on the topics when they wer
   one dead letter that keeps it whole; each stray a copy where it belongs. What an account says of a
   repeat, that it is one or that it waits in the queue, may stand before or after the customer's
   word on the first.
-- *Approved messages are the approved decisions*, one to one, each in its key's partition.
+- *No transaction is torn*: approved messages are the approved decisions, one to one, each in its
+  key's partition.
 - *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
   every account's adds of a day, and its pace, at the times at which it gave leave (`accounts`).
   Messages reported as sent after their `send_by_ms`, or as failed and then as sent, are the
@@ -60,7 +61,7 @@ from tests.chaos.laws import in_force, read_laws
 from tests.chaos.letters import faults_of_letters, places_of_letters, reasons_of_letters
 from tests.chaos.pace import over_pace
 from tests.chaos.report import Report
-from tests.chaos.states import faults_of_states
+from tests.chaos.states import faults_of_states, unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,6 +211,7 @@ class _Audit:
         counts["brakes"] = len(self.brakes.pauses)
         counts["poison"] = len(self.intents.refused) + len(self.interactions.refused)
         counts.update(f"letter {reason}" for reason in reasons_of_letters(self.evidence))
+        counts["unbalanced"] = unbalanced(self.evidence)
         counts["aborted"] = self.evidence.aborted
         for said in self.decided.values():
             counts.update(f"{data['outcome']} {data['reason']}" for _, data in said)

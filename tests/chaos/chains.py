@@ -48,7 +48,7 @@ def faults_of_chain(
 
 
 def unlike(evidence: Evidence, decided: Decided) -> Iterator[Fault]:
-    """Where approved messages and approved decisions are not one to one."""
+    """Where approved messages and approved decisions are not one to one: half a transaction."""
     promised = Counter(
         (f"approved.{data['kind'].replace('_', '-')}", *_promise(data))
         for said in decided.values()
@@ -60,8 +60,8 @@ def unlike(evidence: Evidence, decided: Decided) -> Iterator[Fault]:
         for topic in APPROVED
         for record in evidence.topics[topic]
     )
-    yield from (("lost", f"approved and not sent on: {p}") for p in promised - found)
-    yield from (("invented", f"sent on and not approved: {p}") for p in found - promised)
+    yield from (("torn", f"approved and not sent on: {p}") for p in promised - found)
+    yield from (("torn", f"sent on and not approved: {p}") for p in found - promised)
 
 
 def _own(said: Iterable[tuple[Seen, dict[str, Any]]], repeats: int) -> list[str]:

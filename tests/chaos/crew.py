@@ -72,6 +72,8 @@ class Crew:
     exits: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     """Exits that should not have been."""
+    fell: list[tuple[float, int]] = field(default_factory=list)
+    """Which worker ended by itself, and when (UTC seconds)."""
     covered: list[tuple[float, bool]] = field(default_factory=list)
     """Over time: whether every partition of every stage was accepting records somewhere."""
     partitions: int = 8
@@ -156,6 +158,8 @@ class Crew:
 
     def _note(self, slot: Slot, code: int) -> None:
         self.exits[f"{slot.meant or 'by itself'}: {code}"] += 1
+        if not slot.meant and not self._over:
+            self.fell.append((time.time(), slot.number))
         expected = {"killed": {-9}, "asked": {0}}.get(slot.meant, {70})
         if time.monotonic() - slot.since < INFANCY_S:
             expected |= {-15}  # asked to end before it could listen, and before it had begun

@@ -19,15 +19,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tests.chaos.network import Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from random import Random
 
-    from streams.local.kafka import LocalKafka
     from tests.chaos.crew import Crew, Slot
     from tests.chaos.network import Network
+    from tests.support.cluster import Cluster, Node
 
 PATIENCE_S: Final = 90.0
 """For a crew to be whole again on a machine that is slow and shared."""
+ALIBI_S: Final = 45.0
+"""For so long after a fault a worker that ends by itself may have ended because of that one."""
+DEADLY: Final = frozenset({"zombies", "broker", "freezes", "slow", "holds", "cuts"})
+"""Faults after which a worker may end by itself, to be started anew."""
 BAD_WEATHER: Final = Weather(delay_s=0.1, jitter_s=0.2, bytes_per_s=200_000)
 """A continent away, over a line that is full: a transaction takes seconds."""
 
@@ -92,7 +96,7 @@ class Saboteur:
     """Carries out a plan."""
 
     crew: Crew
-    broker: LocalKafka
+    cluster: Cluster
     lasting: Lasting
     say: Callable[[str], None]
 
@@ -115,8 +119,8 @@ class Saboteur:
             "kills": lambda: self._end(slot, "killed", signal.SIGKILL),
             "terms": lambda: self._end(slot, "asked", signal.SIGTERM),
             "zombies": lambda: self._stop(slot.signal, self.lasting.zombie_s),
-            "broker": self._restart_broker,
-            "freezes": lambda: self._stop(self.broker.signal, 1 + 3 * fault.share),
+            "broker": lambda: self._restart(self._node(fault)),
+            "freezes": lambda: self._stop(self._node(fault).signal, 1 + 3 * fault.share),
             "slow": lambda: self._spoil(slot, self.lasting.slow_s, _slow),
             "holds": lambda: self._spoil(slot, self.lasting.away_s, lambda way: way.hold()),
             "cuts": lambda: self._spoil(slot, self.lasting.away_s, lambda way: way.cut()),
@@ -137,9 +141,14 @@ class Saboteur:
         finally:
             tell(signal.SIGCONT)
 
-    async def _restart_broker(self) -> None:
-        await asyncio.to_thread(self.broker.kill)
-        await asyncio.to_thread(self.broker.start)
+    def _node(self, fault: Fault) -> Node:
+        nodes = list(self.cluster.nodes.values())
+        return nodes[int(fault.share * len(nodes))]
+
+    async def _restart(self, node: Node) -> None:
+        await asyncio.to_thread(node.kill)
+        await asyncio.to_thread(node.start)
+        await self.cluster.healthy()
 
     async def _spoil(self, slot: Slot, lasts_s: float, how: Callable[[Network], None]) -> None:
         assert slot.way is not None
@@ -154,6 +163,17 @@ class Saboteur:
         slot.set_clock(int(by_s * 1_000))
         await asyncio.sleep(self.lasting.skew_s)
         slot.set_clock(0)
+
+
+def unexplained(
+    fell: Iterable[tuple[float, int]], struck: Sequence[tuple[str, float]]
+) -> list[str]:
+    """Workers that ended by themselves though nothing had struck that ends one."""
+    return [
+        f"worker {number} ended by itself, and nothing had struck it"
+        for at_s, number in fell
+        if not any(kind in DEADLY and at <= at_s < at + ALIBI_S for kind, at in struck)
+    ]
 
 
 def _slow(way: Network) -> None:

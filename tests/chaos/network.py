@@ -1,30 +1,41 @@
-"""A worker's way to the broker: a TCP proxy that can be slow, stand still, or break.
+"""A worker's way to the brokers: a TCP proxy that can be slow, stand still, break, or be haunted.
 
-The broker has a listener for each worker (`listeners`) and advertises the proxy's port for it, so
-that every connection of that worker, whatever aiokafka opens it for, goes through here and through
-nothing else. Rules of this file: bytes are delayed, held back or never delivered, and never
-changed, dropped from the middle or put in another order: that is what TCP promises, faults or not.
+Each broker has a door for each worker and advertises the proxy's port for it, so that every
+connection of that worker, whatever aiokafka opens it for, goes through here and through nothing
+else. Rules of this file: bytes are delayed, held back or never delivered, and never changed,
+dropped from the middle or put in another order: that is what TCP promises, faults or not. A ghost
+(`ghosts`) is the end of what a broken connection carried, which arrives when its sender has long
+gone on: on a connection of its own, for brokers care no more than TCP does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from streams.local.kafka import HOST, LocalKafka, free_port
+from streams.local.kafka import HOST, free_port
+from tests.chaos.ghosts import LENGTH, Ghost, read_answer
+from tests.support.cluster import Cluster, Door
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
     from types import TracebackType
+
+    from tests.chaos.ghosts import Haunting
 
 CHUNK_BYTES: Final = 1 << 16
 LAST_LOOK_S: Final = 0.01
 IN_FLIGHT: Final = 64
 """Chunks on the way in one direction of a connection; then its sender is made to wait."""
+AT_ONCE: Final = struct.pack("ii", 1, 0)
+"""Linger for no time: closing is a reset."""
+UNHEARD: Final = "never arrived"
 
 
 class Weather(NamedTuple):
@@ -43,27 +54,32 @@ FAIR: Final = Weather()
 class Network:
     """One way; an async context manager. It lets through until told otherwise."""
 
-    def __init__(self) -> None:
-        """Takes its port at once, and knows the broker's for it."""
-        self._socket = socket.create_server((HOST, 0))
-        self.port: int = self._socket.getsockname()[1]
-        self.broker_port = free_port()
+    def __init__(self, brokers: int = 1, haunting: Haunting | None = None) -> None:
+        """Takes its ports at once, and knows for each the broker's; `haunting`: makes ghosts."""
+        self._sockets = [socket.create_server((HOST, 0)) for _ in range(brokers)]
+        ports = [one.getsockname()[1] for one in self._sockets]
+        self.doors = [Door(free_port(), f"{HOST}:{port}") for port in ports]
         self.weather = FAIR
         self.carried = 0
         """Bytes, both ways together."""
-        self._random = Random(self.port)
+        self._haunting = haunting
+        self._random = Random(ports[0])
         self._moving = asyncio.Event()
         self._moving.set()
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._ghosts: set[asyncio.Task[None]] = set()
 
     @property
     def bootstrap(self) -> str:
-        """Address for the worker, host:port."""
-        return f"{HOST}:{self.port}"
+        """Addresses for the worker, host:port."""
+        return ",".join(door.told for door in self.doors)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, sock=self._socket)
+        self._servers = [
+            await asyncio.start_server(partial(self._connected, door), sock=one)
+            for one, door in zip(self._sockets, self.doors, strict=True)
+        ]
         return self
 
     async def __aexit__(
@@ -72,7 +88,10 @@ class Network:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
+        for ghost in self._ghosts:
+            ghost.cancel()
         self.cut()
         self._moving.set()
         while self._writers:  # noqa: ASYNC110 - nobody tells
@@ -96,39 +115,44 @@ class Network:
         for writer in self._writers:
             writer.transport.abort()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(
+        self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         ours = {writer}
         self._writers.add(writer)
         with suppress(OSError):  # the broker is away: so is the connection
             if not self._is_cut:
-                there, back = await asyncio.open_connection(HOST, self.broker_port)
+                there, back = await asyncio.open_connection(HOST, door.port)
                 ours.add(back)
                 self._writers.add(back)
-                await self._carry([(reader, back), (there, writer)])
+                await self._carry(door, [(reader, back), (there, writer)])
         self._writers -= ours
         for one in ours:
-            one.transport.abort()
+            _reset(one)
 
-    async def _carry(self, ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    async def _carry(
+        self, door: Door, ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+    ) -> None:
         """Both directions, each to its end, or until one breaks."""
+        chunks = [self._requests(door, ways[0][0]) if self._haunting else _chunks(ways[0][0])]
+        chunks.append(_chunks(ways[1][0]))
         try:
             async with asyncio.TaskGroup() as group:
-                for reader, writer in ways:
+                for taken, (_, writer) in zip(chunks, ways, strict=True):
                     flying = asyncio.Queue[tuple[float, bytes]](IN_FLIGHT)
-                    group.create_task(self._take_off(reader, flying))
+                    group.create_task(self._take_off(taken, flying))
                     group.create_task(self._land(flying, writer))
         except* OSError:
             pass
 
     async def _take_off(
-        self, reader: asyncio.StreamReader, flying: asyncio.Queue[tuple[float, bytes]]
+        self, chunks: AsyncIterator[bytes], flying: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
         clock, due_s = asyncio.get_running_loop().time, 0.0
-        chunk = b"more"
-        while chunk:
-            chunk = await reader.read(CHUNK_BYTES)
+        async for chunk in chunks:
             due_s = max(due_s, clock() + self._way_s()) + self._width_s(chunk)
             await flying.put((due_s, chunk))
+        await flying.put((due_s, b""))
 
     async def _land(
         self, flying: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
@@ -145,6 +169,35 @@ class Network:
             await writer.drain()
         writer.write_eof()
 
+    async def _requests(self, door: Door, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        """One after the other; breaks off with one that becomes a ghost. None does while others
+        are held up, for those would be lost before it.
+        """
+        assert self._haunting is not None
+        while frame := await _frame(reader):
+            fair = self.weather is FAIR and self._moving.is_set()
+            if fair and (ghost := self._haunting.take(frame)):
+                task = asyncio.create_task(self._appear(door, ghost))
+                self._ghosts.add(task)
+                task.add_done_callback(self._ghosts.discard)
+                raise ConnectionResetError
+            yield frame
+
+    async def _appear(self, door: Door, ghost: Ghost) -> None:
+        """Deliver it, and hear alone what is said to it."""
+        assert self._haunting is not None
+        await asyncio.sleep(ghost.late_s)
+        answer = UNHEARD
+        with suppress(OSError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_connection(HOST, door.port)
+            writer.write(ghost.request.frame)
+            try:
+                said = await _frame(reader)
+                answer = read_answer(ghost.request, said[LENGTH.size :]) if said else UNHEARD
+            finally:
+                writer.transport.abort()
+        self._haunting.answered(ghost, answer)
+
     def _way_s(self) -> float:
         return self.weather.delay_s + self._random.random() * self.weather.jitter_s
 
@@ -153,28 +206,35 @@ class Network:
         return len(chunk) / width if width else 0.0
 
 
+def _reset(writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):  # it is closed already
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    writer.transport.abort()
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while chunk := await reader.read(CHUNK_BYTES):
+        yield chunk
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    """A request or an answer with its length before it; empty at the end."""
+    try:
+        length = await reader.readexactly(LENGTH.size)
+        return length + await reader.readexactly(LENGTH.unpack(length)[0])
+    except asyncio.IncompleteReadError:
+        return b""
+
+
 class Site(NamedTuple):
-    """Where a run happens: a broker, not started yet, and each worker's way to it."""
+    """Where a run happens: brokers, not started yet, and each worker's way to them."""
 
-    broker: LocalKafka
+    cluster: Cluster
     ways: list[Network]
+    haunting: Haunting | None
 
 
-def site(directory: Path, workers: int) -> Site:
-    """A broker with its data in `directory` and so many ways."""
-    ways = [Network() for _ in range(workers)]
-    return Site(LocalKafka(directory, properties=listeners(ways)), ways)
-
-
-def listeners(ways: Sequence[Network]) -> dict[str, str]:
-    """The broker's properties that put a listener behind each way."""
-    names = [f"WAY{number}" for number in range(len(ways))]
-    own = [f"{n}://{HOST}:{way.broker_port}" for n, way in zip(names, ways, strict=True)]
-    told = [f"{n}://{way.bootstrap}" for n, way in zip(names, ways, strict=True)]
-    usual = f"PLAINTEXT://{HOST}:$port"
-    protocols = [f"{name}:PLAINTEXT" for name in ["PLAINTEXT", "CONTROLLER", *names]]
-    return {
-        "listeners": ",".join([usual, f"CONTROLLER://{HOST}:$controller_port", *own]),
-        "advertised.listeners": ",".join([usual, *told]),
-        "listener.security.protocol.map": ",".join(protocols),
-    }
+def site(directory: Path, workers: int, brokers: int = 1, haunting: Haunting | None = None) -> Site:
+    """Brokers with their data in `directory` and so many ways."""
+    ways = [Network(brokers, haunting) for _ in range(workers)]
+    return Site(Cluster(directory, brokers, [way.doors for way in ways]), ways, haunting)

@@ -16,7 +16,7 @@ from streams.settings import Settings
 from tests.chaos.auditor import audit
 from tests.chaos.crew import Crew
 from tests.chaos.evidence import read_cluster
-from tests.chaos.faults import PATIENCE_S, Counts, Lasting, Saboteur, plan
+from tests.chaos.faults import PATIENCE_S, Counts, Lasting, Saboteur, plan, unexplained
 from tests.chaos.load import LOOSER, POLICY, Load, policy_event
 from tests.chaos.silences import Silences
 from tests.chaos.traffic import Traffic, wall_clock_ms
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.chaos.ghosts import Haunting
     from tests.chaos.network import Site
     from tests.chaos.report import Report
     from tests.chaos.silences import Gap
@@ -41,6 +42,9 @@ class Options:
     """What a run is made of. `seconds`: the least that the load goes on."""
 
     counts: Counts
+    ghosts: int = 0
+    ghost_every_s: float = 0.4
+    brokers: int = 1
     workers: int = 2
     rate: int = 500
     seconds: float = 0.0
@@ -70,12 +74,15 @@ class Result:
     recoveries_s: list[tuple[float, str]]
     gap: Gap
     drained_s: float
+    haunting: Haunting | None
+    unexplained: list[str]
+    """Workers that ended by themselves, and no fault but ghosts was there to end them."""
     took_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
         """Whether nothing at all was wrong."""
-        return self.report.clean and not self.crew.wrong
+        return self.report.clean and not self.crew.wrong and not self.unexplained
 
     def recovery_s(self, share: float) -> float:
         """A percentile of the recoveries; 0 when no partition was ever alone."""
@@ -93,7 +100,7 @@ async def run(
     say: Callable[[str], None] = lambda line: None,
 ) -> Result:
     """Everything from the creation of the topics to the audit's report."""
-    bootstrap = site.broker.bootstrap
+    bootstrap = site.cluster.bootstrap
     settings = Settings(kafka=bootstrap, prefix=prefix, partitions=options.partitions)
     client, random = settings.client_options(), Random(options.seed)
     await topics_admin.ensure(settings)
@@ -124,7 +131,12 @@ async def run(
         faults = plan(Random(options.seed), options.counts, options.workers)
         began = time.monotonic()
         writing = asyncio.create_task(traffic.run())
-        struck = await Saboteur(crew, site.broker, options.lasting, say).run(faults)
+        async with asyncio.TaskGroup() as group:
+            if site.haunting:
+                group.create_task(site.haunting.run(options.ghosts, options.ghost_every_s))
+            saboteur = Saboteur(crew, site.cluster, options.lasting, say)
+            striking = group.create_task(saboteur.run(faults))
+        struck = striking.result()
         await asyncio.sleep(max(0.0, options.seconds - (time.monotonic() - began)))
         traffic.stop()
         await writing
@@ -152,6 +164,8 @@ async def run(
         recoveries_s=silences.recoveries_s(struck),
         gap=silences.longest,
         drained_s=drained - ended,
+        haunting=site.haunting,
+        unexplained=unexplained(crew.fell, struck),
         took_s={
             "load": ended - began,
             "drain": drained - ended,

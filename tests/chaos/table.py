@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.chaos.network import UNHEARD
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from tests.chaos.ghosts import Haunting
     from tests.chaos.run import Result
     from tests.chaos.silences import Gap
 
@@ -23,7 +26,7 @@ FAULTS = {
     "behind": "clock behind and back",
 }
 COUNTED = (
-    *("lost", "doubled", "invented", "misplaced", "over cap"),
+    *("lost", "doubled", "torn", "invented", "misplaced", "over cap"),
     *("wrongly denied", "wrongly deferred", "wrongly approved", "wrongly expired"),
     *("under a brake", "before their turn", "wrong figures", "clock back"),
 )
@@ -34,7 +37,8 @@ Row = tuple[str, str]
 
 def table(result: Result) -> str:
     """Two columns; then what was found, where something was."""
-    findings = [*result.report.findings.items(), ("exit", result.crew.wrong)]
+    exits = [*result.crew.wrong, *result.unexplained]
+    findings = [*result.report.findings.items(), ("exit", exits)]
     return "\n".join([*lined_up(_rows(result)), *told(findings)])
 
 
@@ -65,6 +69,9 @@ def _rows(result: Result) -> Iterator[Row]:
     report, counts, options = result.report, result.report.counts, result.options
     faults = options.counts._asdict().items()
     yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n)
+    yield "brokers", f"{options.brokers}, and every record on each"
+    if result.haunting:
+        yield from _ghosts(result.haunting)
     yield (
         "load",
         (
@@ -80,6 +87,7 @@ def _rows(result: Result) -> Iterator[Row]:
     for kind in COUNTED:
         yield kind, str(report.number(kind))
     yield "wrong in the state", str(report.number("state"))
+    yield "unbalanced", str(counts["unbalanced"])
     yield "still held", str(counts["held"])
     yield "poison", f"{counts['poison']} records, {_letters(result)}"
     yield "strays forwarded", str(counts["strays"])
@@ -90,8 +98,21 @@ def _rows(result: Result) -> Iterator[Row]:
         yield "longest recovery", f"{longest_s:.1f} s, after: {FAULTS[kind]}"
     yield gap_row(result.gap)
     yield "drained in", f"{result.drained_s:.1f} s"
+    yield "ended by a ghost", f"{len(result.unexplained)} workers"
     yield "worker exits", ", ".join(f"{n} × {why}" for why, n in sorted(result.crew.exits.items()))
     yield "all clean", "yes" if result.clean else "NO"
+
+
+def _ghosts(haunting: Haunting) -> Iterator[Row]:
+    """How many requests came late, and what the broker did with them, by their kind."""
+    tally = haunting.tally()
+    unheard = sum(answers[UNHEARD] for answers in tally.values())
+    accepted = sum(answers["ok"] for answers in tally.values())
+    delivered = sum(answers.total() for answers in tally.values()) - unheard
+    yield "ghosts", f"{delivered} delivered, {accepted} of them accepted by the broker"
+    for kind, answers in tally.items():
+        said = ", ".join(f"{number} × {answer}" for answer, number in answers.most_common())
+        yield f"  {kind}", said or "none"
 
 
 def _letters(result: Result) -> str:

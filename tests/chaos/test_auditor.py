@@ -112,7 +112,7 @@ def test_a_last_word_that_is_missing_looks_held_and_the_state_tells_otherwise(
 
 def test_an_approved_message_that_is_missing(evidence: Evidence) -> None:
     del evidence.topics["approved.direct"][3]
-    assert "lost" in found(evidence)
+    assert "torn" in found(evidence)
 
 
 def test_a_candidate_that_is_missing(evidence: Evidence) -> None:
@@ -151,7 +151,7 @@ def test_a_deferral_after_the_last_word(evidence: Evidence) -> None:
 
 def test_an_approved_message_without_a_decision(evidence: Evidence) -> None:
     repeat(evidence, "approved.broadcast", 0)
-    assert found(evidence) == {"invented"}
+    assert found(evidence) == {"torn"}
 
 
 def test_a_decision_that_nobody_asked_for(evidence: Evidence) -> None:

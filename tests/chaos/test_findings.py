@@ -30,7 +30,7 @@ def test_a_denial_that_the_past_does_not_justify(evidence: Evidence) -> None:
     place = find(evidence, DECISIONS, outcome("approved"))
     denial = {"outcome": "denied", "reason": "window_full", "rule": "two-20s"}
     change(evidence, DECISIONS, place, **denial, eligible_at_ms=1)
-    assert {"wrongly denied", "invented"} <= found(evidence)
+    assert {"wrongly denied", "torn"} <= found(evidence)
 
 
 @pytest.mark.parametrize("reason", ["window_full", "min_gap"])
@@ -41,7 +41,7 @@ def test_approvals_over_the_cap(evidence: Evidence, reason: str) -> None:
         if (data["outcome"], data["reason"], data["kind"]) == ("denied", reason, "direct"):
             by_ms = data["decided_at_ms"] + 1
             change(evidence, DECISIONS, place, outcome="approved", reason="ok", send_by_ms=by_ms)
-    assert {"over cap", "wrongly approved", "state", "lost"} <= found(evidence)
+    assert {"over cap", "wrongly approved", "state", "torn"} <= found(evidence)
 
 
 @pytest.mark.parametrize(

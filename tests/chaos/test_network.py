@@ -31,7 +31,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def way() -> AsyncIterator[Network]:
     """A way to one who echoes."""
     network = Network()
-    server = await asyncio.start_server(echo, HOST, network.broker_port)
+    server = await asyncio.start_server(echo, HOST, network.doors[0].port)
     async with asyncio.timeout(PATIENCE_S), network, server:
         yield network
 
@@ -40,7 +40,7 @@ async def way() -> AsyncIterator[Network]:
 async def connection(
     network: Network,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(HOST, network.port)
+    reader, writer = await asyncio.open_connection(*network.bootstrap.split(":"))
     try:
         yield reader, writer
     finally:

@@ -30,7 +30,7 @@ async def test_nothing_is_lost_doubled_or_wrongly_decided_under_fire(
 ) -> None:
     """On a broker of its own, for it is killed as well."""
     place = site(tmp_path / "kafka", SHORT.workers)
-    with place.broker:
+    async with place.cluster:
         result = await run(SHORT, place, "chaos-", tmp_path)
     with capsys.disabled():
         print(f"\n{table(result)}")  # noqa: T201

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.chaos.crew import Crew
-    from tests.replication.cluster import Cluster
     from tests.replication.pulse import Pulse
+    from tests.support.cluster import Cluster
 
 PATIENCE_S: Final = 90.0
 HELD_S: Final = 2.0

@@ -20,9 +20,9 @@ from tests.chaos.load import LOOSER, POLICY, Load, policy_event
 from tests.chaos.silences import Silences
 from tests.chaos.traffic import Traffic, wall_clock_ms
 from tests.kafka.tide import Tide
-from tests.replication.cluster import NODES, Cluster
 from tests.replication.faults import KINDS, PATIENCE_S, Reaper
 from tests.replication.pulse import Pulse
+from tests.support.cluster import NODES, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable

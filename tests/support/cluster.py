@@ -1,8 +1,9 @@
-"""Three real Kafka nodes on this machine, each broker and controller, that replicate each other.
+"""One to three real Kafka nodes on this machine, each broker and controller, that replicate each
+other.
 
-Replication as it should be in production: every record three times, and a write is acknowledged by
-two at least. Only sessions and elections are shorter than Kafka's defaults. A node can be killed,
-started again, and lose its disk.
+Every node has every record, and a write is acknowledged by all nodes but one: three nodes are what
+production should have. Only sessions and elections are shorter than Kafka's defaults. A node can
+be killed, started again, and lose its disk; and it can have listeners of its own for visitors.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import asyncio
 import shutil
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError
 
 from streams.local.jars import find_java, jars_directory
-from streams.local.kafka import LocalKafka, cluster_id, free_port
+from streams.local.kafka import HOST, JVM, LocalKafka, cluster_id, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -31,24 +32,21 @@ NODES: Final = 3
 LOOK_S: Final = 0.2
 HEALTH_S: Final = 90.0
 """For a node to catch up with everything it has missed, on a machine that is slow and shared."""
-REPLICATION: Final = {
-    "default.replication.factor": "3",
-    "min.insync.replicas": "2",
-    "offsets.topic.replication.factor": "3",
-    "transaction.state.log.replication.factor": "3",
-    "transaction.state.log.min.isr": "2",
-    "share.coordinator.state.topic.replication.factor": "3",
-    "share.coordinator.state.topic.min.isr": "2",
-    # Leaders go home soon after their node is back: a change of leaders in good order, of which
-    # every kill is then followed by one.
-    "leader.imbalance.check.interval.seconds": "5",
-}
+# Leaders go home soon after their node is back: a change of leaders in good order, of which every
+# kill is then followed by one.
+REBALANCE: Final = {"leader.imbalance.check.interval.seconds": "5"}
+SHARED_JVM: Final = ("-Xmx384m", *JVM[1:])
+
+
+class Door(NamedTuple):
+    """A listener at a node for one visitor: its port, and the address that its clients are told."""
+
+    port: int
+    told: str
 
 
 class Node(LocalKafka):
-    """One of three; they share a machine."""
-
-    jvm = ("-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    """One of a cluster."""
 
     def lose_disk(self) -> None:
         """Everything the node ever wrote is gone; `start` begins with an empty disk."""
@@ -56,21 +54,22 @@ class Node(LocalKafka):
 
 
 class Cluster:
-    """The nodes 1 to 3; an async context manager that leaves no process behind."""
+    """The nodes 1 to `count`; an async context manager that leaves no process behind."""
 
-    def __init__(self, directory: Path) -> None:
-        controllers = [free_port() for _ in range(NODES)]
-        voters = (f"{n}@127.0.0.1:{port}" for n, port in enumerate(controllers, 1))
-        common = REPLICATION | {"controller.quorum.voters": ",".join(voters)}
+    def __init__(
+        self, directory: Path, count: int = NODES, visitors: Sequence[Sequence[Door]] = ()
+    ) -> None:
+        """`visitors`: the doors of each, one at every node."""
+        controllers = [free_port() for _ in range(count)]
+        voters = (f"{n}@{HOST}:{port}" for n, port in enumerate(controllers, 1))
+        common = _kept(count) | {"controller.quorum.voters": ",".join(voters)}
         shared = cluster_id()
-        self.nodes = {
-            number: Node(
-                directory / f"node-{number}",
-                cluster=shared,
-                properties=common | _own(number, port),
-            )
-            for number, port in enumerate(controllers, 1)
-        }
+        self.nodes: dict[int, Node] = {}
+        for number, port in enumerate(controllers, 1):
+            own = _own(number, port, [doors[number - 1] for doors in visitors])
+            home = directory / f"node-{number}"
+            self.nodes[number] = Node(home, cluster=shared, properties=common | own)
+            self.nodes[number].jvm = JVM if count == 1 else SHARED_JVM
 
     @property
     def bootstrap(self) -> str:
@@ -150,7 +149,7 @@ class Cluster:
             f"{topic['topic']}-{part['partition']}: {part['isr']} of {part['replicas']}"
             for topic in await self._described()
             for part in topic["partitions"]
-            if len(part["isr"]) < NODES or part["leader"] < 0
+            if len(part["isr"]) < len(self.nodes) or part["leader"] < 0
         ]
 
     async def _described(self) -> list[dict[str, Any]]:
@@ -186,6 +185,26 @@ class Cluster:
         return topics
 
 
-def _own(number: int, controller_port: int) -> dict[str, str]:
-    listeners = f"PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:{controller_port}"
-    return {"node.id": str(number), "listeners": listeners}
+def _kept(count: int) -> dict[str, str]:
+    """How often everything is kept, and how many nodes must have what is written."""
+    everywhere, most = str(count), str(max(1, count - 1))
+    factors = ("default", "offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+    return (
+        REBALANCE
+        | {f"{name}.replication.factor": everywhere for name in factors}
+        | {f"{name}.min.isr": most for name in factors[2:]}
+        | {"min.insync.replicas": most}
+    )
+
+
+def _own(number: int, controller_port: int, doors: Sequence[Door]) -> dict[str, str]:
+    usual = f"PLAINTEXT://{HOST}:$port"
+    own = [f"VISITOR{n}://{HOST}:{door.port}" for n, door in enumerate(doors)]
+    told = [f"VISITOR{n}://{door.told}" for n, door in enumerate(doors)]
+    names = ["PLAINTEXT", "CONTROLLER", *(f"VISITOR{n}" for n in range(len(doors)))]
+    return {
+        "node.id": str(number),
+        "listeners": ",".join([usual, f"CONTROLLER://{HOST}:{controller_port}", *own]),
+        "advertised.listeners": ",".join([usual, *told]),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in names),
+    }
