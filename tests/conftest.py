@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # What flows expect is asserted in modules that are not tests: let pytest explain those as well.
 pytest.register_assert_rewrite("tests.flows", "tests.accounts")
+
+# The tests' own clocks go by the zones that the engine goes by, whatever the machine has.
+zoneinfo.reset_tzpath(to=())
 
 # Read at import: each test runs without our variables in its environment.
 CLUSTER = os.environ.get("DECORUM_KAFKA")

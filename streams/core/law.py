@@ -135,7 +135,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         silence=_section("silence", _silence(policy), kind),
         quiet_hours=_section("quiet_hours", policy.quiet_hours, kind),
         suppression=_section("suppression", policy.suppression, kind),
-        consent=policy.ask_first is not None and _passes("consent", kind),
+        consent=_passes("consent", kind),
         ask_first=bool(policy.ask_first) and _binds("consent", policy.ask_first or 0, kind),
         friends=policy.friends_required is not None and _passes("friends", kind),
         friends_required=bool(policy.friends_required) and _passes("friends", kind),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from importlib.resources import files
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from streams.core.policy import Calendar
 
@@ -27,13 +28,24 @@ class Span(NamedTuple):
     end_ms: int
 
 
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """Every name of the IANA database, as the package `tzdata` carries it.
+
+    Never the machine's own: its data may be older, and hold `localtime`, `posixrules` and `right/`,
+    by which two workers would decide differently. `Factory` means that no zone was set.
+    """
+    listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(listed.split()) - {"Factory"}
+
+
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> ZoneInfo | None:
-    """The IANA zone of that name, or None where there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    """The IANA zone of exactly that name, or None where there is none."""
+    if name not in zone_names():
         return None
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
 
 
 def period(calendar: Calendar, zone: ZoneInfo, at_ms: int) -> Span:

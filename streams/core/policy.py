@@ -174,8 +174,9 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is governed for one enterprise (`*`: everyone without a policy of their own).
 
-    `validity_ms` and `deadline_ms` are indexed by `Kind`. `ask_first` is `None` where consent is
-    not governed; `friends_required` is `None` where friendship is not.
+    `validity_ms` and `deadline_ms` are indexed by `Kind`. `ask_first` is `None` where nothing
+    is said of consent (a no is heard all the same); `friends_required`, where friendship is not
+    governed.
     """
 
     name: str

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
 
+from streams.core.localtime import zone_named, zone_names
 from streams.core.policy_faults import SHOWN, Fault, Parse, Refused, is_number, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -44,6 +44,12 @@ _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})",
 )
+
+_NAMED_ZONE: Final = re.compile(r"[A-Za-z_]+/[A-Za-z_/-]+")
+"""A zone named after a place, `Area/City`; the digits of `Etc/GMT+8` are no slip of the pen."""
+
+_ALIKE: Final = 0.88
+"""Of `difflib`: a letter or two that are left out, doubled or swapped in a name of ten."""
 
 IDENTIFIER: Final = r"[A-Za-z0-9_\-.:@=]{1,128}"
 """Enterprises, accounts, customers and campaigns (the contract's envelope)."""
@@ -137,27 +143,35 @@ def instant_ms(value: object) -> int | None:
 
 
 def time_zone(value: object) -> str:
-    """The name of a time zone that this machine's IANA database holds."""
-    # `localtime` is whatever the machine was set to: two workers would decide differently.
-    if isinstance(value, str) and value != "localtime" and _zone_exists(value):
-        return value
-    known = available_timezones() - {value} if isinstance(value, str) else ()
-    text = f"is not an IANA time zone like Asia/Shanghai{_nearest_zone(value, known)}"
-    raise Refused.because(f"{show(value)} {text}")
+    """The name of a time zone of the IANA database, spelt as it is there."""
+    wrong = zone_fault(value)
+    if wrong is not None or not isinstance(value, str):
+        raise Refused.because(str(wrong))
+    return value
 
 
-def _zone_exists(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown; not a name; a directory like `Asia`
-        return False
-    return True
+def zone_fault(value: object) -> str | None:
+    """What is wrong with the name of a zone, of a policy or a customer's; None where nothing is."""
+    if isinstance(value, str) and zone_named(value) is not None:
+        return None
+    return f"{show(value)} is not an IANA time zone like Asia/Shanghai{_nearest_zone(value)}"
 
 
-def _nearest_zone(value: object, known: Iterable[str]) -> str:
-    spelled = {name.lower(): name for name in known}
-    near = get_close_matches(str(value)[:SHOWN].lower(), list(spelled), n=1)
-    return f"; did you mean `{spelled[near[0]]}`?" if near else ""
+def _nearest_zone(value: object) -> str:
+    """A zone to offer, only where it must be the one meant: a wrong one is hours off, and easily
+    taken. Abbreviations and offsets (`CST`, `GMT+8`) have no neighbour that is sure to be right.
+    """
+    wrong = value[:SHOWN].lower() if isinstance(value, str) else ""
+    sure = [name for name in zone_names() if name.lower() == wrong] or _misspelt(wrong)
+    return f"; did you mean `{sure[0]}`?" if len(sure) == 1 else ""
+
+
+def _misspelt(wrong: str) -> list[str]:
+    """The zones named after a place of the same area that are spelt nearly so."""
+    area = wrong.rpartition("/")[0]
+    named = {name.lower(): name for name in zone_names() if _NAMED_ZONE.fullmatch(name)}
+    there = [name for name in named if name.rpartition("/")[0] == area]
+    return [named[name] for name in get_close_matches(wrong, there, n=2, cutoff=_ALIKE)]
 
 
 def whole(least: int, most: int, why: str = "") -> Parse[int]:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from streams.core.kinds import KIND_NAMES
 from streams.events.envelope import Envelope
 from streams.events.fields import Milliseconds
 
@@ -21,7 +22,12 @@ SCOPE: Final = (
 )
 """`*`, or `enterprise`, alone or with `/account/NAME`, `/campaign/NAME`, `/kind/NAME` after it."""
 
-Scope = Annotated[str, Meta(pattern=SCOPE)]
+SCOPE_WORDS: Final = (
+    "a scope; write * (everything), ENTERPRISE, ENTERPRISE/account/NAME, ENTERPRISE/campaign/NAME "
+    "or ENTERPRISE/kind/KIND, as in acme/account/xiaoer-08; KIND is one of " + ", ".join(KIND_NAMES)
+)
+
+Scope = Annotated[str, Meta(pattern=SCOPE, description=SCOPE_WORDS)]
 Who = Annotated[str, Meta(min_length=1, max_length=128)]
 Why = Annotated[str, Meta(min_length=1, max_length=500)]
 

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import msgspec
 
+from streams.core.policy_faults import show
+from streams.core.policy_units import time_of_day_ms, zone_fault
 from streams.events.controls import CONTROL_TYPE, Control
-from streams.events.envelope import Envelope, Refused, RefusedReason
+from streams.events.envelope import Envelope, Refused
+from streams.events.faults import fault_in, placed, spelt
 from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_RECORD_BYTES
 from streams.events.intents import INTENT_TYPE, Intent, IntentData, IntentEvent
-from streams.events.interactions import INTERACTION_TYPES, Interaction
+from streams.events.interactions import ConsentWish, Interaction, QuietHours
+from streams.events.policies import POLICY_TYPE, PolicyEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MAX_ERROR: Final = 500
 """Characters of a refusal's `error`: enough for a path and a sentence."""
@@ -42,9 +46,25 @@ _find_control = re.compile(f"[{CONTROL}]").search
 
 _FAULTS: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
+
+class _Typed(Envelope, frozen=True, kw_only=True):
+    """The least that an event is."""
+
+    type: str
+    data: dict[str, Any]
+
+
+_INTENT: Final[dict[str, type]] = {INTENT_TYPE: IntentEvent}
+_CONTROL: Final[dict[str, type]] = {CONTROL_TYPE: Control}
+_POLICY: Final[dict[str, type]] = {POLICY_TYPE: PolicyEvent}
+_INTERACTION: Final[dict[str, type]] = {
+    shape.__struct_config__.tag: shape for shape in get_args(Interaction)
+}
+
 _intents = msgspec.json.Decoder(IntentEvent)
 _interactions = msgspec.json.Decoder(Interaction)
 _controls = msgspec.json.Decoder(Control)
+_policies = msgspec.json.Decoder(PolicyEvent)
 
 
 def decode_intent(value: bytes | None) -> Intent | Refused:
@@ -56,7 +76,7 @@ def decode_intent(value: bytes | None) -> Intent | Refused:
             value.decode()
         event = _intents.decode(value)
     except _FAULTS as fault:
-        return _refused(value, fault, {INTENT_TYPE})
+        return _refused(value, fault, _INTENT)
     data = event.data
     wrong = _wrong(event, data, _intent_identifiers(data))
     if wrong is None and data.to_account_id is None and data.kind == "transfer":
@@ -75,9 +95,11 @@ def decode_interaction(value: bytes | None) -> Interaction | Refused:
             value.decode()
         event: Interaction = _interactions.decode(value)
     except _FAULTS as fault:
-        return _refused(value, fault, INTERACTION_TYPES)
+        return _refused(value, fault, _INTERACTION)
     data = event.data
     wrong = _wrong(event, data, filter(None, _identifiers_of[type(data)](data)))
+    if wrong is None and isinstance(data, ConsentWish):
+        wrong = _wrong_hours(data)
     return event if wrong is None else wrong
 
 
@@ -89,9 +111,20 @@ def decode_control(value: bytes | None) -> Control | Refused:
         value.decode()
         event = _controls.decode(value)
     except _FAULTS as fault:
-        return _refused(value, fault, {CONTROL_TYPE})
+        return _refused(value, fault, _CONTROL)
     wrong = _wrong(event, event.data, ())
     return event if wrong is None else wrong
+
+
+def decode_policy(value: bytes | None) -> PolicyEvent | Refused:
+    """The event around a policy's document, or why it is none."""
+    if not value or len(value) > MAX_RECORD_BYTES:
+        return _not_read(value)
+    try:
+        value.decode()
+        return _policies.decode(value)
+    except _FAULTS as fault:
+        return _refused(value, fault, _POLICY)
 
 
 # ---- what types alone do not say ---------------------------------------------------------------
@@ -127,15 +160,31 @@ def _wrong(event: Envelope, data: msgspec.Struct, identifiers: Iterable[str]) ->
             if _find_control(getattr(event, name)):
                 return Refused("invalid", f"$.{name}: holds a control character")
     if event.time is not None and _is_time(event.time) is None:
-        return Refused("invalid", "$.time: is not an RFC 3339 time")
+        text = f"$.time: {show(event.time)} is not an RFC 3339 time such as 2026-11-22T02:00:00Z"
+        return Refused("invalid", _printable(text))
     return None
+
+
+def _wrong_hours(data: ConsentWish) -> Refused | None:
+    """Hours and a zone that cannot be: refused, so that the ones told before stay."""
+    hours = data.quiet_hours
+    if isinstance(hours, QuietHours) and time_of_day_ms(hours.start) == time_of_day_ms(hours.end):
+        text = 'is the same as `from`: the whole day or none of it; write "off" for none'
+        return Refused("invalid", f'$.data.quiet_hours.to: "{hours.end}" {text}')
+    wrong = None if data.time_zone is None else zone_fault(data.time_zone)
+    return None if wrong is None else Refused("invalid", f"$.data.time_zone: {wrong}")
 
 
 def _first_bad_identifier(data: msgspec.Struct) -> Refused | None:
     for path, identifier in _named_identifiers(data):
         if identifier.encode().translate(None, IDENTIFIER_CHARACTERS):
-            return Refused("invalid", f"{path}: holds a character other than A-Z a-z 0-9 _-.:@=")
+            return Refused("invalid", _printable(f"{path}: {_bad_letter(identifier)}"))
     return None
+
+
+def _bad_letter(identifier: str) -> str:
+    bad = identifier.encode().translate(None, IDENTIFIER_CHARACTERS).decode()[0]
+    return f"{show(identifier)} holds {bad!a}; allowed are letters, digits and _ - . : @ ="
 
 
 def _named_identifiers(data: msgspec.Struct) -> Iterator[tuple[str, str]]:
@@ -151,50 +200,50 @@ def _named_identifiers(data: msgspec.Struct) -> Iterator[tuple[str, str]]:
 # ---- what to say of a record that does not decode ----------------------------------------------
 
 
-class _TypeOnly(msgspec.Struct):
-    """The least that an event is: enough to tell an unknown type from a broken record."""
-
-    type: str = ""
-
-
-_type_only = msgspec.json.Decoder(_TypeOnly)
-
-
 def _not_read(value: bytes | None) -> Refused:
     if value is None:
         return Refused("not_json", "$: the record has no value")
     if not value:
         return Refused("not_json", "$: the value is empty")
-    error = f"$: {len(value)} bytes are more than the limit of {MAX_RECORD_BYTES}"
+    error = f"$: {len(value):,} bytes are more than {MAX_RECORD_BYTES:,}, the most"
     return Refused("too_large", error)
 
 
-def _refused(value: bytes, fault: Exception, known: Iterable[str]) -> Refused:
-    """Why `value` did not decode; `fault` is what the one pass over it met first."""
+def _refused(value: bytes, fault: Exception, shapes: Mapping[str, type]) -> Refused:
+    """Why `value` did not decode; `fault` is what the one pass over it met first.
+
+    `shapes`: what each `type` that is read here must look like.
+    """
     try:
         value.decode()
-        named = _type_only.decode(value).type
+        plain = msgspec.json.decode(value)
     except UnicodeDecodeError as not_utf8:
         return Refused("not_utf8", f"$: byte {not_utf8.start} is not UTF-8")
     except RecursionError:
         return Refused("invalid", "$: nested too deeply")
+    except msgspec.ValidationError:
+        return Refused("invalid", "$: holds a number that is too large to read")
     except _FAULTS as broken:
-        return _invalid(broken)
-    if named and named not in known:
-        return Refused("unknown_type", _printable(f"$.type: {named[:200]!r} is not read here"))
-    return _invalid(fault)
+        return Refused("not_json", _printable(f"$: {broken}"))
+    event_type = plain.get("type", "") if isinstance(plain, dict) else ""
+    if isinstance(event_type, str) and event_type and event_type not in shapes:
+        return Refused("unknown_type", _printable(f"$.type: {_not_read_here(event_type, shapes)}"))
+    return _invalid(plain, fault, shapes.get(str(event_type), _Typed))
 
 
-def _invalid(fault: Exception) -> Refused:
-    """What msgspec says, with the path of the fault brought to the front."""
-    # From the right: the sentence may quote the producer's text, the path never does.
-    sentence, separator, path = str(fault).rpartition(" - at `")
-    reason: RefusedReason = "invalid"
-    if isinstance(fault, msgspec.DecodeError) and not isinstance(fault, msgspec.ValidationError):
-        reason = "not_json"
-    place = path.removeprefix("key` in `").removesuffix("`")
-    located = f"{place}: {sentence}" if separator else f"$: {path}"
-    return Refused(reason, _printable(located))
+def _not_read_here(event_type: str, shapes: Iterable[str]) -> str:
+    known = ", ".join(sorted(shapes))
+    return f"{show(event_type)} is not read here{spelt(event_type, shapes)}; read are {known}"
+
+
+def _invalid(plain: object, fault: Exception, shape: type) -> Refused:
+    """The sentence about a value that is JSON, and of a type that is read here."""
+    found = fault_in(plain, shape)
+    if found is None:
+        # Of two equal keys the last one counts, but the one before it must be right as well.
+        place = str(fault).rpartition(" - at `")[2].removeprefix("key` in `").removesuffix("`")
+        return Refused("invalid", _printable(f"{place}: is named twice, and once wrongly"))
+    return Refused("invalid", _printable(placed(found)))
 
 
 def _printable(error: str) -> str:

@@ -24,6 +24,10 @@ MAX_SOURCE: Final = 256
 MAX_CUSTOMERS: Final = 1_000
 """Customers of one intent."""
 
+MIN_MS: Final = 1_000_000_000_000
+"""9 September 2001, before anything that is governed here. A time in seconds lies below it until
+the year 33658, and so does the 0 that some write for none: neither is taken for a time."""
+
 MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, the last one RFC 3339 can write."""
 
@@ -49,7 +53,7 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 EventId = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 Source = Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE)]
 Subject = Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE)]
-Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
+Milliseconds = Annotated[int, Meta(ge=MIN_MS, le=MAX_MS)]
 Priority = Annotated[int, Meta(ge=0, le=100)]
 CampaignSize = Annotated[int, Meta(ge=1, le=MAX_CAMPAIGN_SIZE)]
 Customers = Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_CUSTOMERS)]

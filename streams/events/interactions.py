@@ -19,11 +19,15 @@ TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?\Z"
 """`21:30` or `21:30:15`; midnight is `00:00`, as there is no 24th hour."""
 
 TIME_ZONE: Final = r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*\Z"
-"""The shape of an IANA name. Whether the zone exists depends on the time zone data installed, so
-that is asked where it is used: an unknown name is a zone unknown to us (`unknown_zone`)."""
+"""The shape of an IANA name; `decode` asks whether there is such a zone."""
 
-TimeOfDay = Annotated[str, Meta(pattern=TIME_OF_DAY)]
-TimeZone = Annotated[str, Meta(pattern=TIME_ZONE, max_length=64)]
+# A description is what a refusal says is wanted.
+TimeOfDay = Annotated[
+    str, Meta(pattern=TIME_OF_DAY, description='a time of day such as "21:30" or "21:30:15"')
+]
+TimeZone = Annotated[
+    str, Meta(pattern=TIME_ZONE, max_length=64, description="a time zone such as Asia/Shanghai")
+]
 Kinds = Annotated[list[KindName], Meta(max_length=7)]
 
 
@@ -94,7 +98,7 @@ class CustomerWish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class QuietHours(msgspec.Struct, frozen=True):
-    """[start, end) in the customer's zone; over midnight where start > end, empty where equal."""
+    """[start, end) in the customer's zone; over midnight where start > end, and never equal."""
 
     start: TimeOfDay = msgspec.field(name="from")
     end: TimeOfDay = msgspec.field(name="to")

@@ -8,7 +8,7 @@ displace nothing that was in force.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
@@ -17,11 +17,11 @@ from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
 from streams.core.policy_book import EVERYONE, PolicyBook
 from streams.core.policy_file import parse_policy
-from streams.events.decode import decode_control
-from streams.events.envelope import Envelope, Refused
-from streams.events.fields import MAX_RECORD_BYTES
+from streams.events.decode import decode_control, decode_policy
+from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
+from streams.events.timestamps import rfc3339
 from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere
 
@@ -34,19 +34,11 @@ if TYPE_CHECKING:
     from streams.lane.state import State
     from streams.topics import Topics
 
-POLICY_TYPE: Final = "decorum.policy.v1"
 _POLICY: Final = b"policy/"
 _CONTROL: Final = b"control/"
 _GENERATION: Final = b"generation"
 """Counts the changes accepted; written behind the change it counts."""
 
-
-class _PolicyEvent(Envelope, frozen=True, kw_only=True):
-    type: str
-    data: Any = None
-
-
-_decode = msgspec.json.Decoder(_PolicyEvent).decode
 _decode_control = msgspec.msgpack.Decoder(Control).decode
 
 
@@ -74,7 +66,11 @@ class RulesStage:
         for record in records:
             policies = record.topic == self.topics.policies
             try:
-                change = (_accept_policy if policies else _accept_control)(record, state)
+                change = (
+                    _accept_policy(record, state)
+                    if policies
+                    else _accept_control(record, state, now_ms)
+                )
                 outputs += self._tell(change, state)
             except _Broken as broken:
                 reason = "refused_policy" if policies else "refused_control"
@@ -123,7 +119,7 @@ def _versions(state: State, enterprise: str) -> Iterable[int]:
     return [int(key[len(head) :]) for key in state if key.startswith(head)]
 
 
-def _accept_control(record: Record, state: State) -> Sweep:
+def _accept_control(record: Record, state: State, now_ms: int) -> Sweep:
     event = decode_control(record.value)
     if isinstance(event, Refused):
         raise _Broken(event.error)
@@ -133,6 +129,7 @@ def _accept_control(record: Record, state: State) -> Sweep:
     if action is Action.RESUME:
         state.delete(key)
     else:
+        _refuse_over(data.until_ms, now_ms)
         control = Control(
             action=action, scope=data.scope, by=data.by, why=data.why, until_ms=data.until_ms
         )
@@ -141,18 +138,19 @@ def _accept_control(record: Record, state: State) -> Sweep:
     return Sweep(enterprise=None if head == EVERYONE else head)
 
 
+def _refuse_over(until_ms: int | None, now_ms: int) -> None:
+    """A control that was over on arrival never held anything: whoever ordered it must know."""
+    if until_ms is not None and until_ms <= now_ms:
+        raise _Broken(
+            f"$.data.until_ms: {rfc3339(until_ms)} was over when this arrived, at "
+            f"{rfc3339(now_ms)}; nothing is held. Order it anew, or `resume` to end another"
+        )
+
+
 def _document_of(record: Record) -> object:
-    value = record.value or b""
-    if len(value) > MAX_RECORD_BYTES:
-        message = f"$: {len(value)} bytes are more than the limit of {MAX_RECORD_BYTES}"
-        raise _Broken(message)
-    try:
-        event = _decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
-        raise _Broken(str(fault)) from fault
-    if event.type != POLICY_TYPE:
-        message = f"$.type: must be {POLICY_TYPE}"
-        raise _Broken(message)
+    event = decode_policy(record.value)
+    if isinstance(event, Refused):
+        raise _Broken(event.error)
     return event.data
 
 

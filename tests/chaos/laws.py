@@ -122,7 +122,7 @@ def _law(document: dict[str, Any], recorded_ms: int) -> Law:
     groups = {name: frozenset(kinds) for name, kinds in document.get("groups", {}).items()}
     effective = document.get("effective_at")
     reply, suppression = document.get("reply", {}), document.get("suppression", {})
-    consent, pacing = document.get("consent"), document.get("pacing", {})
+    pacing = document.get("pacing", {})
     deadline = document.get("deadline", {"default": "24h", "broadcast": "7d"})
     return Law(
         enterprise=document["enterprise"],
@@ -141,7 +141,7 @@ def _law(document: dict[str, Any], recorded_ms: int) -> Law:
         suppressed=_kinds(suppression.get("kinds", []), groups) & DISTURBING,
         account_ms=_ms(suppression.get("account", "1ms")),
         enterprise_ms=_ms(suppression.get("enterprise", "1ms")),
-        asked=None if consent is None else _kinds(consent["ask_first"], groups),
+        asked=_kinds(document.get("consent", {"ask_first": []})["ask_first"], groups),
         paced=_kinds(pacing.get("kinds", []), groups),
         rate_per_s=_even_rate(pacing) if pacing else None,
         burst_ms=_ms(pacing.get("burst", "1ms")),

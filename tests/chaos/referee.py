@@ -151,7 +151,7 @@ def noes(known: Known, ask: Ask, law: Law, now_ms: int) -> list[Why]:
 
 
 def _unwilling(known: Known, ask: Ask, law: Law) -> bool:
-    if law.asked is None or ask.kind in {"reply", "transfer"}:
+    if ask.kind in {"reply", "transfer"}:
         return False
     said = known.consent.get(ask.kind)
     return ask.kind in law.asked if said is None else not said[1]

@@ -294,10 +294,11 @@ class Model:
         return next((answer for check in checks if (answer := check(want)) is not None), None)
 
     def _consent(self, want: Want) -> Answer | None:
-        if self.policy.ask_first is None or want.kind in (Kind.REPLY, Kind.TRANSFER):
+        if want.kind in (Kind.REPLY, Kind.TRANSFER):
             return None
+        ask_first = self.policy.ask_first or 0
         words = [(at, n, yes) for n, (at, k, yes) in enumerate(self.words) if k == want.kind]
-        allowed = max(words)[2] if words else not self.policy.ask_first >> want.kind & 1
+        allowed = max(words)[2] if words else not ask_first >> want.kind & 1
         return None if allowed else Answer("denied", "no_consent", "consent")
 
     def _suppressed(self, want: Want) -> Answer | None:

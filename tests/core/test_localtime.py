@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zoneinfo
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.core.localtime import days_in_month, period, quiet_span, zone_named
+from streams.core.localtime import days_in_month, period, quiet_span, zone_named, zone_names
 from streams.core.policy import Calendar
 from tests.core.person import DAY, HOUR, MINUTE, SECOND, ms
 
@@ -26,7 +28,7 @@ DAYS = [
     ("America/Sao_Paulo", "2018-02-17 12:00", "2018-02-17 02:00", "2018-02-18 03:00"),
     ("Asia/Beirut", "2026-10-24 12:00", "2026-10-23 21:00", "2026-10-24 22:00"),
     # Midnight happens twice: the day begins at the first.
-    ("America/Havana", "2026-11-01 12:00", "2026-11-01 04:00", "2026-11-02 05:00"),
+    ("America/Havana", "2024-11-03 12:00", "2024-11-03 04:00", "2024-11-04 05:00"),
 ]
 
 
@@ -197,7 +199,38 @@ def test_every_night_is_found_from_anywhere_before_its_end(zone: str) -> None:
 # --- zones ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R4.3")
-@pytest.mark.parametrize("name", ["Mars/Olympus", "", "..", "../etc/passwd", "Asia", "/UTC"])
+@pytest.mark.rule("R4.3", "R4.72")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Mars/Olympus", "", "..", "../etc/passwd", "Asia", "/UTC", "asia/shanghai", "CST"),
+        *(
+            "localtime",
+            "posixrules",
+            "Factory",
+            "right/UTC",
+            "posix/UTC",
+            "zone.tab",
+            "leapseconds",
+        ),
+    ],
+)
 def test_unknown_zone(name: str) -> None:
     assert zone_named(name) is None
+
+
+@pytest.mark.rule("R4.16", "R4.72")
+def test_zones_are_those_of_the_package_whatever_the_machine_has() -> None:
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=())
+    try:
+        assert zone_names() == zoneinfo.available_timezones() - {"Factory"}
+        for name in sorted(zone_names()):
+            zone, packaged = zone_named(name), ZoneInfo.no_cache(name)
+            assert zone is not None
+            assert zone.key == name
+            for year in range(1970, 2038):
+                noon = datetime(year, year % 12 + 1, 1, 12, tzinfo=UTC)
+                assert noon.astimezone(zone).utcoffset() == noon.astimezone(packaged).utcoffset()
+    finally:
+        zoneinfo.reset_tzpath(to=before)

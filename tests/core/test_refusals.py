@@ -78,11 +78,15 @@ def test_opt_out_of_some_kinds_leaves_the_others() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
-@pytest.mark.rule("R9.2")
-def test_consent_unwritten_is_not_governed() -> None:
+@pytest.mark.rule("R4.71", "R9.2")
+@pytest.mark.parametrize("kind", [*DISTURBING_KINDS, Kind.TRANSACTIONAL])
+def test_a_no_is_heard_though_consent_is_unwritten(kind: Kind) -> None:
     person = Person(policy())
+    assert person.ask(kind).outcome == "approved"
     person.consents(allowed=False)
-    assert person.ask(Kind.DIRECT).outcome == "approved"
+    assert person.ask(kind).reason == "no_consent"
+    person.consents(allowed=True)
+    assert person.ask(kind).outcome == "approved"
 
 
 @pytest.mark.rule("R4.7")

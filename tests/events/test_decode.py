@@ -79,7 +79,7 @@ def test_an_intent_with_every_field() -> None:
         "campaign_id": "spring",
         "campaign_size": 48_000,
         "priority": 40,
-        "not_before_ms": 0,
+        "not_before_ms": 1_000_000_000_000,
         "deadline_ms": 253_402_300_799_999,
         "if_not_now": "deny",
         "content_ref": "coupon/spring-8",
@@ -114,7 +114,7 @@ def test_the_limit_of_a_record(decode: Any) -> None:
     at_limit = b" " * MAX_RECORD_BYTES
     assert decode(at_limit).reason == "not_json"
     assert decode(at_limit + b" ") == Refused(
-        "too_large", "$: 262145 bytes are more than the limit of 262144"
+        "too_large", "$: 262,145 bytes are more than 262,144, the most"
     )
 
 
@@ -188,18 +188,22 @@ DEEP = b'{"a":' * 40_000 + b"1" + b"}" * 40_000
         (PLAIN.replace(b"acme", b"\xff"), "not_utf8", "$: byte 128 is not UTF-8"),
         (PLAIN.replace(b"acme", b"\xed\xa0\x80"), "not_utf8", "$: byte 128 is not UTF-8"),
         (b"\xff" * 100, "not_utf8", "$: byte 0 is not UTF-8"),
-        (b"null", "invalid", "$: Expected `object`, got `null`"),
-        (b"[1]", "invalid", "$: Expected `object`, got `array`"),
-        (b"17", "invalid", "$: Expected `object`, got `int`"),
-        (b"{}", "invalid", "$: Object missing required field"),
+        (b"null", "invalid", "$: must be an object, not null"),
+        (b"[1]", "invalid", "$: must be an object, not a list"),
+        (b"17", "invalid", "$: must be an object, not `17`"),
+        (b"{}", "invalid", "$.id: is missing"),
         (b"[" * 100_000, "invalid", "$"),
         (DEEP, "invalid", "$: nested too deeply"),
-        (PLAIN.replace(b'"type"', b'"typ"'), "invalid", "$: Object missing required field `type`"),
-        (PLAIN.replace(b'"decorum.intent.v1"', b"7"), "invalid", "$.type: Expected `str`"),
+        (PLAIN.replace(b'"type"', b'"typ"'), "invalid", "$.type: is missing"),
+        (
+            PLAIN.replace(b'"decorum.intent.v1"', b"7"),
+            "invalid",
+            "$.type: must be a string, not `7`",
+        ),
         (
             PLAIN.replace(b"intent.v1", b"blocked.v1"),
             "unknown_type",
-            "$.type: 'decorum.blocked.v1' is not read here",
+            '$.type: "decorum.blocked.v1" is not read here; read are decorum.intent.v1',
         ),
     ],
 )
@@ -209,70 +213,111 @@ def test_records_that_are_no_intents(value: bytes | None, reason: str, error: st
     assert refused.error.startswith(error)
 
 
-BAD_IDENTIFIER = "holds a character other than A-Z a-z 0-9 _-.:@="
+ALLOWED = "allowed are letters, digits and _ - . : @ ="
+KINDS = "broadcast, direct, friend_request, moment, reply, transactional, transfer"
+TIME = "is not an RFC 3339 time such as 2026-11-22T02:00:00Z"
+LEAST = "milliseconds are wanted, the least is 1000000000000"
+MOST = "milliseconds are wanted, the greatest is 253402300799999"
 
 
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"customer_ids": []}, "$.data.customer_ids: Expected `array` of length >= 1"),
+        ({"customer_ids": []}, "customer_ids: is empty"),
         (
             {"customer_ids": ["c"] * 1_001},
-            "$.data.customer_ids: Expected `array` of length <= 1000",
+            "customer_ids: 1,001 items are more than 1,000, the most",
         ),
-        ({"customer_ids": ["a", "b", "c", 4]}, "$.data.customer_ids[3]: Expected `str`, got `int`"),
-        ({"customer_ids": ["a", "b", "c", "d/e"]}, f"$.data.customer_ids[3]: {BAD_IDENTIFIER}"),
-        ({"customer_ids": ["a", "\0"]}, f"$.data.customer_ids[1]: {BAD_IDENTIFIER}"),
-        ({"customer_ids": ["客"]}, f"$.data.customer_ids[0]: {BAD_IDENTIFIER}"),
-        ({"enterprise_id": ""}, "$.data.enterprise_id: Expected `str` of length >= 1"),
-        ({"account_id": "a" * 129}, "$.data.account_id: Expected `str` of length <= 128"),
-        ({"account_id": "a b"}, f"$.data.account_id: {BAD_IDENTIFIER}"),
-        ({"campaign_id": "a\n"}, f"$.data.campaign_id: {BAD_IDENTIFIER}"),
-        ({"to_account_id": "+1"}, f"$.data.to_account_id: {BAD_IDENTIFIER}"),
-        ({"kind": "transfer"}, "$.data.to_account_id: required where `kind` is `transfer`"),
-        ({"kind": "sms"}, "$.data.kind: Invalid enum value 'sms'"),
-        ({"kind": " - at `$.id`"}, "$.data.kind: Invalid enum value ' - at `$.id`'"),
-        ({"priority": True}, "$.data.priority: Expected `int`, got `bool`"),
-        ({"priority": 50.0}, "$.data.priority: Expected `int`, got `float`"),
-        ({"priority": 101}, "$.data.priority: Expected `int` <= 100"),
-        ({"deadline_ms": -1}, "$.data.deadline_ms: Expected `int` >= 0"),
-        ({"deadline_ms": 253_402_300_800_000}, "$.data.deadline_ms: Expected `int` <="),
-        ({"deadline_ms": 2**63}, "$.data.deadline_ms: Expected `int` <="),
-        ({"deadline_ms": 10**400}, "$.data.deadline_ms: Expected `int` <="),
-        ({"attributes": {"n" * 65: ""}}, "$.data.attributes: Expected `str` of length <= 64"),
-        ({"attributes": {"n": "v" * 257}}, "$.data.attributes[...]: Expected `str` of length"),
-        ({"content_ref": "c" * 250_000}, "$.data.content_ref: Expected `str` of length <= 256"),
+        ({"customer_ids": "c"}, 'customer_ids: must be a list, not "c"'),
+        ({"customer_ids": ["a", "b", "c", 4]}, "customer_ids[3]: must be a string, not `4`"),
+        (
+            {"customer_ids": ["a", "b", "c", "d/e"]},
+            f"customer_ids[3]: \"d/e\" holds '/'; {ALLOWED}",
+        ),
+        ({"customer_ids": ["a", "\0"]}, f"customer_ids[1]: \"\ufffd\" holds '\\x00'; {ALLOWED}"),
+        ({"customer_ids": ["客"]}, f"customer_ids[0]: \"客\" holds '\\u5ba2'; {ALLOWED}"),
+        (
+            {"customer_ids": ["a" * 129]},
+            "customer_ids[0]: 129 characters are more than 128, the most",
+        ),
+        ({"enterprise_id": ""}, "enterprise_id: is empty"),
+        ({"enterprise_id": None}, "enterprise_id: must be a string, not null"),
+        ({"account_id": "a" * 129}, "account_id: 129 characters are more than 128, the most"),
+        ({"account_id": "a b"}, f"account_id: \"a b\" holds ' '; {ALLOWED}"),
+        ({"campaign_id": "a\n"}, f"campaign_id: \"a\ufffd\" holds '\\n'; {ALLOWED}"),
+        (
+            {"campaign_size": 0},
+            "campaign_size: `0` is out of range: from 1 to 1,000,000,000; for none",
+        ),
+        ({"to_account_id": "+1"}, f"to_account_id: \"+1\" holds '+'; {ALLOWED}"),
+        ({"kind": "transfer"}, "to_account_id: required where `kind` is `transfer`"),
+        ({"kind": "sms"}, f'kind: "sms" is not one of {KINDS}'),
+        ({"kind": "Friend-Request"}, f'kind: "Friend-Request" is not one of {KINDS}; did you mean'),
+        ({"kind": " - at `$.id`"}, f'kind: " - at `$.id`" is not one of {KINDS}'),
+        ({"if_not_now": "later"}, 'if_not_now: "later" is not one of defer, deny'),
+        ({"priority": True}, "priority: must be a whole number, not `true`"),
+        ({"priority": 50.0}, "priority: must be a whole number, not `50.0`"),
+        ({"priority": 101}, "priority: `101` is out of range: from 0 to 100"),
+        ({"deadline_ms": -1}, f"deadline_ms: `-1` is before 1970: {LEAST}"),
+        ({"deadline_ms": 0}, f"deadline_ms: `0` is in 1970: {LEAST}; for none, leave it out"),
+        (
+            {"not_before_ms": 1_795_312_800},
+            f"not_before_ms: `1795312800` is in 1970: {LEAST}; this looks like seconds",
+        ),
+        (
+            {"deadline_ms": 253_402_300_800_000},
+            f"deadline_ms: `253402300800000` is beyond the year 9999: {MOST}",
+        ),
+        (
+            {"deadline_ms": 1_795_312_800_123_456},
+            f"deadline_ms: `1795312800123456` is beyond the year 9999: {MOST}; this looks like mi",
+        ),
+        (
+            {"deadline_ms": 2**63 - 1},
+            f"deadline_ms: `9223372036854775807` is beyond the year 9999: {MOST}",
+        ),
+        ({"deadline_ms": 10**400}, "deadline_ms: a number beyond 64 bits is beyond the year 9999"),
+        ({"deadline_ms": "soon"}, 'deadline_ms: must be a whole number, not "soon"'),
+        ({"attributes": {"n" * 65: ""}}, 'attributes: the name "nnnn'),
+        ({"attributes": {"n": "v" * 257}}, 'attributes["n"]: 257 characters are more than 256'),
+        ({"attributes": {"n": 1}}, 'attributes["n"]: must be a string, not `1`'),
+        (
+            {"attributes": dict.fromkeys(map(str, range(17)), "")},
+            "attributes: 17 entries are more than 16, the most",
+        ),
+        ({"content_ref": "c" * 250_000}, "content_ref: 250,000 characters are more than 256"),
     ],
 )
 def test_faults_in_data_are_named_with_their_path(changes: dict[str, Any], error: str) -> None:
     refused = refusal(as_bytes(intent(**changes)))
     assert refused.reason == "invalid"
-    assert refused.error.startswith(error)
+    assert refused.error.startswith(f"$.data.{error}"), refused.error
 
 
 @pytest.mark.parametrize(
     ("attribute", "value", "error"),
     [
-        ("specversion", "0.3", "$.specversion: Invalid enum value '0.3'"),
-        ("specversion", 1.0, "$.specversion: Expected `str`, got `float`"),
+        ("specversion", "0.3", '$.specversion: "0.3" must be "1.0"'),
+        ("specversion", 1.0, '$.specversion: `1.0` must be "1.0"'),
         ("id", "a\x00b", "$.id: holds a control character"),
         ("id", "a\x7f", "$.id: holds a control character"),
         ("source", "a\u0085", "$.source: holds a control character"),
-        ("source", "s" * 257, "$.source: Expected `str` of length <= 256"),
-        ("time", "2026-11-22 02:00:00Z", "$.time: is not an RFC 3339 time"),
-        ("time", "2026-11-22T02:00:00", "$.time: is not an RFC 3339 time"),
-        ("time", "2026-11-22T02:00:00Z\n", "$.time: is not an RFC 3339 time"),
-        ("time", "2026-11-31T02:00:00Z", "$.time: is not an RFC 3339 time"),
-        ("time", "2026-11-22T02:00:00+0800", "$.time: is not an RFC 3339 time"),
-        ("time", 1_795_312_800_123, "$.time: Expected `str | null`, got `int`"),
-        ("subject", "", "$.subject: Expected `str` of length >= 1"),
+        ("source", "s" * 257, "$.source: 257 characters are more than 256, the most"),
+        ("time", "2026-11-22 02:00:00Z", TIME),
+        ("time", "2026-11-22T02:00:00", TIME),
+        ("time", "2026-11-22T02:00:00Z\n", TIME),
+        ("time", "2026-11-31T02:00:00Z", TIME),
+        ("time", "2026-11-22T02:00:00+0800", TIME),
+        ("time", 1_795_312_800_123, "$.time: must be a string, not `1795312800123`"),
+        ("subject", "", "$.subject: is empty"),
     ],
 )
 def test_faults_in_attributes_are_named_with_their_path(
     attribute: str, value: object, error: str
 ) -> None:
     refused = refusal(as_bytes(intent() | {attribute: value}))
-    assert refused == Refused("invalid", error)
+    assert refused.reason == "invalid"
+    assert error in refused.error
 
 
 @pytest.mark.parametrize("text", ["a b", "客户", "a\u00a0b", "\u2028", "😀", "/:#?"])
@@ -300,7 +345,7 @@ def test_times_of_rfc_3339(time: str) -> None:
 def test_identifiers_of_interactions_are_checked(field: str) -> None:
     event = interaction("transferred", **{"to_account_id": "x", field: "a/b"})
     assert decode_interaction(as_bytes(event)) == Refused(
-        "invalid", f"$.data.{field}: {BAD_IDENTIFIER}"
+        "invalid", f"$.data.{field}: \"a/b\" holds '/'; {ALLOWED}"
     )
 
 
@@ -312,8 +357,11 @@ def test_an_intent_is_no_interaction() -> None:
 
 def test_an_error_is_bounded_and_printable() -> None:
     refused = refusal(as_bytes(intent(kind="\x1b[31m" + "x" * 5_000)))
-    assert len(refused.error) == MAX_ERROR
     assert refused.error.isprintable()
+    event = interaction("x" * 5_000)
+    longest = decode_interaction(as_bytes(event))
+    assert isinstance(longest, Refused)
+    assert len(longest.error) <= MAX_ERROR
 
 
 @given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode()))

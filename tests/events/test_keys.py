@@ -8,7 +8,7 @@ from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.keys import account_key, customer_key, key_of, parts_of
 
-DATA = b'"enterprise_id": "acme", "account_id": "xiaoer-08", "occurred_at_ms": 1'
+DATA = b'"enterprise_id": "acme", "account_id": "xiaoer-08", "occurred_at_ms": 1795312800123'
 EVENT = b'{"specversion": "1.0", "id": "1", "source": "s", "type": "decorum.%s.v1", "data": {%s}}'
 
 

@@ -160,7 +160,10 @@ def test_what_the_policy_does_not_govern_is_left_out(
     told = {
         "account-limits": encode_account_limits(*ADDRESS, bare(LIMITS), 1, NOW_MS),
         "limit-change": encode_limit_change(
-            *ADDRESS, Change("status", "active", "resigned", "account_status", bare(LIMITS)), 1, 5
+            *ADDRESS,
+            Change("status", "active", "resigned", "account_status", bare(LIMITS)),
+            1,
+            NOW_MS,
         ),
         "campaign-status": encode_campaign_status(
             "acme",

@@ -62,6 +62,7 @@ PLAIN_OF: dict[type, Callable[[Any], Any]] = {
     inspect.StructType: lambda info: ("object", fields_of_type(info)),
     inspect.BoolType: lambda _: ("boolean",),
     inspect.NoneType: lambda _: ("null",),
+    inspect.Metadata: lambda info: of_type(info.type),  # described for those who are refused
 }
 
 

@@ -107,4 +107,4 @@ def test_a_policy_s_record_has_the_bound_of_every_input(
     if over:
         letter = scene.letter(placed)
         assert letter["reason"] == "refused_policy"
-        assert letter["error"] == "$: 262145 bytes are more than the limit of 262144"
+        assert letter["error"] == "$: 262,145 bytes are more than 262,144, the most"
