@@ -75,7 +75,7 @@ class Law(NamedTuple):
     suppressed: frozenset[str]
     account_ms: int
     enterprise_ms: int
-    asked: frozenset[str] | None
+    asked: frozenset[str]
     paced: frozenset[str]
     rate_per_s: float | None
     burst_ms: int

@@ -168,7 +168,7 @@ def test_what_the_policy_does_not_govern_is_left_out(
         "campaign-status": encode_campaign_status(
             "acme",
             "spring",
-            CampaignStatus(Phase.FULL, 1.0, None, 0, 0, 0.0, None, None, None, 0, None),
+            CampaignStatus(Phase.FULL, 1.0, None, 0, 0, 0.0, None, None, None, NOW_MS, None),
             1,
             NOW_MS,
         ),

@@ -40,7 +40,8 @@ def test_an_intent_with_a_time_that_cannot_be(
     told: Callable[..., Scene], field: str, at_ms: int
 ) -> None:
     scene = told()
-    error = refused(scene, scene.ask("1", **{field: at_ms}), field)
+    time: dict[str, Any] = {field: at_ms}
+    error = refused(scene, scene.ask("1", **time), field)
     assert "milliseconds are wanted" in error
     assert scene.story("1") == []
 
