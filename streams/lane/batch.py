@@ -111,6 +111,6 @@ def _sealed(  # noqa: PLR0913, PLR0917
     fired: int,
 ) -> Batch:
     changes, tally = state.take_changes()
-    changes[WATERMARK_KEY] = watermark.encode()
+    changes[WATERMARK_KEY] = watermark.told()
     writes: Writes = {**outputs, (stage.changelog, partition): changes.items()}
     return Batch(writes, tally, records, fired)

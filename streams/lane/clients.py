@@ -9,11 +9,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.lane.aiokafka_room import persistent
+from streams.lane.aiokafka_room import OnceProducer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -65,24 +65,20 @@ async def connected(make: Callable[[], Client]) -> Client:
     return await patiently(start)
 
 
-async def transactional_producer(
-    options: Mapping[str, Any], transactional_id: str
-) -> AIOKafkaProducer:
+async def transactional_producer(options: Mapping[str, Any], transactional_id: str) -> OnceProducer:
     """A producer that has fenced every earlier one of its id and aborted what it left open."""
     return await connected(
-        lambda: persistent(
-            AIOKafkaProducer(
-                **options,
-                acks="all",
-                transactional_id=transactional_id,
-                # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
-                retry_backoff_ms=10,
-                # A dead worker's open transaction holds back every reader of what is committed.
-                transaction_timeout_ms=15_000,
-                # One record above max_batch_size still travels, alone in its batch.
-                max_batch_size=MAX_BATCH_BYTES,
-                max_request_size=MAX_REQUEST_BYTES,
-            )
+        lambda: OnceProducer(
+            **options,
+            acks="all",
+            transactional_id=transactional_id,
+            # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
+            retry_backoff_ms=10,
+            # A dead worker's open transaction holds back every reader of what is committed.
+            transaction_timeout_ms=15_000,
+            # One record above max_batch_size still travels, alone in its batch.
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
         )
     )
 

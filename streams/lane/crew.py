@@ -118,6 +118,10 @@ class Crew:
         finally:
             self._asking.discard(patience)
 
+    async def holds(self) -> bool:
+        """Whether the group still counts this worker in."""
+        return await self._consumer.holds()
+
     async def watch(self) -> None:
         """Ask for a rebalance when something may move; raise what the group has refused for good,
         which aiokafka would log and stay outside.
@@ -141,7 +145,7 @@ class Crew:
     # What Faust tells.
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
-        """Before a rebalance: returns when no transaction is open."""
+        """Before a rebalance: returns when no transaction is open or in doubt."""
         self._revoked_at, self._revoked = time.monotonic(), True
         for patience in self._asking:
             if not patience.expired():

@@ -19,7 +19,7 @@ from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.lane.aiokafka_room import farewell
+from streams.lane.aiokafka_room import farewell, is_member
 from streams.lane.failure import StartRefusedError
 
 if TYPE_CHECKING:
@@ -152,6 +152,15 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     async def _rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
 
+    async def membership(self) -> tuple[int, str]:
+        """The group's generation that this member knows, and under which name; empty for none."""
+        known: tuple[int, str] = await self.call_thread(self._membership)
+        return known
+
+    async def _membership(self) -> tuple[int, str]:
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        return coordinator.generation, coordinator.member_id
+
     async def stay_away(self) -> str:
         """Do not join again, whatever the group says; under which name it knows this member."""
         name: str = await self.call_thread(self._stay_away)
@@ -227,6 +236,12 @@ class LaneConsumer(driver.Consumer):
     async def rejoin(self) -> None:
         """Ask the group for a rebalance; lost if one is under way, so ask until it has come."""
         await self._thread.rejoin()
+
+    async def holds(self) -> bool:
+        """Whether the group counts this member in now. Raises KafkaError."""
+        generation, member = await self._thread.membership()
+        options, group = self._hub.client_options, self.app.conf.id
+        return member != "" and await is_member(options, group, generation, member)
 
     async def leave(self) -> None:
         """Leave the group for good, with a lasting name too. Raises KafkaError.

@@ -20,8 +20,8 @@ ALSO: Final = {
     # mode logs a service's comings and goings under the module of its class: for ours, this one.
     "streams.lane.faust_room": logging.WARNING,
     # A transaction's first write is often answered NOT_ENOUGH_REPLICAS, which here means "again".
-    # What is not mended by trying again is raised, and ends the process with its own line.
-    "aiokafka.producer.sender": logging.ERROR,
+    # What is not mended by trying again is raised, and told once where it is mended or ends.
+    "aiokafka.producer.sender": logging.CRITICAL,
 }
 SILENCE_S: Final = 10.0
 

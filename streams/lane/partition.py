@@ -39,6 +39,9 @@ class Observer(Protocol):
         to the end of the commit that all partitions of the unit share.
         """
 
+    def was_in_doubt(self, stage: str, *, committed: bool) -> None:
+        """A unit's batch was in doubt, and what became of it is known."""
+
 
 class Clock(Protocol):
     """UTC milliseconds; a clock other than the machine's may run at another speed."""

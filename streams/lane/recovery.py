@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -68,8 +69,10 @@ class Recovery:
         self.read = 0
         """Changelog records read in all."""
         self.stage, self.partitions = stage, tuple(members(unit, count))
+        self.ends = {TopicPartition(stage.changelog, number): 0 for number in self.partitions}
+        """Up to where each changelog is read."""
         self._count, self._options, self._group = count, options, group
-        self._changelogs = [TopicPartition(stage.changelog, number) for number in self.partitions]
+        self._writer = secrets.token_hex(4)
         self._states = {number: State() for number in self.partitions}
         self._watermarks = {number: Watermark() for number in self.partitions}
         self._enough = asyncio.Event()
@@ -91,8 +94,9 @@ class Recovery:
         async with self._open:
             asks = await self._read_on()
             self._refuse_divided()
-            for state in self._states.values():
+            for number, state in self._states.items():
                 state.loaded()
+                self._watermarks[number].writer = self._writer
             topics = self.stage.sources
             sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
             await _place(asks, sources, self._watermarks)
@@ -123,14 +127,14 @@ class Recovery:
     async def _read_on(self) -> AIOKafkaConsumer:
         """Go on to the present end; what was asked where that is, for more such questions."""
         clients = self._clients = self._clients or await self._connect()
-        ends = await clients.asker.end_offsets(self._changelogs)
-        self.read += await read_to_end(clients.reader, ends, self._apply)
+        self.ends = await clients.asker.end_offsets(list(self.ends))
+        self.read += await read_to_end(clients.reader, self.ends, self._apply)
         return clients.asker
 
     async def _connect(self) -> _Clients:
         asks = await self._open.enter_async_context(asker(self._options, self._group))
-        reads = await self._open.enter_async_context(reader(self._options, self._changelogs))
-        await _refuse_trimmed(asks, self._changelogs)
+        reads = await self._open.enter_async_context(reader(self._options, self.ends))
+        await _refuse_trimmed(asks, list(self.ends))
         return _Clients(asks, reads)
 
     def _refuse_divided(self) -> None:

@@ -1,13 +1,16 @@
 """One batch, one transaction: outputs, changed state and watermarks become visible together.
 
-The producer behind it was fenced in: from then on no earlier owner of the unit can commit.
-A failed write is never repeated here; the process ends and recovery decides the batch again.
+The producer behind it was fenced in: from then on no earlier one of the unit can commit. A failed
+write is never repeated here: `commits` finds out what became of it, behind a new fence.
 """
 
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import TopicPartition
 
 from streams.lane.clients import transactional_producer
 
@@ -15,24 +18,24 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Mapping
 
-    from aiokafka import AIOKafkaProducer, TopicPartition
+    from aiokafka.structs import RecordMetadata
 
+    from streams.lane.aiokafka_room import OnceProducer
     from streams.lane.batch import Item, Writes
 
 OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
-KEEP_ALIVE_S: Final = 86_400.0  # brokers forget an id that writes nothing for seven days
 
 
 class Transactions:
-    """The transactions of one unit, one after the other."""
+    """The transactions of one producer, one after the other."""
 
-    def __init__(self, producer: AIOKafkaProducer, group: str) -> None:
+    def __init__(self, producer: OnceProducer, group: str) -> None:
         """Take over a producer that has fenced off its predecessors."""
+        self.owes = False
+        """Whether the group's offsets are behind what is committed."""
         self._producer = producer
         self._group = group
         self._offsets_at = 0.0
-        self._wrote_at = time.monotonic()
-        self._offsets_due = False
 
     @classmethod
     async def fence(
@@ -41,37 +44,48 @@ class Transactions:
         """Lock every earlier owner of this id out for good; aborts what one has left open."""
         return cls(await transactional_producer(options, transactional_id), group)
 
-    @property
-    def owes(self) -> bool:
-        """Whether something should be written though there is nothing to decide: the group's
-        offsets are behind what is committed, or the broker is about to forget this producer.
-        """
-        return self._offsets_due or time.monotonic() - self._wrote_at > KEEP_ALIVE_S
+    def cause_of(self, error: BaseException) -> BaseException:
+        """Why a write failed, of which `error` may be a consequence."""
+        return self._producer.cause_of(error)
 
-    async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
-        """Write and commit; once a second the group's offsets as well. Raises KafkaError."""
-        producer = self._producer
-        await producer.begin_transaction()
-        pending: list[asyncio.Future[Any]] = []
-        for (topic, partition), items in writes.items():
-            pending += await self._send(topic, partition, items)
-        now = time.monotonic()
-        self._offsets_due = now - self._offsets_at < OFFSETS_EVERY_S
-        if not self._offsets_due:
-            self._offsets_at = now
-            await producer.send_offsets_to_transaction(positions, self._group)
-        for future in pending:
-            await future
-        await producer.commit_transaction()
-        self._wrote_at = time.monotonic()
+    async def write(
+        self, writes: Writes, positions: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Write and commit; once a second the group's offsets as well. Where each partition's part
+        begins. After an error it may or may not be committed, and only `give_up` is left to do.
+        """
+        pending: dict[TopicPartition, list[asyncio.Future[RecordMetadata]]] = {}
+        try:
+            await self._producer.begin_transaction()
+            for target, items in writes.items():
+                pending[TopicPartition(*target)] = await self._send(*target, items)
+            await self._tell_group(positions)
+            offsets = {tp: [(await one).offset for one in sent] for tp, sent in pending.items()}
+            await self._producer.commit_transaction()
+        except BaseException:
+            for future in chain.from_iterable(pending.values()):
+                future.add_done_callback(_looked_at)
+            raise
+        return {tp: found[0] for tp, found in offsets.items()}
+
+    async def give_up(self) -> None:
+        """Say nothing more, whatever is under way."""
+        await self._producer.give_up()
 
     async def close(self) -> None:
         """Give up the connections; waits for nothing, as no transaction may be open."""
         await self._producer.stop()
 
+    async def _tell_group(self, positions: Mapping[TopicPartition, int]) -> None:
+        now = time.monotonic()
+        self.owes = now - self._offsets_at < OFFSETS_EVERY_S
+        if not self.owes:
+            self._offsets_at = now
+            await self._producer.send_offsets_to_transaction(positions, self._group)
+
     async def _send(
         self, topic: str, partition: int, items: Iterable[Item]
-    ) -> list[asyncio.Future[Any]]:
+    ) -> list[asyncio.Future[RecordMetadata]]:
         """Queue items in their order, in as many producer batches as they fill."""
         producer, pending = self._producer, []
         batch = producer.create_batch()
@@ -83,3 +97,9 @@ class Transactions:
         batch.close()
         pending.append(await producer.send_batch(batch, topic, partition=partition))
         return pending
+
+
+def _looked_at(future: asyncio.Future[Any]) -> None:
+    """One failure is told once, and not by each of the futures that it ended."""
+    if not future.cancelled():
+        future.exception()

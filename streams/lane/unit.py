@@ -9,7 +9,8 @@
 5. Loop: waiting records and due timers of all its partitions, decided in one go at one reading of
    the clock, written in one transaction.
 
-Any failure ends the process. Revoking waits for the open transaction and drops what was fetched;
+Any failure ends the process, but for a commit in doubt, which `commits` settles. Revoking waits for
+the open transaction and drops what was fetched;
 a unit granted again keeps its state, because only its fenced producer could have changed it.
 """
 
@@ -21,11 +22,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from streams.lane.batch import MAX_RECORDS, MAX_TIMERS, Batch, joined
+from streams.lane.commits import Commits
 from streams.lane.failure import end_process
 from streams.lane.inbox import take_together
 from streams.lane.partition import Partition
 from streams.lane.tasks import call_off
-from streams.lane.transaction import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,6 +49,11 @@ class Source(Protocol):
 
     async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
         """Where the fetcher stands, everything below having been offered; empty if unassigned."""
+
+    async def holds(self) -> bool:
+        """Whether the group still counts this worker in, and so has given nobody else what it has.
+        Raises KafkaError where that cannot be said now.
+        """
 
 
 class Surroundings(NamedTuple):
@@ -78,7 +84,7 @@ class Unit:
         self._granted = asyncio.Event()
         self._wake = asyncio.Event()
         self._step_lock = asyncio.Lock()
-        self._transactions: Transactions | None = None
+        self._commits = Commits(recovery, around)
         self._task = asyncio.create_task(self._run(), name=str(self))
 
     def __str__(self) -> str:
@@ -122,7 +128,7 @@ class Unit:
         self.progress_at = time.monotonic()
 
     async def revoke(self) -> None:
-        """Take no more records; returns when no transaction is open."""
+        """Take no more records; returns when no transaction is open or in doubt."""
         self._granted.clear()
         self.accepting = False
         self._wake.set()
@@ -135,12 +141,11 @@ class Unit:
         await self.revoke()
         await call_off(self._task)
         await self._recovery.close()
-        if self._transactions:
-            await self._transactions.close()
+        await self._commits.close()
 
     async def _run(self) -> None:
         try:
-            transactions = await self._prepare()
+            await self._prepare()
             while True:
                 await self._granted.wait()
                 await self._open()
@@ -148,23 +153,20 @@ class Unit:
                     await self._wait()
                     async with self._step_lock:
                         if self.accepting:
-                            await self._step(transactions)
+                            await self._step()
         except asyncio.CancelledError:
             raise
         except BaseException as exc:  # noqa: BLE001
             end_process(str(self), exc)
 
-    async def _prepare(self) -> Transactions:
-        around, recovery, began = self._around, self._recovery, time.monotonic()
-        self._transactions = await Transactions.fence(
-            around.options, f"{around.group}-{self}", around.group
-        )
+    async def _prepare(self) -> None:
+        recovery, began = self._recovery, time.monotonic()
+        await self._commits.fence()
         memories = await recovery.finish()
         self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
         self.recovery_seconds = time.monotonic() - began
         told = (self, self.recovery_seconds, recovery.read, recovery.ahead)
         log.info("%s: restored in %.2f s from %d records, %d of them read ahead", *told)
-        return self._transactions
 
     async def _open(self) -> None:
         gate = self._around.gates.get(self.stage.name)
@@ -192,11 +194,11 @@ class Unit:
             return IDLE_CHECK_S
         return min(IDLE_CHECK_S, max(0.0, self._around.clock.seconds_until(due_ms)))
 
-    async def _step(self, transactions: Transactions) -> None:
+    async def _step(self) -> None:
         began = time.monotonic()
-        decided = self._decide() or await self._progress(transactions)
+        decided = self._decide() or await self._progress()
         if decided:
-            await transactions.write(joined(decided.values()), self.sources)
+            await self._commits.write(joined(decided.values()), self.sources)
             seconds = time.monotonic() - began
             for number, batch in decided.items():
                 self._around.observer.committed(
@@ -216,12 +218,12 @@ class Unit:
                 decided[number] = batch
         return decided
 
-    async def _progress(self, transactions: Transactions) -> dict[int, Batch]:
+    async def _progress(self) -> dict[int, Batch]:
         """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
         true, and write what is owed: lag monitors must see an idle unit at its end.
         """
         positions = await self._around.source.positions(self)
         moved = [p for p in self.partitions.values() if p.follow(positions)]
-        if not moved and transactions.owes:
+        if not moved and self._commits.owes:
             moved = list(self.partitions.values())
         return {p.number: p.seal() for p in moved}

@@ -18,11 +18,20 @@ class Watermark(msgspec.Struct):
     next_offset: dict[str, int] = msgspec.field(default_factory=dict)
     partitions: int = 0
     """Of how many the partition was one when it decided; 0 for not told."""
+    sequence: int = 0
+    """How many times the partition has told its progress."""
+    writer: str = ""
+    """Who told it: another name in each life of a unit. With `sequence` no two are the same."""
 
     def tick(self, wall_ms: int) -> int:
         """Advance the clock to the wall clock, or leave it where it is; the time now."""
         self.clock_ms = max(self.clock_ms, wall_ms)
         return self.clock_ms
+
+    def told(self) -> bytes:
+        """The changelog value of the next telling."""
+        self.sequence += 1
+        return self.encode()
 
     def encode(self) -> bytes:
         """The changelog value."""

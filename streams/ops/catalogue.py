@@ -35,6 +35,7 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "grade": ("new", "green", "amber", "red", "paused", "off"),
     "direction": ("up", "down"),
     "status": ("deciding", "recovering", "warming"),
+    "found": ("committed", "repeated"),
 }
 """The closed sets of labels' values, by name."""
 
@@ -114,6 +115,13 @@ METRICS: Final[Mapping[str, Metric]] = {
         "histogram", "From taking a batch's records to the end of its commit.", _BY_STAGE
     ),
     "chunk_records": Metric("histogram", "Input records in a batch.", _BY_STAGE),
+    "transactions_in_doubt_total": Metric(
+        "counter",
+        "Transactions of which it was unknown whether they were committed: an answer was lost, or "
+        "the producer was fenced off. Found committed, or not and so repeated; no worker ended.",
+        {"stage": "stage", "found": "found"},
+        from_start=True,
+    ),
     "partitions": Metric(
         "gauge",
         "Partitions assigned to this worker: those that take records, and those that do not yet; "

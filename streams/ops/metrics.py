@@ -109,6 +109,12 @@ class Observer:
                 child = self._child(entry)
             child.inc(times)
 
+    def was_in_doubt(self, stage: str, *, committed: bool) -> None:
+        """What became of a batch whose commit was in doubt."""
+        self._counters["transactions_in_doubt_total"].labels(
+            stage, "committed" if committed else "repeated"
+        ).inc()
+
     def _child(self, entry: tuple[str, ...]) -> Counter:
         """The counter of a tally's entry, remembered unless its values are not of the sets."""
         name, *values = entry

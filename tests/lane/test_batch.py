@@ -48,7 +48,7 @@ def test_outputs_state_and_watermark_stand_in_one_batch() -> None:
     assert changes[b"k"] == b"2"
     watermark = changes[WATERMARK_KEY]
     assert watermark is not None
-    assert Watermark.decode(watermark) == Watermark(50, {"in": 10})
+    assert Watermark.decode(watermark) == Watermark(50, {"in": 10}, sequence=1)
     assert batch.tally == {("records", "in"): 2}
     assert (batch.records, batch.fired) == (2, 0)
 

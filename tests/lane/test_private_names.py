@@ -16,7 +16,6 @@ import aiokafka
 import pytest
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.producer import sender
 from faust.tables import TableManager
 from faust.transport import consumer as base
@@ -104,6 +103,12 @@ def test_what_a_group_refuses_for_good_waits_where_we_look_for_it() -> None:
     assert "raise exc" in inspect.getsource(group_coordinator.GroupCoordinator.check_errors)
 
 
+def test_a_member_knows_its_generation_and_its_name() -> None:
+    """And the group is asked with just these whether it has them still."""
+    heartbeat = inspect.getsource(group_coordinator.GroupCoordinator._do_heartbeat)
+    assert "HeartbeatRequest(self.group_id, self.generation, self.member_id)" in heartbeat
+
+
 def test_a_member_that_is_closing_joins_no_more() -> None:
     """The lane sets the same mark, and says farewell by itself."""
     theirs = group_coordinator.GroupCoordinator
@@ -135,22 +140,6 @@ def test_a_marker_without_its_record_marks_nothing() -> None:
     for marker, aborts in ((b"\0\0\0\0", True), (b"\0\0\0\1", False)):
         batch = iter([SimpleNamespace(key=marker)])
         assert records._contains_abort_marker(None, batch) is aborts
-
-
-async def test_a_node_that_dies_while_asked_for_a_coordinator_is_not_the_end() -> None:
-    """aiokafka tries again for these errors only, and the producer ends for all others."""
-    source = inspect.getsource(sender.Sender._find_coordinator)
-    assert "await self.client.coordinator_lookup(" in source
-    again = source[source.index("except (") : source.index("force_metadata_update")]
-    assert "Errors.NodeNotReadyError" in again
-    assert "KafkaConnectionError" not in again
-
-    async def dying(_kind: int, _key: str) -> int:
-        raise KafkaConnectionError("closed")
-
-    producer = SimpleNamespace(client=SimpleNamespace(coordinator_lookup=dying))
-    with pytest.raises(NodeNotReadyError):
-        await aiokafka_room.persistent(producer).client.coordinator_lookup(0, "id")
 
 
 def test_faust_waits_a_second_for_tables_and_does_then_what_we_do_at_once() -> None:

@@ -3,145 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
 
-import pytest
 from aiokafka import TopicPartition
 
-from streams.lane import unit as units
-from streams.lane.recovery import Memory, Recovery
-from streams.lane.state import WATERMARK_KEY, State
-from streams.lane.unit import Surroundings, Unit
-from streams.lane.units import UNIT_SIZE
-from streams.lane.watermark import Watermark
-from tests.lane.toy import Alarm, Count, arrived
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import AsyncIterator, Callable, Mapping
-
-    from streams.lane.batch import Writes
-    from streams.lane.stage import Stage
-
-PARTITIONS = 2 * UNIT_SIZE
-NUMBERS = list(range(0, PARTITIONS, 2))
-"""Of unit 0, out of two."""
+from tests.lane.toy import Alarm, Count
+from tests.lane.unit_rig import NUMBERS, Broker, World, offer, running, told_by, until
 
 
-class Transactions:
-    """Keeps what is written; a write lasts until it is let through."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.written: list[Writes] = []
-        self.positions: Mapping[TopicPartition, int] = {}
-        self.open = asyncio.Event()
-        self.open.set()
-        self.begun = asyncio.Event()
-        self.owes = False
-
-    async def fence(self, _: Any, transactional_id: str, __: str) -> Transactions:
-        self.ids.append(transactional_id)
-        return self
-
-    async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
-        self.begun.set()
-        await self.open.wait()
-        self.written.append(writes)
-        self.positions = positions
-
-    async def close(self) -> None:
-        pass
-
-
-class World:
-    """Source, observer and clock of one unit."""
-
-    def __init__(self) -> None:
-        self.fetcher: dict[TopicPartition, int] = {}
-        self.told: list[tuple[str, int, int]] = []
-        self.now_ms = 0
-
-    async def open(self, unit: Unit) -> bool:
-        unit.accept()
-        return True
-
-    async def positions(self, _: Unit) -> Mapping[TopicPartition, int]:
-        return self.fetcher
-
-    def committed(
-        self,
-        stage: str,
-        partition: int,
-        tally: Counter[tuple[str, ...]],
-        records: int,
-        seconds: float,
-    ) -> None:
-        del tally, seconds
-        self.told.append((stage, partition, records))
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-    def seconds_until(self, moment_ms: int) -> float:
-        return (moment_ms - self.now_ms) / 1000
-
-
-@pytest.fixture
-async def kafka(monkeypatch: pytest.MonkeyPatch) -> Transactions:
-    transactions = Transactions()
-
-    monkeypatch.setattr(units, "Transactions", transactions)
-    return transactions
-
-
-class Blank(Recovery):
-    """Of a stage that has never decided anything."""
-
-    async def finish(self) -> dict[int, Memory]:
-        source = self.stage.sources[0]
-        return {n: Memory(State(), Watermark(0, {source: 0})) for n in self.partitions}
-
-
-@asynccontextmanager
-async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
-    around = Surroundings({}, "p-lane", world, world, {}, world, 0.0)
-    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), around)
-    unit.grant()
-    async with asyncio.timeout(10):
-        await until(lambda: unit.accepting)
-        yield unit
-        await unit.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0)
-
-
-def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
-    unit.offer(
-        TopicPartition(topic, number),
-        [
-            arrived(topic, n, partition=number, value=value, size=len(value))
-            for n, value in enumerate(values)
-        ],
-    )
-
-
-def told_by(writes: Writes, changelog: str) -> dict[int, Watermark]:
-    """The watermark of each partition in one transaction."""
-    return {
-        number: Watermark.decode(value)
-        for (topic, number), items in writes.items()
-        if topic == changelog
-        for key, value in items
-        if key == WATERMARK_KEY and value is not None
-    }
-
-
-async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Transactions) -> None:
+async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Broker) -> None:
     world = World()
     async with running(Count(), world) as unit:
         offer(unit, "in", NUMBERS[0], b"x", b"y")
@@ -155,7 +24,7 @@ async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Transa
         assert world.told == [("count", NUMBERS[0], 2), ("count", NUMBERS[2], 1)]
 
 
-async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Transactions) -> None:
+async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Broker) -> None:
     async with running(Count(), World()) as unit:
         offer(unit, "in", NUMBERS[1], b"x")
         await until(lambda: bool(kafka.written))
@@ -164,7 +33,7 @@ async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Transaction
         }
 
 
-async def test_an_idle_unit_writes_what_it_owes_and_nothing_else(kafka: Transactions) -> None:
+async def test_an_idle_unit_writes_what_it_owes_and_nothing_else(kafka: Broker) -> None:
     """The group's offsets after a batch, and a sign of life for brokers that forget idle ids."""
     async with running(Count(), World()):
         await asyncio.sleep(0)
@@ -175,13 +44,13 @@ async def test_an_idle_unit_writes_what_it_owes_and_nothing_else(kafka: Transact
         assert all(topic == "count-state" for topic, _ in kafka.written[0])
 
 
-async def test_the_id_names_stage_and_unit(kafka: Transactions) -> None:
+async def test_the_id_names_stage_and_unit(kafka: Broker) -> None:
     async with running(Count(), World()) as unit:
         assert kafka.ids == ["p-lane-count-0-of-2"]
         assert list(unit.numbers) == NUMBERS
 
 
-async def test_all_partitions_of_a_batch_have_one_time(kafka: Transactions) -> None:
+async def test_all_partitions_of_a_batch_have_one_time(kafka: Broker) -> None:
     world = World()
     async with running(Alarm(), world) as unit:
         world.now_ms = 70
@@ -192,7 +61,7 @@ async def test_all_partitions_of_a_batch_have_one_time(kafka: Transactions) -> N
         assert {mark.clock_ms for mark in told_by(writes, "alarm-state").values()} == {70}
 
 
-async def test_a_timer_of_any_partition_fires_while_nothing_waits(kafka: Transactions) -> None:
+async def test_a_timer_of_any_partition_fires_while_nothing_waits(kafka: Broker) -> None:
     world = World()
     async with running(Alarm(), world) as unit:
         offer(unit, "alarms", NUMBERS[3], b"50 soon")
@@ -203,7 +72,7 @@ async def test_a_timer_of_any_partition_fires_while_nothing_waits(kafka: Transac
 
 
 async def test_revoking_waits_for_the_open_transaction_and_drops_what_came_after(
-    kafka: Transactions,
+    kafka: Broker,
 ) -> None:
     world = World()
     async with running(Count(), world) as unit:
@@ -222,7 +91,7 @@ async def test_revoking_waits_for_the_open_transaction_and_drops_what_came_after
         assert unit.sources[TopicPartition("in", NUMBERS[1])] == 0
 
 
-async def test_a_unit_granted_again_keeps_its_state(kafka: Transactions) -> None:
+async def test_a_unit_granted_again_keeps_its_state(kafka: Broker) -> None:
     async with running(Count(), World()) as unit:
         offer(unit, "in", NUMBERS[0], b"x")
         await until(lambda: len(kafka.written) == 1)
@@ -236,7 +105,7 @@ async def test_a_unit_granted_again_keeps_its_state(kafka: Transactions) -> None
 
 
 async def test_while_idle_each_watermark_follows_the_fetcher_past_markers(
-    kafka: Transactions,
+    kafka: Broker,
 ) -> None:
     world = World()
     async with running(Count(), world):

@@ -37,6 +37,9 @@ class Silent:
     def committed(self, *_: object, **__: object) -> None:
         """Nobody looks."""
 
+    def was_in_doubt(self, *_: object, **__: object) -> None:
+        """Nobody looks."""
+
 
 def arrived(
     topic: str,

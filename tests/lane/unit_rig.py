@@ -1,0 +1,197 @@
+"""A unit without Kafka: a broker of one transactional id, and everything else around the unit."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import ProducerFenced
+
+from streams.lane.aiokafka_room import InDoubtError
+from streams.lane.recovery import Memory, Recovery
+from streams.lane.state import WATERMARK_KEY, State
+from streams.lane.unit import Surroundings, Unit
+from streams.lane.units import UNIT_SIZE
+from streams.lane.watermark import Watermark
+from tests.lane.toy import arrived
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from streams.lane.batch import Writes
+    from streams.lane.stage import Stage
+
+PARTITIONS = 2 * UNIT_SIZE
+NUMBERS = list(range(0, PARTITIONS, 2))
+"""Of unit 0, out of two."""
+
+LOST = "the request arrives, its answer does not"
+NEVER = "the request never arrives"
+FENCED = "a late request for a fence arrives before it"
+
+
+class Broker:
+    """What is committed under one transactional id, by the owner of its last epoch.
+
+    A write lasts until it is let through; `weather` says what becomes of the next ones.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.written: list[Writes] = []
+        self.positions: Mapping[TopicPartition, int] = {}
+        self.weather: list[str | Exception] = []
+        self.checkpoints: dict[TopicPartition, bytes] = {}
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun = asyncio.Event()
+        self.owes = False
+
+    @property
+    def epoch(self) -> int:
+        return len(self.ids)
+
+    async def fence(self, _: Any, transactional_id: str, __: str) -> Producer:
+        self.ids.append(transactional_id)
+        await asyncio.sleep(0)
+        return Producer(self)
+
+    def commit(self, writes: Writes) -> None:
+        self.written.append(writes)
+        for (topic, number), items in writes.items():
+            for key, value in items:
+                if key == WATERMARK_KEY and value is not None:
+                    self.checkpoints[TopicPartition(topic, number)] = value
+
+    async def last_checkpoints(self, *_: object) -> dict[TopicPartition, bytes]:
+        return dict(self.checkpoints)
+
+
+class Producer:
+    """In the place of `Transactions`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker, self.epoch, self.given_up = broker, broker.epoch, False
+
+    @property
+    def owes(self) -> bool:
+        return self.broker.owes
+
+    async def write(
+        self, writes: Writes, positions: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        broker = self.broker
+        broker.begun.set()
+        await broker.open.wait()
+        weather = broker.weather.pop(0) if broker.weather else ""
+        if weather == FENCED:
+            broker.ids.append("a ghost")
+        if isinstance(weather, Exception):
+            raise weather
+        if self.epoch != broker.epoch:
+            raise ProducerFenced
+        if weather == NEVER:
+            raise InDoubtError(weather)
+        broker.commit(writes)
+        broker.positions = positions
+        if weather == LOST:
+            raise InDoubtError(weather)
+        return {TopicPartition(*target): 0 for target in writes}
+
+    def cause_of(self, error: BaseException) -> BaseException:
+        return error
+
+    async def give_up(self) -> None:
+        self.given_up = True
+
+    async def close(self) -> None:
+        pass
+
+
+class World:
+    """Source, observer and clock of one unit."""
+
+    def __init__(self) -> None:
+        self.fetcher: dict[TopicPartition, int] = {}
+        self.told: list[tuple[str, int, int]] = []
+        self.doubts: list[bool] = []
+        self.member = True
+        self.now_ms = 0
+
+    async def open(self, unit: Unit) -> bool:
+        unit.accept()
+        return True
+
+    async def positions(self, _: Unit) -> Mapping[TopicPartition, int]:
+        return self.fetcher
+
+    async def holds(self) -> bool:
+        return self.member
+
+    def was_in_doubt(self, _: str, *, committed: bool) -> None:
+        self.doubts.append(committed)
+
+    def committed(
+        self,
+        stage: str,
+        partition: int,
+        tally: Counter[tuple[str, ...]],
+        records: int,
+        seconds: float,
+    ) -> None:
+        del tally, seconds
+        self.told.append((stage, partition, records))
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def seconds_until(self, moment_ms: int) -> float:
+        return (moment_ms - self.now_ms) / 1000
+
+
+class Blank(Recovery):
+    """Of a stage that has never decided anything."""
+
+    async def finish(self) -> dict[int, Memory]:
+        source = self.stage.sources[0]
+        return {n: Memory(State(), Watermark(0, {source: 0})) for n in self.partitions}
+
+
+@asynccontextmanager
+async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
+    around = Surroundings({}, "p-lane", world, world, {}, world, 0.0)
+    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), around)
+    unit.grant()
+    async with asyncio.timeout(10):
+        await until(lambda: unit.accepting)
+        yield unit
+        await unit.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
+    unit.offer(
+        TopicPartition(topic, number),
+        [
+            arrived(topic, n, partition=number, value=value, size=len(value))
+            for n, value in enumerate(values)
+        ],
+    )
+
+
+def told_by(writes: Writes, changelog: str) -> dict[int, Watermark]:
+    """The watermark of each partition in one transaction."""
+    return {
+        number: Watermark.decode(value)
+        for (topic, number), items in writes.items()
+        if topic == changelog
+        for key, value in items
+        if key == WATERMARK_KEY and value is not None
+    }
