@@ -3,20 +3,25 @@
 The worker and the broker-less driver both decide through `decide_batch`, so a flow tested without
 a broker behaves as it does with one. It must never await, read a clock or do I/O.
 
-Order within a batch: one reading of the clock; due timers (at most `most_timers`); then records.
+Order within a batch: one reading of the clock; due timers (at most `Share.timers`); then records.
 Both see the same `now_ms`. A timer that `fire` sets for a time already past fires in the next
 batch, so that no loop in a stage can hold a partition's transaction open.
+
+What a batch writes is bounded too. Timers have half of its budget, records what is left, and one at
+least: neither shuts the other out, however much there is to do. Records that were not given out
+wait at the front for the next batch, and the watermark stands before them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streams.lane.budget import MOST_OUTPUT, Budget
 from streams.lane.state import WATERMARK_KEY
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import ItemsView, Iterable, Sequence
+    from collections.abc import ItemsView, Iterable, Iterator, Sequence
 
     from streams.lane.stage import Output, Record, Stage
     from streams.lane.state import State
@@ -30,13 +35,27 @@ Item = tuple[bytes | None, bytes | None]
 Writes = dict[tuple[str, int], "list[Item] | ItemsView[bytes, bytes | None]"]
 
 
+class Share(NamedTuple):
+    """A partition's share of a transaction: timers that fire, and the weight of what is written."""
+
+    timers: int = MAX_TIMERS
+    output: int = MOST_OUTPUT
+
+
+WHOLE: Final = Share()
+
+
 class Batch(NamedTuple):
-    """What one transaction has to write, and what to tell once it is committed."""
+    """What one transaction has to write, and what to tell once it is committed.
+
+    `records`: how many of those that waited were decided. `weight`: of what is written.
+    """
 
     writes: Writes
     tally: Counter[tuple[str, ...]]
     records: int
     fired: int
+    weight: int = 0
 
 
 def decide_batch(  # noqa: PLR0913, PLR0917
@@ -46,24 +65,48 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     watermark: Watermark,
     records: Sequence[Record],
     wall_ms: int,
-    most_timers: int = MAX_TIMERS,
+    share: Share = WHOLE,
 ) -> Batch | None:
-    """Fire what is due, handle the records, advance the watermark; None if there was nothing.
+    """Fire what is due, handle records, advance the watermark over them; None if there was nothing.
 
     Records of one topic must come in offset order. After an exception the state is not to be used
     again: it is ahead of the changelog.
     """
     now_ms = watermark.tick(wall_ms)
-    due = state.pop_due(now_ms, most_timers)
+    state.budget = Budget(share.output // 2)
+    due = state.pop_due(now_ms, share.timers)
     if not due and not records:
         return None
     writes: dict[tuple[str, int], list[Item]] = {}
+    fired_weight = taken = 0
     if due:
         _collect(writes, partition, stage.fire(partition, due, state, now_ms))
+        fired_weight = state.budget.weight()
     if records:
-        _collect(writes, partition, stage.handle(partition, records, state, now_ms))
-        _advance(watermark, records)
-    return _sealed(stage, partition, state, watermark, writes, len(records), len(due))
+        state.budget = Budget(share.output - fired_weight)
+        intake = _Intake(records, state.budget)
+        _collect(writes, partition, stage.handle(partition, iter(intake), state, now_ms))
+        taken = intake.taken
+        _advance(watermark, records[:taken])
+    weight = fired_weight + (state.budget.weight() if records else 0)
+    return _sealed(stage, partition, state, watermark, writes, taken, len(due))._replace(
+        weight=weight
+    )
+
+
+class _Intake:
+    """Gives out records while the budget has room: always the first, so that work goes on."""
+
+    def __init__(self, records: Sequence[Record], budget: Budget) -> None:
+        self._records, self._budget = records, budget
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            if self.taken and not self._budget.has_room():
+                return
+            self.taken += 1
+            yield record
 
 
 def seal_progress(stage: Stage, partition: int, state: State, watermark: Watermark) -> Batch:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.lane.batch import MAX_RECORDS, Batch, decide_batch
+from streams.lane.batch import MAX_RECORDS, WHOLE, Batch, Share, decide_batch
 from streams.lane.partitioner import partition_for
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
@@ -64,8 +64,10 @@ class Driver:
         partitions: int | dict[str, int] = 8,
         clock: int = 0,
         observe: Callable[[Stage, int, Batch], None] | None = None,
+        share: Share = WHOLE,
     ) -> None:
-        """`partitions`: of every topic, or by topic name (others have one); `clock`: UTC ms.
+        """`partitions`: of every topic, or by topic name (others have one); `clock`: UTC ms;
+        `share`: what one batch may do.
 
         `ahead_ms`: by how much the clock of a stage's partition is ahead of the driver's, as that
         of another machine may be; negative for one behind.
@@ -77,6 +79,7 @@ class Driver:
         self._logs: dict[tuple[str, int], list[DriverRecord]] = defaultdict(list)
         self._order: list[DriverRecord] = []
         self._observe = observe
+        self._share = share
         self._partitions = [
             _Partition(stage, number)
             for stage in stages
@@ -142,12 +145,12 @@ class Driver:
             self._rebuild(partition)
 
     def _step(self, partition: _Partition) -> bool:
-        stage, number = partition.stage, partition.number
+        stage, state, watermark = partition.stage, partition.state, partition.watermark
         records = self._waiting(partition)
         now_ms = self.now_ms + self._ahead_ms(partition)
         try:
             batch = decide_batch(
-                stage, number, partition.state, partition.watermark, records, now_ms
+                stage, partition.number, state, watermark, records, now_ms, self._share
             )
         except Exception:
             self._rebuild(partition)

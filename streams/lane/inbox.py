@@ -84,6 +84,13 @@ class Inbox:
         self.waiting_bytes -= most_bytes - room
         return taken
 
+    def put_back(self, records: Records) -> None:
+        """Let the last of those taken wait again, before all others."""
+        for record in reversed(records):
+            self._queues[record.topic].appendleft(record)
+        self.waiting += len(records)
+        self.waiting_bytes += sum(map(_size, records))
+
 
 def take_together(inboxes: Mapping[int, Inbox]) -> dict[int, Records]:
     """The records for one batch of several partitions, bounded as one inbox's would be.

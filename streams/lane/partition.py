@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import TopicPartition
 
-from streams.lane.batch import Batch, decide_batch, seal_progress
+from streams.lane.batch import Batch, Share, decide_batch, seal_progress
 from streams.lane.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -78,12 +78,15 @@ class Partition:
         """Forget what waits and take records from the watermark on."""
         self.inbox.restart({tp.topic: offset for tp, offset in self.sources.items()})
 
-    def decide(self, records: Records, wall_ms: int, most_timers: int) -> Batch | None:
-        """These records and the timers due; None if there was nothing to decide."""
+    def decide(self, records: Records, wall_ms: int, share: Share) -> Batch | None:
+        """These records and the timers due, as far as the share goes; None if there was nothing to
+        decide. Records that are left wait again.
+        """
         state, watermark = self._memory.state, self._memory.watermark
-        return decide_batch(
-            self._stage, self.number, state, watermark, records, wall_ms, most_timers
-        )
+        batch = decide_batch(self._stage, self.number, state, watermark, records, wall_ms, share)
+        if batch and batch.records < len(records):
+            self.inbox.put_back(records[batch.records :])
+        return batch
 
     def follow(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Move the watermark past markers and deleted records; whether it moved.

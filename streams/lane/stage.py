@@ -3,6 +3,11 @@
 A stage is two functions over values: records and due timers in, outputs and changed state out.
 It must never await, read a clock, draw a random number or touch Kafka: a batch that was not
 committed is decided again after a restart, and has to come out the same.
+
+A batch's output is bounded (`lane.budget`). Records come one at a time and end when the budget is
+used up; those that were not given out come first in the next batch. What a stage does beyond its
+records it bounds itself: while `state.budget.is_spent()` it leaves things to the next batch, by
+`state.put_back` of a timer or by a new one for now.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.lane.state import State
 
@@ -71,9 +76,11 @@ class Stage(Protocol):
         """The physical compacted topic that holds this stage's state, timers and watermark."""
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Decide records in their order. Bad input is an output; an exception ends the process."""
+        """Decide records in their order, each before the next is asked for. Bad input is an output;
+        an exception ends the process.
+        """
 
     def fire(
         self, partition: int, due: Sequence[Due], state: State, now_ms: int

@@ -15,6 +15,7 @@ from collections import Counter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.lane.budget import RECORD_WEIGHT, Budget
 from streams.lane.stage import Due
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ def _timer_key(due_ms: int, name: bytes) -> bytes:
 class State:
     """All that a stage may remember. Values are replaced, never changed in place."""
 
-    __slots__ = ("_changes", "_heap", "_timers", "_values", "derived", "tally")
+    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "derived", "tally")
 
     def __init__(self) -> None:
         """Start empty; recovery fills it through `load` and `loaded`.
 
         `derived`: what a stage worked out from the values, such as an index. Never stored, it is
-        gone with this object, so it can never disagree with what a restart would find.
+        gone with this object, so it can never disagree with what a restart would find. `budget`:
+        what the batch under way may still write; changes of the state count by themselves.
         """
+        self.budget = Budget()
         self.tally: Counter[tuple[str, ...]] = Counter()
         self.derived: dict[str, Any] = {}
         self._values: dict[bytes, bytes] = {}
@@ -94,11 +97,13 @@ class State:
         if key[:1] == RESERVED:
             raise ValueError(f"keys that begin with a zero byte are the lane's: {key!r}")
         self._values[key] = self._changes[key] = value
+        self.budget.spent += len(key) + len(value) + RECORD_WEIGHT
 
     def delete(self, key: bytes) -> None:
         """Forget a key; nothing happens if it is not kept."""
         if self._values.pop(key, None) is not None:
             self._changes[key] = None
+            self.budget.spent += len(key) + RECORD_WEIGHT
 
     def set_timer(self, due_ms: int, name: bytes, payload: bytes = b"") -> None:
         """Fire at or soon after due_ms (UTC milliseconds, not negative); the same name at the
@@ -108,6 +113,7 @@ class State:
         if key not in self._timers:
             heapq.heappush(self._heap, key)
         self._timers[key] = self._changes[key] = payload
+        self.budget.spent += len(key) + len(payload) + RECORD_WEIGHT
 
     def cancel_timer(self, due_ms: int, name: bytes) -> None:
         """Take a timer back; nothing happens if it is not set."""
@@ -115,8 +121,17 @@ class State:
         if self._timers.pop(key, None) is None:
             return
         self._changes[key] = None  # its place in the heap is skipped when it comes up
+        self.budget.spent += len(key) + RECORD_WEIGHT
         if len(self._heap) > 2 * len(self._timers) + _STALE_ALLOWED:
             self._rebuild_heap()
+
+    def put_back(self, timer: Due) -> None:
+        """Leave a due timer to the next batch: as if it had not come up in this one."""
+        key = _timer_key(timer.due_ms, timer.name)
+        if key not in self._timers:
+            heapq.heappush(self._heap, key)
+        self._timers[key] = timer.payload
+        del self._changes[key]
 
     # From here on for the lane alone.
 

@@ -21,7 +21,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from streams.lane.batch import MAX_RECORDS, MAX_TIMERS, Batch, joined
+from streams.lane.batch import MAX_RECORDS, MAX_TIMERS, Batch, Share, joined
+from streams.lane.budget import MOST_OUTPUT
 from streams.lane.commits import Commits
 from streams.lane.failure import end_process
 from streams.lane.inbox import take_together
@@ -208,15 +209,19 @@ class Unit:
 
     def _decide(self) -> dict[int, Batch]:
         """The batches of the partitions that had something to decide, by number."""
-        wall_ms = self._around.clock()
-        most_timers = MAX_TIMERS // len(self.partitions)
+        wall_ms, count = self._around.clock(), len(self.partitions)
+        output_left = MOST_OUTPUT
         decided: dict[int, Batch] = {}
         taken = take_together({n: p.inbox for n, p in self.partitions.items()})
-        for number, partition in self.partitions.items():
-            batch = partition.decide(taken[number], wall_ms, most_timers)
+        # Who has little to do goes first, and leaves more to the others.
+        ordered = sorted(self.partitions.items(), key=lambda item: len(taken[item[0]]))
+        for left, (number, partition) in zip(range(count, 0, -1), ordered, strict=True):
+            share = Share(MAX_TIMERS // count, output_left // left)
+            batch = partition.decide(taken[number], wall_ms, share)
             if batch:
                 decided[number] = batch
-        return decided
+                output_left = max(0, output_left - batch.weight)
+        return dict(sorted(decided.items()))
 
     async def _progress(self) -> dict[int, Batch]:
         """While idle: follow the fetcher past markers and deleted records, so that `covers` can be

@@ -26,7 +26,7 @@ from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.core.policy import Policy
     from streams.core.policy_faults import Fault
@@ -59,10 +59,10 @@ class RulesStage:
         self.changelog = topics.rules_state
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Accept into the state or refuse into the dead letters."""
-        outputs: list[Output] = []
+        outputs = state.budget.collect()
         for record in records:
             policies = record.topic == self.topics.policies
             try:

@@ -104,7 +104,7 @@ class ToyStage:
         self._results = prefix + RESULTS
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         for record in records:
             key, wish = record.key or b"", _decode(record.value or b"")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streams import policies
+from streams.lane.batch import WHOLE
 from streams.lane.driver import Driver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
@@ -19,9 +20,10 @@ from streams.topics import Topics
 from tests.support.topics import partition_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from streams.lane.stage import Record
+    from streams.lane.batch import Batch, Share
+    from streams.lane.stage import Record, Stage
 
 START_MS: Final = 1_893_974_400_000
 """Monday, 7 January 2030, 00:00 UTC: beyond any broker's own clock, so that a policy written
@@ -69,7 +71,13 @@ class World(Protocol):
 class DriverWorld:
     """All stages of a worker on the broker-less driver."""
 
-    def __init__(self, partitions: int = 8, clock_ms: int = START_MS) -> None:
+    def __init__(
+        self,
+        partitions: int = 8,
+        clock_ms: int = START_MS,
+        observe: Callable[[Stage, int, Batch], None] | None = None,
+        share: Share = WHOLE,
+    ) -> None:
         self.partitions = partitions
         self._topics = Topics()
         router = Router(partitions)
@@ -80,7 +88,8 @@ class DriverWorld:
             AccountStage(self._topics, router, self._rules),
             CustomerStage(self._topics, router, self._rules, Erasure(SECRET)),
         )
-        self.driver = Driver(self.stages, partition_counts(partitions), clock_ms)
+        counts = partition_counts(partitions)
+        self.driver = Driver(self.stages, counts, clock_ms, observe, share)
 
     @property
     def now_ms(self) -> int:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.batch import MAX_TIMERS, Batch, decide_batch, joined, seal_progress
+from streams.lane.batch import WHOLE, Batch, Share, decide_batch, joined, seal_progress
+from streams.lane.budget import RECORD_WEIGHT
 from streams.lane.driver import DriverRecord
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
@@ -24,11 +25,9 @@ class Harness:
         self.stage, self.state, self.watermark = stage, State(), Watermark()
 
     def decide(
-        self, *records: DriverRecord, wall_ms: int = 0, most_timers: int = MAX_TIMERS
+        self, *records: DriverRecord, wall_ms: int = 0, share: Share = WHOLE
     ) -> Batch | None:
-        return decide_batch(
-            self.stage, 3, self.state, self.watermark, records, wall_ms, most_timers
-        )
+        return decide_batch(self.stage, 3, self.state, self.watermark, records, wall_ms, share)
 
 
 def written(batch: Batch | None, topic: str) -> dict[bytes | None, bytes | None]:
@@ -102,9 +101,36 @@ def test_a_stage_that_always_sets_a_due_timer_cannot_hold_a_batch_open() -> None
 def test_firing_is_bounded_per_batch() -> None:
     here = Harness(Alarm())
     here.decide(*[record(n, b"%d t%d" % (n, n)) for n in range(3)], wall_ms=0)
-    assert list(written(here.decide(wall_ms=9, most_timers=2), "rung")) == [b"t0", b"t1"]
-    assert list(written(here.decide(wall_ms=9, most_timers=2), "rung")) == [b"t2"]
+    assert list(written(here.decide(wall_ms=9, share=Share(timers=2)), "rung")) == [b"t0", b"t1"]
+    assert list(written(here.decide(wall_ms=9, share=Share(timers=2)), "rung")) == [b"t2"]
     assert here.decide(wall_ms=9) is None
+
+
+WEIGHT = RECORD_WEIGHT + 2
+"""Of a state record of a toy's key and number."""
+
+
+def test_records_are_given_out_while_there_is_room_and_one_at_least() -> None:
+    here = Harness(Count(tally=False))
+    waiting = [record(n, b"x") for n in range(9)]
+    for room, taken in ((0, 1), (2 * WEIGHT - 1, 2), (100 * WEIGHT, 6)):
+        at = here.watermark.next_offset.get("in", 0)
+        batch = here.decide(*waiting[at:], share=Share(output=room))
+        assert batch is not None
+        assert batch.records == taken
+        assert here.watermark.next_offset["in"] == at + taken
+    assert here.state.get(b"k") == b"9"
+
+
+def test_timers_have_half_of_the_room_and_leave_a_record_its_own() -> None:
+    here = Harness(Alarm(frugal=True))
+    here.decide(*[record(n, b"%d t%d" % (n, n)) for n in range(5)], wall_ms=0)
+    batch = here.decide(record(9, b"99 z"), wall_ms=9, share=Share(output=0))
+    assert written(batch, "rung") == {b"z": b"handled at 9"}
+    assert here.state.timers == 6
+    assert set(written(batch, "alarm-state")) == {b"\0t" + (99).to_bytes(8, "big") + b"z", b"\0w"}
+    left = written(here.decide(wall_ms=9), "rung")
+    assert list(left) == [b"t0", b"t1", b"t2", b"t3", b"t4"]
 
 
 def test_batches_are_joined_in_their_order_and_keep_their_own_changelogs() -> None:

@@ -19,6 +19,20 @@ def test_what_was_added_comes_out_once() -> None:
     assert taken(inbox) == []
 
 
+def test_what_was_put_back_comes_first_and_counts_as_waiting() -> None:
+    inbox = Inbox(["a", "b"])
+    inbox.add("a", [arrived("a", 0, 10), arrived("a", 1, 30)])
+    inbox.add("b", [arrived("b", 0, 20), arrived("b", 1, 40)])
+    before = inbox.waiting, inbox.waiting_bytes
+    records = inbox.take()
+    inbox.put_back(records[1:])
+    assert inbox.waiting == before[0] - 1
+    assert inbox.waiting_bytes == before[1] - 10
+    inbox.add("a", [arrived("a", 1, 30), arrived("a", 2, 35)])
+    assert taken(inbox) == [("b", 0), ("a", 1), ("a", 2), ("b", 1)]
+    assert (inbox.waiting, inbox.waiting_bytes) == (0, 0)
+
+
 def test_what_comes_again_is_dropped() -> None:
     inbox = Inbox(["a"])
     inbox.add("a", [arrived("a", n) for n in (3, 5, 8)])

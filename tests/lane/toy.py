@@ -65,7 +65,7 @@ class Count:
     tally: bool = True
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """One output a record."""
         for record in records:
@@ -75,8 +75,8 @@ class Count:
             number = int(state.get(key) or 0) + 1
             state.put(key, b"%d" % number)
             yield self.output, None, key, b"%d:%b" % (number, value)
-        if self.tally:
-            state.tally["records", record.topic] += len(records)
+            if self.tally:
+                state.tally["records", record.topic] += 1
 
     def fire(
         self, partition: int, due: Sequence[Due], state: State, now_ms: int
@@ -96,7 +96,7 @@ class Relay:
     output: str = "in"
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """The new key is the value up to its first space."""
         for record in records:
@@ -113,17 +113,21 @@ class Relay:
 
 @dataclass
 class Alarm:
-    """Sets a timer from each record (`due_ms name`, or `-due_ms name` to cancel); tells firings."""
+    """Sets a timer from each record (`due_ms name`, or `-due_ms name` to cancel); tells firings.
+
+    `frugal`: it leaves timers to the next batch where there is no room.
+    """
 
     name: str = "alarm"
     sources: tuple[str, ...] = ("alarms",)
     changelog: str = "alarm-state"
     output: str = "rung"
     repeat_ms: int = 0
+    frugal: bool = False
     seen: list[int] = field(default_factory=list)
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """Set or cancel; no output of its own but `handled`."""
         for record in records:
@@ -140,6 +144,9 @@ class Alarm:
         """One output a timer; sets it again if it repeats."""
         self.seen.append(len(due))
         for timer in due:
+            if self.frugal and state.budget.is_spent():
+                state.put_back(timer)
+                continue
             if self.repeat_ms:
                 state.set_timer(timer.due_ms + self.repeat_ms, timer.name)
             yield self.output, None, timer.name, b"due %d fired %d" % (timer.due_ms, now_ms)

@@ -17,7 +17,7 @@ restart may cost a group a turn, never its place. It knows nothing of why a plac
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +86,10 @@ class _Group:
         self.lanes: dict[LaneKey, _Lane] = {}
         self.used = 0
 
+    def places(self) -> Iterator[Place]:
+        for lane in self.lanes.values():
+            yield from lane.live.values()
+
     def next(self, is_open: Callable[[Place], bool]) -> Place | None:
         found: Place | None = None
         for lane in self.lanes.values():
@@ -122,18 +126,29 @@ class Line:
         self._places: dict[int, Place] = {}
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that wait, the highest first
+        self._kinds: Counter[int] = Counter()
 
     def __len__(self) -> int:
         """How many places wait."""
         return len(self._places)
 
     def places(self) -> Iterator[Place]:
-        """Every place, in no particular order."""
+        """Every place, in the order in which they were added."""
         yield from self._places.values()
 
     def waits_for(self, group: str) -> bool:
         """Whether anything of a group waits."""
         return any(group in level.groups for level in self._levels.values())
+
+    def has(self, kind: int) -> bool:
+        """Whether anything of a kind waits."""
+        return self._kinds[kind] > 0
+
+    def of(self, group: str) -> Iterator[Place]:
+        """Every place of a group, in no particular order."""
+        for level in self._levels.values():
+            if group in level.groups:
+                yield from level.groups[group].places()
 
     def get(self, seq: int) -> Place | None:
         """The place of that name, if it still waits."""
@@ -148,6 +163,7 @@ class Line:
         if place.seq in self._places or place.left < 1:
             raise ValueError(f"place {place.seq} waits already, or for nobody")
         self._places[place.seq] = place
+        self._kinds[place.kind] += 1
         level = self._level(place.priority)
         level.customers += place.left
         level.lane(place).add(place)
@@ -157,6 +173,7 @@ class Line:
         place = self._places.pop(seq, None)
         if place is None:
             return
+        self._kinds[place.kind] -= 1
         level = self._levels[place.priority]
         level.customers -= place.left
         group = level.groups[place.group]
@@ -200,12 +217,17 @@ class Line:
         if group.used >= QUANTUM:
             group.used %= QUANTUM
             level.groups.move_to_end(place.group)
+        self.shorten(seq, count)
+
+    def shorten(self, seq: int, count: int) -> None:
+        """`count` customers of the place wait no longer, and it was nobody's turn."""
+        place = self._places[seq]
         passed = min(count, place.left)
         if passed == place.left:
             self.remove(seq)
         else:
             place.left -= passed
-            level.customers -= passed
+            self._levels[place.priority].customers -= passed
 
     def _level(self, priority: int) -> _Level:
         level = self._levels.get(priority)

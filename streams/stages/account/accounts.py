@@ -7,18 +7,18 @@ Rules of this file: bytes and outputs; limits are the core's, who may pass `admi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from streams.core.account import book as books
 from streams.core.account.law import account_law_of
-from streams.core.account.line import lane_key
+from streams.core.account.line import QUANTUM, lane_key
 from streams.core.ask import Candidate
 from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
 from streams.core.customer import KNOWN_REPEAT
 from streams.core.ledger import forget_repeats, remember, seen_before
-from streams.core.reasons import Outcome
+from streams.core.reasons import Outcome, Reason
 from streams.events.asks import encode_candidate
 from streams.events.identity import fingerprint
 from streams.events.keys import account_key, campaign_key, customer_key
@@ -45,19 +45,39 @@ if TYPE_CHECKING:
     from streams.stages.rules import Rules
     from streams.topics import Topics
 
+TOUCHED: Final = 1_024
+"""Bytes that a touched account adds to a batch beside its book: its pace, its timers, and what is
+told of its limits."""
+
+SAID: Final = 1_024
+"""Bytes that are said of a customer who came into the queue: that they wait, or may go on."""
+
+CUT_OFF: Final = {
+    Reason.ACCOUNT_RESIGNED: refuse(Outcome.CANCELLED, Reason.ACCOUNT_RESIGNED),
+    Reason.CAMPAIGN_PAUSED: refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary"),
+}
+"""What is said of whom the account will not ask for any more."""
+
 
 class Accounts:
     """The accounts that one batch works on, under the rules of its moment."""
 
-    def __init__(
-        self, topics: Topics, router: Router, rules: Rules, state: State, now_ms: int
+    def __init__(  # noqa: PLR0913, PLR0917 (what a batch is made of)
+        self,
+        topics: Topics,
+        router: Router,
+        rules: Rules,
+        state: State,
+        now_ms: int,
+        outputs: list[Output],
     ) -> None:
         self._topics, self._router, self._rules = topics, router, rules
         self._state, self._now_ms = state, now_ms
+        self._budget = state.budget
+        self.outputs = outputs
         self.index = index_of(state)
         self.words = Words(state)
         self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
-        self.outputs: list[Output] = []
         self.held = 0
         self._touched: dict[bytes, tuple[Account, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
@@ -79,6 +99,7 @@ class Accounts:
         """The admission of an account, which is closed with the batch."""
         touched = self._touched.get(key)
         if touched is None:
+            self._budget.promise(len(self._state.get(key) or b"") + TOUCHED)
             account = self.index.open(key)
             ruled = self.ruled(account.enterprise)
             admission = Admission(account, ruled, self.words, self._state, self._now_ms)
@@ -100,8 +121,7 @@ class Accounts:
         refusal: Verdict | None = None,
         waited: bool = False,
     ) -> None:
-        """Hand customers of an intent to the customer stage; `waited`: they come from the queue."""
-        waited = waited and ask.accepted_ms < self._now_ms
+        """Hand customers of an intent to the customer stage; `waited`: as was said of them."""
         value = encode_candidate(Candidate(ask, leave_ms, again, refusal, waited))
         topic, place = self._topics.candidates, self._router.partition
         for customer in customers:
@@ -122,6 +142,12 @@ class Accounts:
         deadline_ms = self.deadline_ms(enterprise, ask)
         for step, chosen in admission.steps(ask, customers).items():
             admission.account.add(Slice(enterprise, ask, chosen, step, deadline_ms, again))
+        self._budget.promise(len(customers) * SAID)
+
+    def queues(self, enterprise: str, ask: Ask) -> bool:
+        """Whether messages of this kind wait in the account's queue."""
+        key = account_key(enterprise, ask.account_id)
+        return key in self.index.waiting and self.index.open(key).line.has(ask.kind)
 
     def deadline_ms(self, enterprise: str, ask: Ask) -> int:
         """Until when an ask may wait, by the policy in force now."""
@@ -159,14 +185,25 @@ class Accounts:
         news = CampaignNews(CampaignFacts(at_ms=self._now_ms, size=size))
         self.outputs.append(news_for(key, news, self._topics, self._router))
 
-    def end(self, key: bytes, places: Iterable[Place], verdict: Verdict) -> None:
-        """Take places out of an account's queue and hand them on with a refusal."""
+    def end(self, key: bytes, place: Place, verdict: Verdict) -> bool:
+        """Take a place out of an account's queue and hand it on with a refusal; whether nothing of
+        it is left to the next batch.
+        """
         account = self.touch(key).account
-        for place in places:
-            piece, left = account.drop(place, self._state)
+        waited = place.seq not in account.unsaid
+        while not self._budget.is_spent():
+            piece, customers = account.drop(place, QUANTUM, self._state)
             self.pass_on(
-                piece.enterprise, piece.ask, left, again=piece.again, refusal=verdict, waited=True
+                piece.enterprise,
+                piece.ask,
+                customers,
+                again=piece.again,
+                refusal=verdict,
+                waited=waited,
             )
+            if account.line.get(place.seq) is None:
+                return True
+        return False
 
     # --- what follows ---
 
@@ -174,8 +211,8 @@ class Accounts:
         """Close every account that was touched, and tell the enterprises."""
         for key, (account, admission) in self._touched.items():
             self._review(key, account, admission.ruled)
-            self._drain(admission)
-            self._hold(admission)
+            if not (self._cut(account) and self._drain(admission) and self._hold(admission)):
+                admission.wake_ms = self._now_ms  # the rest is the next batches'
             changes = self._changes.get(key, ())
             self.outputs += self.bulletin.account(account, admission.ruled, changes)
             self._store(key, account, admission)
@@ -188,7 +225,19 @@ class Accounts:
         if changes:
             self.changed(key, changes)
 
-    def _drain(self, admission: Admission) -> None:
+    def _cut(self, account: Account) -> bool:
+        """End what was cut off; whether all of it."""
+        while (doomed := account.doomed()) is not None:
+            reason, places = doomed
+            verdict = CUT_OFF[reason]
+            if not all(self.end(account.key, place, verdict) for place in places):
+                return False
+        return True
+
+    def _drain(self, admission: Admission) -> bool:
+        """Let go on what may; whether all of it."""
+        if self._budget.is_spent():
+            return not len(admission.account.line)
         for passed in admission.drain():
             piece = passed.piece
             self.pass_on(
@@ -198,14 +247,20 @@ class Accounts:
                 leave_ms=passed.leave_ms,
                 again=piece.again,
                 refusal=passed.refusal,
-                waited=True,
+                waited=passed.said,
             )
+            if self._budget.is_spent():
+                return False
+        return True
 
-    def _hold(self, admission: Admission) -> None:
-        """What came with this batch and could not go: refused, where it will not wait, or held."""
+    def _hold(self, admission: Admission) -> bool:
+        """What came and could not go: refused, where it will not wait, or held; whether all of it.
+
+        Of what did not fit into this batch nothing is said: it may go on in the next.
+        """
         account = admission.account
         waits: dict[LaneKey, Wait | None] = {}
-        for seq, piece in list(account.fresh.items()):
+        for seq in list(account.unsaid):
             place = account.line.get(seq)
             if place is None:
                 continue
@@ -213,16 +268,20 @@ class Accounts:
             if lane not in waits:  # what stands in one lane waits for the same
                 waits[lane] = admission.wait(place)
             wait = waits[lane]
-            if wait is not None:
-                self._wait(admission, piece, place, wait)
+            if self._budget.is_spent() or wait is None or not self._wait(admission, place, wait):
+                return False
+        return True
 
-    def _wait(self, admission: Admission, piece: Slice, place: Place, wait: Wait) -> None:
+    def _wait(self, admission: Admission, place: Place, wait: Wait) -> bool:
+        account = admission.account
+        piece = account.slice(place.seq, self._state)
         if piece.ask.deny:
             eligible_ms = admission.estimate_ms(place, wait, 0)
             verdict = refuse(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
-            self.end(admission.account.key, [place], verdict)
-        else:
-            self.outputs += self.bulletin.waits(admission, piece, place, wait)
+            return self.end(account.key, place, verdict)
+        self.outputs += self.bulletin.waits(admission, piece, place, wait)
+        del account.unsaid[place.seq]
+        return True
 
     def _store(self, key: bytes, account: Account, admission: Admission) -> None:
         pace, state = account.pace, self._state

@@ -171,8 +171,9 @@ class Admission:
         refusal = self._no_room() if place.kind == Kind.FRIEND_REQUEST else None
         if refusal is None:
             self._spend(place, count)
+        said = place.seq not in self.account.unsaid
         piece, customers = self.account.take(place, count, self.state)
-        return Passed(piece, customers, 0 if refusal else self.now_ms, refusal)
+        return Passed(piece, customers, said, 0 if refusal else self.now_ms, refusal)
 
     def _spend(self, place: Place, count: int) -> None:
         pace = self.account.pace

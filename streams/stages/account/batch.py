@@ -56,9 +56,9 @@ class Batch:
         self.state = state
         self.now_ms = now_ms
         parts = (stage.topics, stage.router, stage.rules, state, now_ms)
-        self.accounts = Accounts(*parts)
+        self.outputs = state.budget.collect()
+        self.accounts = Accounts(*parts, self.outputs)
         self.aggregates = Aggregates(*parts)
-        self.outputs: list[Output] = []
         self.accepted = 0
 
     # --- intents ---
@@ -85,13 +85,15 @@ class Batch:
         """Where it needs no leave, or it is not for now, an ask goes straight on.
 
         One that the customer stage wants leave for is for now: partitions' clocks differ a little.
+        While a queue empties that needs leave no longer, who comes stands in line as well.
         """
         law = self.accounts.ruled(enterprise).laws[ask.kind]
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
         )
-        if not law.leave or (not_now and not again):
+        leave = law.leave or self.accounts.queues(enterprise, ask)
+        if not leave or (not_now and not again):
             self.accounts.pass_on(enterprise, ask, customers, again=again)
         elif ask.kind == Kind.TRANSFER:
             key = account_key(enterprise, ask.to_account_id or "")
@@ -139,8 +141,7 @@ class Batch:
         changes = books.note_status(book, law, news.status, news.at_ms, self.now_ms)
         self.accounts.changed(key, changes)
         if book.status == RESIGNED:
-            verdict = refuse(Outcome.CANCELLED, Reason.ACCOUNT_RESIGNED)
-            self.accounts.end(key, list(admission.account.line.places()), verdict)
+            admission.account.cut_off()
 
     def _take_over(self, key: bytes, news: TakeOver) -> None:
         admission = self.accounts.touch(key)
@@ -170,16 +171,13 @@ class Batch:
     def _follow(self, enterprise: str, campaign: str, word: CampaignWord | None) -> None:
         """Those who wait for a campaign go on with its next step, or not at all if it is killed."""
         head, group = f"{enterprise}/".encode(), group_of(campaign)
-        verdict = refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary")
+        killed = word is not None and word.phase is Phase.KILLED
         # Sorted, for a set's order is another one after a restart, and no outcome may depend on it.
         for key in sorted(k for k in self.accounts.index.waiting if k.startswith(head)):
-            line = self.accounts.index.open(key).line
-            if not line.waits_for(group):
-                continue
-            self.accounts.touch(key)
-            if word is not None and word.phase is Phase.KILLED:
-                places = [place for place in line.places() if place.campaign == campaign]
-                self.accounts.end(key, places, verdict)
+            if self.accounts.index.open(key).line.waits_for(group):
+                account = self.accounts.touch(key).account
+                if killed:
+                    account.cut_off(campaign)
 
     _takes: ClassVar[dict[type, Callable[..., None]]] = {
         AccountNews: _account,
@@ -206,7 +204,7 @@ class Batch:
         elif head == EXPIRY:
             self._expire(timer.name)
         else:
-            self.accounts.touch(key)
+            self.accounts.touch(key).account.fired(timer)
 
     def _go_on(self, partition: int, timer: Due) -> None:
         stage, known = self.stage, self.stage.rules.generation
@@ -226,14 +224,14 @@ class Batch:
         deadline_ms = self.accounts.deadline_ms(account.enterprise, ask)
         if deadline_ms < self.now_ms:
             verdict = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
-            self.accounts.end(key, [place], verdict)
+            if not self.accounts.end(key, place, verdict):
+                self.state.set_timer(self.now_ms, name)
         else:  # a new policy gives it longer
             self.state.set_timer(deadline_ms + 1, name)
 
     def close(self) -> list[Output]:
         """What follows from all of it."""
         self.accounts.close()
-        self.outputs += self.accounts.outputs
         self.outputs += self.aggregates.close()
         balance.add(self.state, accepted=self.accepted, held=self.accounts.held)
         return self.outputs

@@ -8,6 +8,8 @@ of this file: bytes and timers in and out; who may go on is `admission`'s affair
 from __future__ import annotations
 
 from collections import Counter
+from heapq import nsmallest
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,9 +18,13 @@ from streams.core.account import book as books
 from streams.core.account.line import Line, Place
 from streams.core.ask import Ask  # noqa: TC001 (msgspec reads what it decodes)
 from streams.core.kinds import Kind
+from streams.core.reasons import Reason
 from streams.events.keys import parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.lane.stage import Due
     from streams.lane.state import State
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
@@ -27,6 +33,9 @@ _SLICE: Final = b"/slice/"
 _SEEN: Final = b"/seen/"
 _INDEX: Final = "accounts"
 _SEQ: Final = 8
+
+CUT_MOST: Final = 10_000
+"""Places of which one batch learns that they are cut off: more than it can end."""
 
 
 class Slice(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +59,9 @@ class Pace(msgspec.Struct, array_like=True):
     on. `taken`: of slices passed on in part, how far. `wake_ms`, `review_ms`: the timers that are
     set, 0 for none. `room`: what the enterprise was told of free places. `braked_until_ms`: what
     the customers' partitions were told. `grade`, `told`: the grade and a checksum of the limits
-    that everybody was told.
+    that everybody was told. `unsaid`: the slices of which it was not said yet that they wait.
+    Cut off, and to be ended before anything goes on: all slices below `cut_below`, and those of
+    `cut_campaigns`.
     """
 
     tat_us: int = 0
@@ -63,6 +74,9 @@ class Pace(msgspec.Struct, array_like=True):
     grade: str = ""
     told: int = 0
     braked_tat_us: int = 0
+    unsaid: list[int] = []
+    cut_below: int = 0
+    cut_campaigns: list[str] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -79,7 +93,7 @@ class Account:
 
     __slots__ = (
         *("book", "counted", "enterprise", "fresh", "key", "line", "name", "pace", "seen"),
-        "waiting",
+        *("unsaid", "waiting"),
     )
 
     def __init__(self, key: bytes, state: State) -> None:
@@ -89,6 +103,7 @@ class Account:
         pace = state.get(_PACE + key)
         self.pace = Pace() if pace is None else _decode_pace(pace)
         self.line = Line()
+        self.unsaid = dict.fromkeys(self.pace.unsaid)
         self.fresh: dict[int, Slice] = {}
         self.waiting = self.counted = 0
         self.seen = state.get(_SEEN + key) or b""
@@ -98,6 +113,7 @@ class Account:
         seq = self.pace.next_seq
         self.pace.next_seq += 1
         self.fresh[seq] = piece
+        self.unsaid[seq] = None
         self.line.add(_place(seq, piece, len(piece.customers)))
         self._waits(piece, len(piece.customers))
 
@@ -119,27 +135,59 @@ class Account:
         return _decode_slice(state.get(_slice_key(self.key, seq)) or b"")
 
     def take(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
-        """Take the next customers out of a slice; one that is empty is gone."""
+        """Take the next customers out of a slice, whose turn it is; one that is empty is gone."""
+        return self._out(place, count, state, self.line.served)
+
+    def drop(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
+        """As `take`, for customers who do not go on: they use up nobody's turn."""
+        return self._out(place, count, state, self.line.shorten)
+
+    def _out(
+        self, place: Place, count: int, state: State, leave: Callable[[int, int], None]
+    ) -> tuple[Slice, list[str]]:
         seq, piece = place.seq, self.slice(place.seq, state)
         start = self.pace.taken.get(seq, 0)
-        self.pace.taken[seq] = start + count
-        self.line.served(seq, count)
-        self._waits(piece, -count)
+        customers = piece.customers[start : start + count]
+        self.pace.taken[seq] = start + len(customers)
+        leave(seq, len(customers))
+        self._waits(piece, -len(customers))
         if self.line.get(seq) is None:
             self._gone(seq, piece, state)
-        return piece, piece.customers[start : start + count]
+        return piece, customers
 
-    def drop(self, place: Place, state: State) -> tuple[Slice, list[str]]:
-        """Take out all that is left of a slice."""
-        seq, piece = place.seq, self.slice(place.seq, state)
-        left = piece.customers[self.pace.taken.get(seq, 0) :]
-        self.line.remove(seq)
-        self._waits(piece, -len(left))
-        self._gone(seq, piece, state)
-        return piece, left
+    def cut_off(self, campaign: str | None = None) -> None:
+        """Everything that waits now, or all of a campaign, is to be ended."""
+        if campaign is None:
+            self.pace.cut_below = self.pace.next_seq
+        elif campaign not in self.pace.cut_campaigns:
+            self.pace.cut_campaigns.append(campaign)
+
+    def doomed(self) -> tuple[Reason, list[Place]] | None:
+        """Places that were cut off, the oldest first, and why; None when all of them are ended."""
+        pace = self.pace
+        first = islice(self.line.places(), CUT_MOST)
+        places = [place for place in first if place.seq < pace.cut_below]
+        if places:
+            return Reason.ACCOUNT_RESIGNED, places
+        pace.cut_below = 0
+        while pace.cut_campaigns:
+            theirs = self.line.of(group_of(pace.cut_campaigns[0]))
+            places = nsmallest(CUT_MOST, theirs, key=lambda place: place.seq)
+            if places:
+                return Reason.CAMPAIGN_PAUSED, places
+            pace.cut_campaigns.pop(0)
+        return None
+
+    def fired(self, timer: Due) -> None:
+        """A timer of this account's has come up, and is set no longer."""
+        if timer.name[:1] == DRAIN:
+            self.pace.wake_ms = 0
+        elif timer.name[:1] == REVIEW:
+            self.pace.review_ms = 0
 
     def _gone(self, seq: int, piece: Slice, state: State) -> None:
         self.pace.taken.pop(seq, None)
+        self.unsaid.pop(seq, None)
         if self.fresh.pop(seq, None) is None:
             state.delete(_slice_key(self.key, seq))
             state.cancel_timer(piece.deadline_ms + 1, expiry_name(self.key, seq))
@@ -150,6 +198,7 @@ class Account:
             state.put(_slice_key(self.key, seq), _encode(piece))
             state.set_timer(piece.deadline_ms + 1, expiry_name(self.key, seq))
         self.fresh.clear()
+        self.pace.unsaid = list(self.unsaid)
         _put(state, self.key, books.dump(self.book))
         _put(state, _PACE + self.key, _encode(self.pace))
         if self.seen or _SEEN + self.key in state:
@@ -216,13 +265,14 @@ class Index:
 
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""
-        for key in list(self._state):
+        # Sorted, so that an account's slices come in their order: a compacted log has another.
+        for key in sorted(key for key in self._state if key.startswith((_SLICE, _PACE))):
             if key.startswith(_SLICE):
                 account = self.open(key[len(_SLICE) : -_SEQ - 1])
                 seq = int.from_bytes(key[-_SEQ:], "big")
                 account.found(seq, _decode_slice(self._state.get(key) or b""))
                 self.waiting.add(account.key)
-            elif key.startswith(_PACE):
+            else:
                 self.grades[_decode_pace(self._state.get(key) or b"").grade] += 1
 
 

@@ -17,7 +17,7 @@ from streams.stages.account.queue import is_account
 from streams.stages.sweeping import Sweeping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
@@ -40,7 +40,7 @@ class AccountStage:
         self.changelog = topics.account_state
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Pass intents on in their order, as far as their accounts may; take news in."""
         batch = Batch(self, state, now_ms)
@@ -55,7 +55,10 @@ class AccountStage:
         """Let queues flow, end what has waited too long, and do what time does to books."""
         batch = Batch(self, state, now_ms)
         for timer in due:
-            batch.timer(partition, timer)
+            if state.budget.has_room():
+                batch.timer(partition, timer)
+            else:
+                state.put_back(timer)
         return batch.close()
 
 

@@ -36,10 +36,14 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
-    """Customers of a slice that go on, with the account's leave or its refusal."""
+    """Customers of a slice that go on, with the account's leave or its refusal.
+
+    `said`: it was said of them before that they wait.
+    """
 
     piece: Slice
     customers: list[str]
+    said: bool
     leave_ms: int = 0
     refusal: Verdict | None = None
 

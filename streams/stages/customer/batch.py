@@ -61,7 +61,7 @@ class Batch:
         self.now_ms = now_ms
         self.telling = Telling(now_ms)
         self.books = Books(stage.rules, stage.erasure, state, now_ms, self.telling)
-        self.outputs: list[Output] = []
+        self.outputs = state.budget.collect()
         self.settled = 0
 
     def candidate(self, record: Record) -> None:
@@ -71,6 +71,7 @@ class Batch:
             msg = f"a candidate without key or value at {record.topic} {record.offset}"
             raise ValueError(msg)
         candidate = decode_candidate(value)
+        self.state.budget.promise(len(value))  # it may be held, or its leave be asked for
         desk = self.books.open(key)
         if not (candidate.again or candidate.waited):
             # Two partitions' clocks may differ by what two machines' do.
@@ -133,11 +134,11 @@ class Batch:
         """Look at one intent a timer, and at a customer's next ones in their turn.
 
         What comes after the last of these timers may come after others' that did not fit into the
-        batch: it keeps a timer of its own.
+        batch: it keeps a timer of its own. Where the batch has no more room, all that are left do.
         """
         turns = [(timer.due_ms, timer.name) for timer in timers]  # in order, and so a heap
         last = turns[-1] if turns else None
-        while turns:
+        while turns and self.state.budget.has_room():
             _, name = heappop(turns)
             key = name[TIMER_HEAD:]
             desk = self.books.wake(key)
@@ -145,6 +146,10 @@ class Batch:
             turn = timer_of(desk, key)
             if last is not None and turn is not None and turn <= last:
                 heappush(turns, turn)
+        left = set(turns)
+        for timer in timers:
+            if (timer.due_ms, timer.name) in left:
+                self.state.put_back(timer)
 
     def close(self) -> list[Output]:
         """Store the ledgers; everything there is to say and to tell."""

@@ -30,6 +30,10 @@ MOST_URGENT: Final = 100
 TIMER_HEAD: Final = 9
 """Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
 
+_GROWS: Final = 256
+"""Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
+decided."""
+
 
 def waiting_customers(state: State) -> list[bytes]:
     """The customers with something held: each has one timer, which carries the key."""
@@ -92,6 +96,7 @@ class Books:
 
     def _load(self, key: bytes) -> _Opened:
         value = self._state.get(key)
+        self._state.budget.promise(len(value or b"") + _GROWS)
         ledger = load(value)
         if value is None and self._erasure.is_marked(key, self._state):
             ledger.erased = True

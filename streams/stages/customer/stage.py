@@ -15,7 +15,7 @@ from streams.stages.customer.books import waiting_customers
 from streams.stages.sweeping import Sweeping, is_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
@@ -41,7 +41,7 @@ class CustomerStage:
         self.changelog = topics.customer_state
 
     def handle(
-        self, partition: int, records: Sequence[Record], state: State, now_ms: int
+        self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Decide candidates and note interactions, in their order."""
         batch = Batch(self, state, now_ms)

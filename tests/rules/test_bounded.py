@@ -1,0 +1,192 @@
+"""Section 1, bounded work: whatever comes at once, a transaction is small and nobody starves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from streams.core.campaign import CampaignWord, Phase
+from streams.events.news import CampaignTold, StatusNews, encode_news
+from streams.lane.batch import Share
+from streams.lane.budget import MOST_OUTPUT, RECORD_WEIGHT
+from streams.topics import DECISIONS, Topics
+from tests.flows.scene import Scene
+from tests.flows.test_flows import check_balance
+from tests.flows.world import DriverWorld
+
+if TYPE_CHECKING:
+    from streams.lane.batch import Batch
+    from streams.lane.stage import Stage
+
+SMALL: Final = 64 << 10
+"""A budget that a few hundred customers fill."""
+
+OVERSHOOT: Final = 48 << 10
+"""What the last thing that a batch did may add: of these scenes, a turn of fifty customers."""
+
+PACED: Final[dict[str, Any]] = {
+    "reputation": {
+        "red": {"above": "10%", "over": "7d", "from": 5, "confidence": "80%"},
+        "green": {"below": "5%", "over": "28d", "from": 50, "confidence": "80%"},
+        "hold": "24h",
+    },
+    "pacing": {
+        "kinds": ["broadcast"],
+        "new": "1/m",
+        "green": "1/m",
+        "amber": "1/m",
+        "red": "0/s",
+        "burst": "60s",
+    },
+}
+
+
+class Scales:
+    """Weighs what every batch writes, by the bytes themselves."""
+
+    def __init__(self) -> None:
+        self.bytes: list[int] = []
+        self.records: list[int] = []
+
+    def __call__(self, stage: Stage, partition: int, batch: Batch) -> None:
+        items = [item for written in batch.writes.values() for item in written]
+        self.bytes.append(sum(len(key or b"") + len(value or b"") for key, value in items))
+        self.records.append(len(items))
+
+
+def told(scales: Scales, output: int = MOST_OUTPUT, **sections: Any) -> Scene:
+    """A scene in one partition under this policy, with batches of this output."""
+    scene = Scene(DriverWorld(1, observe=scales, share=Share(output=output)), "acme")
+    scene.policy(1, **sections)
+    return scene
+
+
+def names(count: int, head: str = "c") -> list[str]:
+    return [f"{head}{number}" for number in range(count)]
+
+
+def queue(scene: Scene, count: int, **more: Any) -> None:
+    """So many customers in one account's queue, of whom the first goes at once."""
+    for first in range(0, count, 100):
+        customers = names(count)[first : first + 100]
+        scene.ask(f"wave-{first}", *customers, kind="broadcast", **more)
+
+
+def outcomes(scene: Scene, outcome: str) -> list[str]:
+    return [d["customer_id"] for d in scene.everything(DECISIONS) if d["outcome"] == outcome]
+
+
+def said(scene: Scene, topic: str) -> list[tuple[bytes | None, bytes | None]]:
+    return [(record.key, record.value) for record in scene.world.read(topic)]
+
+
+@pytest.mark.rule("R1.41")
+def test_many_intents_at_once_are_many_small_transactions() -> None:
+    scales = Scales()
+    scene = told(scales, windows=[])
+    with scene.together():
+        for number in range(40):
+            scene.ask(f"i{number}", *names(1_000, f"{number}-"), kind="direct")
+    assert len(scene.sent("direct")) == 40_000
+    assert max(scales.bytes) < MOST_OUTPUT
+    assert max(scales.records) < MOST_OUTPUT // RECORD_WEIGHT
+    order = [m["intent_id"] for m in scene.sent("direct")]
+    assert order == sorted(order, key=lambda name: int(name[1:]))
+    check_balance(scene.world)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("R1.41", "R1.42")
+@pytest.mark.parametrize("ended_by", ["resigned", "no pacing", "campaign", "expiry"])
+def test_a_queue_is_emptied_in_small_transactions(ended_by: str) -> None:
+    scales = Scales()
+    scene = told(scales, SMALL, **PACED)
+    queue(scene, 1_000, campaign_id="spring", deadline_ms=scene.start_ms + 3_600_000)
+    scales.bytes.clear()
+    if ended_by == "resigned":
+        scene.tell_status("xiaoer", "resigned")
+        ended = outcomes(scene, "cancelled")
+    elif ended_by == "no pacing":
+        scene.policy(2)
+        scene.at("1s")  # when it is known everywhere
+        ended = outcomes(scene, "approved")[1:]
+    elif ended_by == "campaign":
+        word = CampaignWord(phase=Phase.KILLED)
+        news = encode_news(CampaignTold("acme", "spring", word))
+        scene.put(Topics().account_news, None, news)
+        ended = outcomes(scene, "cancelled")
+    else:
+        scene.at("2h")
+        ended = outcomes(scene, "approved")[1:] + outcomes(scene, "expired")
+    assert sorted(ended) == sorted(names(1_000)[1:])
+    assert max(scales.bytes) < SMALL + OVERSHOOT
+    check_balance(scene.world)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("R1.42")
+def test_the_more_urgent_overtakes_what_is_left_of_a_queue() -> None:
+    scene = told(Scales(), SMALL, **PACED)
+    queue(scene, 2_000)
+    scene.tell_status("xiaoer", "suspended")
+    scene.policy(2)
+    scene.at("1s")
+    with scene.together():
+        scene.tell_status("xiaoer", "active")
+        scene.ask("late", "zoe", kind="broadcast", priority=10)
+        scene.ask("urgent", "eve", kind="broadcast", priority=90)
+    order = [m["customer_id"] for m in scene.sent("broadcast")]
+    assert order.index("eve") < 500
+    assert order[-1] == "zoe"
+    assert [name for name in order if name[0] == "c"] == names(2_000)
+
+
+@pytest.mark.rule("R1.42")
+def test_others_are_decided_while_a_queue_empties() -> None:
+    scene = told(Scales(), SMALL, **PACED)
+    queue(scene, 2_000)
+    with scene.together():
+        scene.tell_status("xiaoer", "resigned")
+        for number in range(10):
+            scene.ask(f"other-{number}", f"o{number}", account="wang")
+    order = [d["customer_id"] for d in scene.everything(DECISIONS)]
+    left = [name for name in order[order.index("o9") :] if name[0] == "c"]
+    assert len(left) > 1_000
+
+
+@pytest.mark.rule("R1.42", "R8.5")
+def test_an_account_that_comes_back_while_its_queue_is_ended_keeps_nothing_of_it() -> None:
+    scene = told(Scales(), SMALL, **PACED)
+    queue(scene, 1_000)
+    with scene.together():
+        for word, at_ms in (("resigned", scene.start_ms - 1), ("reinstated", scene.start_ms)):
+            news = encode_news(StatusNews(word, at_ms))
+            scene.put(Topics().account_news, b"acme/xiaoer", news)
+        scene.ask("new", "eve", kind="broadcast")
+    assert len(outcomes(scene, "cancelled")) == 999
+    assert [d["outcome"] for d in scene.decisions("new", "eve")] in (["approved"], ["deferred"])
+
+
+@pytest.mark.rule("R1.11", "R1.42")
+@pytest.mark.parametrize("ended_by", ["resigned", "no pacing"])
+def test_a_crash_while_a_queue_empties_changes_no_byte(ended_by: str) -> None:
+    def play(*, crash: bool) -> Scene:
+        scene = told(Scales(), SMALL, **PACED)
+        queue(scene, 600)
+        with scene.together():
+            if ended_by == "resigned":
+                scene.tell_status("xiaoer", "resigned")
+            else:
+                scene.policy(2)
+            driver = scene.world.driver  # type: ignore[attr-defined]
+            worked = [True]
+            while any(worked):
+                worked = [driver._step(partition) for partition in driver._partitions]
+                scene.world._follow()  # type: ignore[attr-defined]
+                if crash:
+                    scene.world.crash()
+        return scene
+
+    steady, shaken = play(crash=False), play(crash=True)
+    for topic in (DECISIONS, "approved.broadcast"):
+        assert said(shaken, topic) == said(steady, topic)
+    assert len(outcomes(steady, "cancelled" if ended_by == "resigned" else "approved")) > 590
