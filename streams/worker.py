@@ -115,14 +115,19 @@ class Worker:
                 balance.accepted += here.accepted
                 balance.settled += here.settled
                 balance.held += here.held
+                balance.queued += here.queued
                 due_ms = min(due_ms, state.next_due_ms() or now_ms)
             self.observer.stands(name, stage, balance)
             oldest_seconds = self.oldest.age_seconds(name, now_ms)
             self.observer.held(name, oldest_seconds, (now_ms - due_ms) / 1000)
         grades: Counter[str] = Counter()
+        queued = 0
         for state in self._states(AccountStage.name):
-            grades.update(index_of(state).grades)
+            index = index_of(state)
+            grades.update(index.grades)
+            queued += index.queued()
         self.observer.accounts(grades)
+        self.observer.queued(AccountStage.name, queued)
         return self.observer.exposition()
 
     def _states(self, stage: str) -> Iterator[State]:

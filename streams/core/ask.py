@@ -34,17 +34,24 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     to_account_id: str | None = None
 
 
+def deadline_ms(ask: Ask, patience_ms: int) -> int:
+    """Until when an ask may wait: its own deadline, else for as long as the policy's patience."""
+    return ask.accepted_ms + patience_ms if ask.deadline_ms is None else ask.deadline_ms
+
+
 class Candidate(msgspec.Struct, frozen=True, array_like=True):
     """An ask with its account's word on it.
 
     `leave_ms`: when the account gave leave, by its clock; 0 where it was not asked for one.
     `again`: the customer stage held the ask and had asked for this leave. `refusal`: the account's
     no, for the customer stage to say, which alone knows whether the ask was decided before.
-    `waited`: in the account's queue, as was said of it when it came.
+    `ticket`: its place in the account's queue, 0 for an ask that went on at once. `wait`: it waits
+    there, for this reason; another candidate with this ticket follows.
     """
 
     ask: Ask
     leave_ms: int = 0
     again: bool = False
     refusal: Verdict | None = None
-    waited: bool = False
+    ticket: int = 0
+    wait: Verdict | None = None

@@ -3,6 +3,10 @@
 The only place where a decision changes a ledger. Rules of this file: every ask that enters leaves
 as a `Settled` with a final outcome, or stays in `ledger.held` and says so with `deferred`; whatever
 is dropped from there is said as well. Nothing here knows topics, bytes or time zones.
+
+What waits in an account's queue is held here too, under its ticket. So there is one memory of what
+came before, and one place that hears the customer: what ends here is taken out of the queue, and
+what the queue passes on under a ticket that is not held is nobody's.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from streams.core.ask import Ask, Candidate
+from streams.core.ask import Ask, Candidate, deadline_ms
 from streams.core.decide import decide, left
 from streams.core.kinds import Kind
 from streams.core.leave import is_good
@@ -40,15 +44,16 @@ if TYPE_CHECKING:
 NO_ORDERS: Final[Orders] = NoOrders()
 
 DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
-KNOWN_REPEAT: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE, stage="account")
-"""An account's word that an intent came to it before, though it may not have come here yet."""
-
 LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
 """Everything allows the ask, and its account has to be asked for leave."""
 
 ASK_AGAIN_MS: Final = 1_000
 """How long after an answer that was of no use an account is asked again: it goes by another clock,
 or by rules that have not come here, and will say the same until that is over."""
+
+
+_GROUNDS: Final = frozenset({Reason.ACCOUNT_RESIGNED, Reason.CAMPAIGN_PAUSED})
+"""Whose end cancels what waits: nobody needs to be told no who had not been told yes or no."""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -70,6 +75,8 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     orders: Orders = NO_ORDERS
     wanted: list[Ask] = []
     """Asks that lack nothing but their account's leave, to be asked for."""
+    given_up: list[tuple[str, int]] = []
+    """Accounts, and tickets of what is to be taken out of their queues."""
 
     def tidy(self) -> None:
         """Drop what can no longer be asked for. Call before anything is judged or noted."""
@@ -88,7 +95,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         return self._again(self._due()) + self._judge(candidate, mark)
 
     def _judge(self, candidate: Candidate, mark: int) -> list[Settled]:
-        if candidate.again:
+        if candidate.wait is not None:
+            return self._queued(candidate, mark, candidate.wait)
+        if candidate.again or candidate.ticket:
             return self._answered(candidate, mark)
         ask, verdict = candidate.ask, self._first_word(candidate, mark)
         if verdict.outcome is Outcome.DEFERRED:
@@ -97,15 +106,59 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
     def _first_word(self, candidate: Candidate, mark: int) -> Verdict:
         """The verdict on an ask that comes for the first time, or that it does not."""
+        return DUPLICATE if self._is_repeat(candidate.ask, mark) else self._decide(candidate, mark)
+
+    def _is_repeat(self, ask: Ask, mark: int) -> bool:
+        """Whether the ask came before; from now on it has."""
         ledger = self.ledger
-        if candidate.refusal == KNOWN_REPEAT:
-            return KNOWN_REPEAT
         # Who was forgotten is refused anew at every repeat: to remember it would be to know them.
-        if not (ledger.erased and self.laws[candidate.ask.kind].disturbs):
-            if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
-                return DUPLICATE
-            remember(ledger, mark, self.now_ms)
-        return self._decide(candidate, mark)
+        if ledger.erased and self.laws[ask.kind].disturbs:
+            return False
+        if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
+            return True
+        remember(ledger, mark, self.now_ms)
+        return False
+
+    # --- what waits in its account's queue ---
+
+    def _queued(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Settled]:
+        """Hold an ask that its account queues; what need not wait is said and taken out there."""
+        if candidate.again:
+            return self._queued_again(candidate, mark)
+        ask = candidate.ask
+        verdict = DUPLICATE if self._is_repeat(ask, mark) else decide(self._case(ask))
+        if not _may_come(verdict):
+            self.given_up.append((ask.account_id, candidate.ticket))
+            return [Settled(ask, mark, verdict)]
+        held = self._hold(ask, mark, wait)
+        self._queue(held, ask, candidate.ticket)
+        yielded = self._yield_to(held)
+        if yielded is not None and yielded.mark == mark:
+            return [yielded]
+        said = [Settled(ask, mark, wait)]
+        return said if yielded is None else [*said, yielded]
+
+    def _queued_again(self, candidate: Candidate, mark: int) -> list[Settled]:
+        """Leave that was asked for has to be waited for, which is nobody's news."""
+        held = self._held_under(mark)
+        if held is None or held.ticket:
+            self.given_up.append((candidate.ask.account_id, candidate.ticket))
+        else:
+            self._queue(held, candidate.ask, candidate.ticket)
+        return []
+
+    def _queue(self, held: Held, ask: Ask, ticket: int) -> None:
+        held.ask, held.ticket, held.asked, held.due_ms = ask, ticket, True, held.deadline_ms + 1
+
+    def _still_queued(self, held: Held) -> bool:
+        """Whether what waits in a queue may wait on, by all that time does not mend."""
+        return held.ticket != 0 and _may_come(decide(self._case(held.ask)))
+
+    def _give_up(self, held: Held) -> None:
+        if held.ticket:
+            self.given_up.append((held.ask.account_id, held.ticket))
+
+    # --- what waits here ---
 
     def _wait(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
         """Hold an ask and say so, or have its account asked; who must yield to it is told too.
@@ -129,9 +182,13 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         return next((held for held in self.ledger.held if held.mark == mark), None)
 
     def _answered(self, candidate: Candidate, mark: int) -> list[Settled]:
-        """The account's answer for an ask that is held; none of our business if it is no longer."""
+        """The account's answer for an ask that is held; none of our business if it is no longer,
+        or waits in another place.
+        """
         held = self._held_under(mark)
-        return [] if held is None else list(self._look_again(held, candidate))
+        if held is None or held.ticket != candidate.ticket:
+            return []
+        return list(self._look_again(held, candidate))
 
     def wake(self) -> list[Settled]:
         """Look again at the most urgent of what is due, of equals at the oldest.
@@ -147,26 +204,36 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def cancel(self, reason: Reason) -> list[Settled]:
         """End everything that is held."""
         ended, self.ledger.held = self.ledger.held, []
+        for held in ended:
+            self._give_up(held)
         verdict = Verdict(Outcome.CANCELLED, reason)
         return [Settled(held.ask, held.mark, verdict) for held in ended]
 
     def _due(self) -> list[Held]:
-        return [held for held in self.ledger.held if held.due_ms <= self.now_ms]
+        return [h for h in self.ledger.held if h.due_ms <= self.now_ms and not h.ticket]
 
     def _again(self, chosen: Iterable[Held]) -> list[Settled]:
         return [settled for held in _by_urgency(chosen) for settled in self._look_again(held)]
 
     def _look_again(self, held: Held, answer: Candidate | None = None) -> Iterator[Settled]:
+        if answer is None and self._still_queued(held):
+            return
         self.ledger.held.remove(held)
-        if self.now_ms > held.deadline_ms:
+        if answer is None:
+            self._give_up(held)
+        else:  # which has the whole ask
+            held = msgspec.structs.replace(held, ask=answer.ask, ticket=0)
+        if self.now_ms > self._deadline_ms(held.ask):
             verdict = self._expired(held.ask, held.rule)
         else:
             verdict = self._decide(answer or Candidate(held.ask), held.mark)
         if verdict is LEAVE_FIRST:
             self._still_wants(held, answered=answer is not None)
             return
-        if verdict.reason is Reason.ACCOUNT_RESIGNED:
-            verdict = Verdict(Outcome.CANCELLED, verdict.reason, stage=verdict.stage)
+        denied = verdict.outcome is Outcome.DENIED and not held.ask.deny
+        if denied and verdict.reason in _GROUNDS:
+            reason, rule, stage = verdict.reason, verdict.rule, verdict.stage
+            verdict = Verdict(Outcome.CANCELLED, reason, rule=rule, stage=stage)
         if verdict.outcome is not Outcome.DEFERRED:
             # What has waited is known as a duplicate from its end on, not from its arrival.
             remember(self.ledger, held.mark, self.now_ms)
@@ -210,9 +277,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             pair.giving = Giving(ask.to_account_id, candidate.leave_ms)
 
     def _deadline_ms(self, ask: Ask) -> int:
-        if ask.deadline_ms is not None:
-            return ask.deadline_ms
-        return ask.accepted_ms + self.laws[ask.kind].deadline_ms
+        return deadline_ms(ask, self.laws[ask.kind].deadline_ms)
 
     def _hold(self, ask: Ask, mark: int, verdict: Verdict) -> Held:
         deadline_ms = self._deadline_ms(ask)
@@ -239,6 +304,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             return None
         least = _by_urgency(held)[-1]
         held.remove(least)
+        self._give_up(least)
         if least is not newcomer:  # which is remembered from its arrival on, and that is now
             remember(self.ledger, least.mark, self.now_ms)
         case = self._case(least.ask)
@@ -250,6 +316,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             remaining=left(case),
         )
         return Settled(least.ask, least.mark, verdict)
+
+
+def _may_come(verdict: Verdict) -> bool:
+    """Whether time may bring it."""
+    return verdict.outcome in {Outcome.APPROVED, Outcome.DEFERRED}
 
 
 def _said_alike(one: Held, other: Held) -> bool:
@@ -270,8 +341,12 @@ class Wake(NamedTuple):
 
 
 def next_wake(ledger: Ledger) -> Wake | None:
-    """The earliest moment at which something held is due; the most urgent of those due then."""
-    if not ledger.held:
+    """The earliest moment at which something held is due; the most urgent of those due then.
+
+    What waits in a queue is due when its account says so.
+    """
+    here = [held for held in ledger.held if not held.ticket]
+    if not here:
         return None
-    first = min(ledger.held, key=lambda h: (h.due_ms, -h.ask.priority, h.ask.accepted_ms))
+    first = min(here, key=lambda h: (h.due_ms, -h.ask.priority, h.ask.accepted_ms))
     return Wake(first.due_ms, first.ask.priority, first.ask.accepted_ms)

@@ -25,6 +25,9 @@ class Kind(IntEnum):
     TRANSFER = 6
 
 
+STAGED: Final = frozenset({Kind.BROADCAST, Kind.MOMENT})
+"""Kinds that belong to a campaign, and are stopped with it."""
+
 KIND_NAMES: Final = tuple(kind.name.lower() for kind in Kind)
 KIND_OF: Final = {name: Kind(number) for number, name in enumerate(KIND_NAMES)}
 ALL_KINDS: Final = (1 << len(KIND_NAMES)) - 1

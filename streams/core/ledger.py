@@ -120,7 +120,8 @@ class Held(msgspec.Struct, array_like=True):
     """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`.
 
     `reason`, `rule` and `eligible_ms` are what was last said of it. `asked`: nothing but its
-    account's leave is missing, and that has been asked for.
+    account's leave is missing, and that has been asked for. `ticket`: its place in its account's
+    queue, which looks after its time and keeps the whole ask; 0 for what waits here.
     """
 
     due_ms: int
@@ -131,6 +132,7 @@ class Held(msgspec.Struct, array_like=True):
     ask: Ask
     eligible_ms: int | None = None
     asked: bool = False
+    ticket: int = 0
 
 
 class Ledger(msgspec.Struct, array_like=True):

@@ -25,13 +25,14 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     """What bears on one ask: a pause it is under, its account's status, and its taker's.
 
     `braked_until_ms`: the end of the account's brake, `FOREVER` for an account that is off, 0 for
-    none. `pause` is an operator's.
+    none. `pause` is an operator's. `killed`: its campaign was stopped for good.
     """
 
     pause: Control | None = None
     status: str | None = None
     taker_status: str | None = None
     braked_until_ms: int = 0
+    killed: bool = False
 
 
 NO_ORDER: Final = Order()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from streams.core.kinds import Kind
+from streams.core.kinds import STAGED, Kind
 from streams.core.ledger import Friend, State
 from streams.core.orders import RESIGNED, SUSPENDED
 from streams.core.policy import FOREVER
@@ -45,6 +45,10 @@ def _deadline_passed(case: Case) -> Verdict | None:
 
 def _account_resigned(case: Case) -> Verdict | None:
     return no(Reason.ACCOUNT_RESIGNED) if case.order.status == RESIGNED else None
+
+
+def _campaign_killed(case: Case) -> Verdict | None:
+    return no(Reason.CAMPAIGN_PAUSED, rule="canary") if case.order.killed else None
 
 
 def _taker_unavailable(case: Case) -> Verdict | None:
@@ -155,6 +159,7 @@ _REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
     (lambda _: True, _deadline_passed),
     # Customers of an account that is gone are what transfers are for.
     (lambda law: law.kind is not Kind.TRANSFER, _account_resigned),
+    (lambda law: law.kind in STAGED, _campaign_killed),
     (lambda law: law.kind is Kind.TRANSFER, _taker_unavailable),
     (lambda law: law.consent, _no_consent),
     (lambda law: law.disturbs, _erased),

@@ -33,11 +33,20 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     customer: str
 
 
+class GivenUp(msgspec.Struct, frozen=True, array_like=True):
+    """A customer who is to be taken out of the queue, and the ticket they wait under."""
+
+    ticket: int
+    customer: str
+
+
 class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     """For one account, out of one batch of a partition of customers.
 
     `answered`: when leave was given for friend requests and transfers whose place is no longer
     waiting for an answer. `undone`: when friend requests were approved that were not sent.
+    `given_up`: who waits in the queue for nothing. `used`: by kind, how many were approved of those
+    whose leave takes an add or a place.
     """
 
     facts: list[Facts] = []
@@ -45,6 +54,8 @@ class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     answered: list[int] = []
     wanted: list[Wanted] = []
     undone: list[int] = []
+    given_up: list[GivenUp] = []
+    used: dict[int, int] = {}
 
 
 class StatusNews(msgspec.Struct, frozen=True, array_like=True, tag="status"):

@@ -36,6 +36,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     stage: str
     decided_at_ms: int
     eligible_at_ms: int | None = None
+    held_until_ms: int | None = None
     send_by_ms: int | None = None
     remaining: dict[str, int] | None = None
     wecom_errcode: int | None = None
@@ -60,14 +61,17 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     send_by_ms: int
 
 
-def encode_decision(data: Decision) -> bytes:
-    """A decision, or a later change of it.
+def encode_decision(data: Decision, before: int = 0) -> bytes:
+    """A decision, or a later change of it; `before`: how many were said at this moment before it.
 
-    The event's `id` is `<decision_id>.<outcome>.<decided_at_ms>`: each change has its own, and a
-    reader that sees one twice can drop it.
+    The event's `id` is `<decision_id>.<outcome>.<decided_at_ms>`, and `.<before>` where that is not
+    0: each change has its own, however many there are in a millisecond, and a reader that sees one
+    twice can drop it.
     """
     at_ms = data.decided_at_ms
     event_id = f"{data.decision_id}.{data.outcome}.{at_ms}"
+    if before:
+        event_id += f".{before}"
     return encode_event(event_id, DECISION_TYPE, at_ms, data.customer_id, data)
 
 

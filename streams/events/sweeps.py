@@ -17,6 +17,7 @@ class Sweep(msgspec.Struct, frozen=True, array_like=True):
     before then, UTC milliseconds. `status`: what the account became at `status_ms`, None if
     nothing; the newest word holds. `braked_until_ms`: the end of the account's brake as it stood
     at `braked_ms`, 0 for none, `FOREVER` for off, None if nothing is said of it.
+    `campaign`: one that was stopped for good (`killed`), or is forgotten and may begin anew.
     """
 
     generation: int = 0
@@ -27,6 +28,8 @@ class Sweep(msgspec.Struct, frozen=True, array_like=True):
     status_ms: int = 0
     braked_until_ms: int | None = None
     braked_ms: int = 0
+    campaign: str | None = None
+    killed: bool = False
 
 
 encode_sweep = msgspec.msgpack.Encoder().encode

@@ -147,7 +147,7 @@ class Observer:
         partitions.labels(stage, "recovering").set(len(snapshot.assigned) - deciding)
         partitions.labels(stage, "warming").set(len(snapshot.warming))
         for name, value in (
-            ("deferred", balance.held),
+            ("deferred", balance.held - balance.queued),
             ("state_keys", snapshot.state_keys),
             ("recovery_seconds", snapshot.recovery_seconds),
             ("progress_age_seconds", snapshot.progress_age_seconds),
@@ -161,6 +161,12 @@ class Observer:
         """
         self._gauges["deferred_oldest_seconds"].labels(stage).set(oldest_seconds)
         self._gauges["overdue_seconds"].labels(stage).set(overdue_seconds)
+
+    def queued(self, stage: str, customers: int) -> None:
+        """How many customers wait in the queues of this stage's partitions here, who are held by
+        others.
+        """
+        self._gauges["deferred"].labels(stage).set(customers)
 
     def accounts(self, counts: Mapping[str, int]) -> None:
         """How many accounts of this worker's partitions have each grade; a grade left out has none,

@@ -1,5 +1,7 @@
 """The balance of intents: what was accepted must be settled or held, in durable counts.
 
+What waits in an account's queue is counted where it is held: in its customer's ledger.
+
 Each partition keeps its own counts in its state, so that they move, crash and recover with it.
 The stages add to them once a batch; their sum over all partitions is the metric `unbalanced`.
 """
@@ -18,11 +20,18 @@ BALANCE_KEY: Final = b"balance"
 
 
 class Balance(msgspec.Struct, array_like=True):
-    """Intents times customers: accepted (account stage), settled and held (customer stage)."""
+    """Intents times customers: accepted (account stage), settled and held (customer stage).
+
+    `queued`: of those held, how many wait in their accounts' queues. `said_ms`, `said`: how many
+    decisions carry the partition's latest time.
+    """
 
     accepted: int = 0
     settled: int = 0
     held: int = 0
+    queued: int = 0
+    said_ms: int = 0
+    said: int = 0
 
 
 _decode = msgspec.msgpack.Decoder(Balance).decode
@@ -34,11 +43,15 @@ def balance_of(state: State) -> Balance:
     return Balance() if value is None else _decode(value)
 
 
-def add(state: State, *, accepted: int = 0, settled: int = 0, held: int = 0) -> None:
-    """Add one batch's counts."""
-    if accepted or settled or held:
+def add(state: State, accepted: int) -> None:
+    """Add what one batch of the account stage has accepted."""
+    if accepted:
         balance = balance_of(state)
         balance.accepted += accepted
-        balance.settled += settled
-        balance.held += held
+        store(state, balance)
+
+
+def store(state: State, balance: Balance) -> None:
+    """Keep these counts."""
+    if balance != balance_of(state):
         state.put(BALANCE_KEY, msgspec.msgpack.encode(balance))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.core.ask import deadline_ms
 from streams.core.kinds import KIND_NAMES
+from streams.core.reasons import Outcome
 from streams.events.identity import decision_id
 from streams.events.outcomes import Approved, Decision, encode_approved, encode_decision
 
@@ -41,8 +43,8 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
         """The contract's name of the kind."""
         return KIND_NAMES[self.ask.kind]
 
-    def decision(self) -> bytes:
-        """`decorum.decision.v1`."""
+    def decision(self, before: int = 0) -> bytes:
+        """`decorum.decision.v1`; `before`: how many the partition has said at this moment."""
         ask, verdict, law = self.ask, self.verdict, self.law
         decision = Decision(
             decision_id=self.id,
@@ -62,12 +64,18 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
             stage=verdict.stage,
             decided_at_ms=self.now_ms,
             eligible_at_ms=verdict.eligible_at_ms,
+            held_until_ms=self._held_until_ms(),
             send_by_ms=verdict.send_by_ms,
             remaining=verdict.remaining,
             wecom_errcode=verdict.wecom_errcode,
             shadow=verdict.shadow,
         )
-        return encode_decision(decision)
+        return encode_decision(decision, before)
+
+    def _held_until_ms(self) -> int | None:
+        if self.verdict.outcome is not Outcome.DEFERRED:
+            return None
+        return deadline_ms(self.ask, self.law.deadline_ms)
 
     def approved(self) -> bytes:
         """`decorum.approved.v1`, for a verdict that approves."""
@@ -90,7 +98,7 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
         return encode_approved(message)
 
 
-def saying(settled: Settled, desk: Desk, name: str | None = None) -> Saying:
+def saying_of(settled: Settled, desk: Desk, name: str | None = None) -> Saying:
     """What there is to say of one settled ask; `name`: its decision id, where it is known."""
     ask = settled.ask
     return Saying(

@@ -24,9 +24,7 @@ DAY_MS: Final = 24 * HOUR_MS
 MOVES_MS: Final = [1, 20, 700, 3_000, 20_000, 31 * MINUTE_MS, 2 * HOUR_MS, 7 * HOUR_MS, DAY_MS]
 KINDS: Final = ["broadcast", "moment", "friend_request", "direct", "transfer", "transactional"]
 KIND_WEIGHTS: Final = [35, 15, 25, 10, 8, 4]
-PRIORITIES: Final = {None: [50, 55], "spring": [10, 90], "autumn": [20, 80]}
-"""A priority belongs to one group of a queue: between groups a crash may change whose turn it is,
-and nothing else (`core.account.line`)."""
+PRIORITIES: Final = [20, 50, 50, 80]
 
 REPUTATION: Final = {
     "weights": {"complaint": 1, "block": 1, "opt_out": 0.5},
@@ -127,12 +125,11 @@ class Plot:
         dice, kind = self.dice, self.dice.choices(KINDS, KIND_WEIGHTS)[0]
         account = dice.choice(ACCOUNTS)
         more: dict[str, Any] = {}
-        campaign = None
         if kind in {"broadcast", "moment"} and dice.random() < 0.7:
-            campaign = more["campaign_id"] = dice.choice(CAMPAIGNS)
+            more["campaign_id"] = dice.choice(CAMPAIGNS)
             size = dice.choice([None, 4] + [14] * 8)
             more |= {} if size is None else {"campaign_size": size}
-        more["priority"] = dice.choice(PRIORITIES[campaign])
+        more["priority"] = dice.choice(PRIORITIES)
         if kind == "transfer":
             more["to_account_id"] = dice.choice([name for name in ACCOUNTS if name != account])
         more |= dice.choice([{}, {}, {}, {"if_not_now": "deny"}])

@@ -29,7 +29,7 @@ from streams.stages.customer.noting import note
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
-from streams.stages.sayings import id_of_ask, saying
+from streams.stages.sayings import id_of_ask, saying_of
 from streams.topics import Topics
 from streams.worker import RARE_COLLECTIONS
 from tests.bench import load
@@ -120,7 +120,7 @@ def _decide(case: _Case, laws: Sequence[Law], now_ms: int) -> Outcome:
     desk.tidy()
     ask = ask_of(intent, now_ms)
     (settled,) = desk.judge(Candidate(ask, desk.now_ms), mark_of(id_of_ask(desk, ask)))
-    said = saying(settled, desk)
+    said = saying_of(settled, desk)
     said.decision()
     if settled.verdict.outcome is Outcome.APPROVED:
         said.approved()

@@ -35,6 +35,7 @@ DECISION: dict[str, Any] = {
     "stage": "customer",
     "decided_at_ms": NOW_MS,
     "eligible_at_ms": 1_795_393_800_000,
+    "held_until_ms": 1_795_399_200_000,
     "send_by_ms": 1_795_399_200_000,
     "remaining": {"broadcast-day": 0, "member-day": 1},
     "wecom_errcode": 95001,
@@ -44,6 +45,7 @@ OPTIONAL_OF_DECISION = {
     "campaign_id",
     "rule",
     "eligible_at_ms",
+    "held_until_ms",
     "send_by_ms",
     "remaining",
     "wecom_errcode",
@@ -87,6 +89,16 @@ def test_a_decision_in_the_contracts_order() -> None:
         ("data", DECISION),
     ]
     assert list(event["data"]) == list(DECISION)
+
+
+def test_decisions_of_one_moment_have_ids_of_their_own(
+    is_valid: Callable[[str, Any], bool],
+) -> None:
+    data = Decision(**DECISION)
+    names = [json.loads(encode_decision(data, before))["id"] for before in range(3)]
+    head = f"{NAME}.deferred.{NOW_MS}"
+    assert names == [head, f"{head}.1", f"{head}.2"]
+    assert is_valid("decision", json.loads(encode_decision(data, 17)))
 
 
 def test_an_approved_message_in_the_contracts_order() -> None:

@@ -8,7 +8,8 @@ import pytest
 from streams.core.ask import Ask
 from streams.lane.state import State
 from streams.ops.oldest import STEP, OldestHeld
-from streams.stages.account.queue import Slice, index_of
+from streams.stages.account.queue import index_of
+from streams.stages.account.slices import Slice
 from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ async def test_what_queues_for_its_account_is_as_old_as_its_oldest_slice() -> No
     account = index_of(state).open(key)
     for age_ms in (4_000, 7_000, 1_000):
         ask = Ask("i", "crm", "xiaoer-08", 1, 50, deny=False, accepted_ms=NOW_MS - age_ms)
-        account.add(Slice("acme", ask, ["wm-1"], 0, NOW_MS + 1, again=False))
+        account.add(Slice("acme", ask, 0, again=False), ["wm-1"])
     index_of(state).waiting.add(key)
     oldest = OldestHeld(lambda _: [state])
     await oldest.look("account")

@@ -10,9 +10,10 @@ stand in one *lane*: they open and close together (a step is released, a campaig
 under a control), so only the first of a lane is ever asked whether it is open. The cost of a turn
 grows with the lanes passed over, never with the places in them.
 
-Rules of this file: an index in memory, never stored; it is made anew from the state's slices, in
-any order. After that the round robin begins at the group with the oldest place added first: a
-restart may cost a group a turn, never its place. It knows nothing of why a place is closed.
+Rules of this file: an index in memory, made anew from the state's slices, in any order. Whose turn
+it is must survive that, or a restart would change who goes when: so each group's turn has a number,
+which is stored when it moves (`moved`) and taken up again (`resume`). It knows nothing of why a
+place is closed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 QUANTUM: Final = 50
 """Customers of one group's turn: five seconds of a green account's packaged rate. Much smaller, and
@@ -77,26 +78,29 @@ class _Lane:
         return self.live[self.heap[0][1]]
 
 
+class Turn(msgspec.Struct, frozen=True, array_like=True):
+    """A group's turn: the lowest number of a priority is next; `used`: of its `QUANTUM`."""
+
+    number: int
+    used: int = 0
+
+
 class _Group:
-    """A campaign's lanes of one priority, and how much of its turn it has used."""
+    """A campaign's lanes of one priority, and its turn."""
 
-    __slots__ = ("lanes", "used")
+    __slots__ = ("lanes", "turn")
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn) -> None:
         self.lanes: dict[LaneKey, _Lane] = {}
-        self.used = 0
+        self.turn = turn
 
     def places(self) -> Iterator[Place]:
         for lane in self.lanes.values():
             yield from lane.live.values()
 
     def next(self, is_open: Callable[[Place], bool]) -> Place | None:
-        found: Place | None = None
-        for lane in self.lanes.values():
-            place = lane.first()
-            if (found is None or _age(place) < _age(found)) and is_open(place):
-                found = place
-        return found
+        firsts = sorted((lane.first() for lane in self.lanes.values()), key=_age)
+        return next((place for place in firsts if is_open(place)), None)
 
 
 class _Level:
@@ -111,18 +115,40 @@ class _Level:
     def lane(self, place: Place) -> _Lane:
         group = self.groups.get(place.group)
         if group is None:
-            group = self.groups[place.group] = _Group()
+            group = self.groups[place.group] = _Group(Turn(self.last() + 1))
         key = lane_key(place)
         lane = group.lanes.get(key)
         if lane is None:
             lane = group.lanes[key] = _Lane()
         return lane
 
+    def last(self) -> int:
+        """The number of the last turn."""
+        return next(reversed(self.groups.values())).turn.number if self.groups else 0
+
+    def serve(self, name: str, count: int) -> None:
+        """A group has used up so much of its turn; then it is the next one's."""
+        group = self.groups[name]
+        used = group.turn.used + count
+        if used >= QUANTUM:
+            group.turn = Turn(self.last() + 1, used % QUANTUM)
+            self.groups.move_to_end(name)
+        else:
+            group.turn = Turn(group.turn.number, used)
+
+    def resume(self, turns: Mapping[str, Turn]) -> None:
+        """Take up these turns."""
+        for name, group in self.groups.items():
+            group.turn = turns.get(name, group.turn)
+        by_turn = sorted(self.groups.items(), key=lambda item: item[1].turn.number)
+        self.groups = OrderedDict(by_turn)
+
 
 class Line:
     """What waits for one account."""
 
     def __init__(self) -> None:
+        self._moved: set[tuple[int, str]] = set()
         self._places: dict[int, Place] = {}
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that wait, the highest first
@@ -131,6 +157,10 @@ class Line:
     def __len__(self) -> int:
         """How many places wait."""
         return len(self._places)
+
+    def __contains__(self, seq: object) -> bool:
+        """Whether the place of that name waits."""
+        return seq in self._places
 
     def places(self) -> Iterator[Place]:
         """Every place, in the order in which they were added."""
@@ -166,6 +196,8 @@ class Line:
         self._kinds[place.kind] += 1
         level = self._level(place.priority)
         level.customers += place.left
+        if place.group not in level.groups:
+            self._moved.add((place.priority, place.group))
         level.lane(place).add(place)
 
     def remove(self, seq: int) -> None:
@@ -183,6 +215,7 @@ class Line:
             del group.lanes[lane_key(place)]
         if not group.lanes:
             del level.groups[place.group]
+            self._moved.add((place.priority, place.group))
         if not level.groups:
             del self._levels[place.priority]
             self._order.remove(place.priority)
@@ -202,7 +235,7 @@ class Line:
 
     def turn(self, place: Place) -> int:
         """How many of the place's customers may go before it is the next group's turn."""
-        return min(place.left, QUANTUM - self._levels[place.priority].groups[place.group].used)
+        return min(place.left, QUANTUM - self._levels[place.priority].groups[place.group].turn.used)
 
     def served(self, seq: int, count: int) -> None:
         """`count` customers of the place were passed on; at `QUANTUM` the turn is the next group's.
@@ -212,11 +245,8 @@ class Line:
         """
         place = self._places[seq]
         level = self._levels[place.priority]
-        group = level.groups[place.group]
-        group.used += count
-        if group.used >= QUANTUM:
-            group.used %= QUANTUM
-            level.groups.move_to_end(place.group)
+        level.serve(place.group, count)
+        self._moved.add((place.priority, place.group))
         self.shorten(seq, count)
 
     def shorten(self, seq: int, count: int) -> None:
@@ -228,6 +258,20 @@ class Line:
         else:
             place.left -= passed
             self._levels[place.priority].customers -= passed
+
+    def moved(self) -> Iterator[tuple[tuple[int, str], Turn | None]]:
+        """The turns that have changed since they were last asked for; None: the group is gone."""
+        for priority, name in sorted(self._moved):
+            level = self._levels.get(priority)
+            group = None if level is None else level.groups.get(name)
+            yield (priority, name), None if group is None else group.turn
+        self._moved.clear()
+
+    def resume(self, turns: Mapping[tuple[int, str], Turn]) -> None:
+        """Take turns up where they were left, in a line that was made anew."""
+        for priority, level in self._levels.items():
+            level.resume({name: turn for (at, name), turn in turns.items() if at == priority})
+        self._moved.clear()
 
     def _level(self, priority: int) -> _Level:
         level = self._levels.get(priority)

@@ -7,6 +7,7 @@ Rules of this file: bytes and outputs; limits are the core's, who may pass `admi
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -16,27 +17,26 @@ from streams.core.account.law import account_law_of
 from streams.core.account.line import QUANTUM, lane_key
 from streams.core.ask import Candidate
 from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
-from streams.core.customer import KNOWN_REPEAT
-from streams.core.ledger import forget_repeats, remember, seen_before
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import encode_candidate
-from streams.events.identity import fingerprint
 from streams.events.keys import account_key, campaign_key, customer_key
 from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
 from streams.stages.account.aggregates import Words
 from streams.stages.account.bulletin import Bulletin
-from streams.stages.account.queue import DRAIN, REVIEW, Slice, index_of
+from streams.stages.account.queue import DRAIN, EXPIRY, REVIEW, index_of
+from streams.stages.account.slices import Slice
 from streams.stages.account.terms import Ruled, refuse
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from streams.core.account.limits import Change
     from streams.core.account.line import LaneKey, Place
     from streams.core.ask import Ask
     from streams.core.verdict import Verdict
+    from streams.events.news import TakeOver
     from streams.lane.stage import Output
     from streams.lane.state import State
     from streams.stages.account.queue import Account
@@ -58,6 +58,8 @@ CUT_OFF: Final = {
 }
 """What is said of whom the account will not ask for any more."""
 
+EXPIRED: Final = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+
 
 class Accounts:
     """The accounts that one batch works on, under the rules of its moment."""
@@ -78,7 +80,6 @@ class Accounts:
         self.index = index_of(state)
         self.words = Words(state)
         self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
-        self.held = 0
         self._touched: dict[bytes, tuple[Account, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
         self._ruled: dict[str, Ruled] = {}
@@ -119,10 +120,10 @@ class Accounts:
         leave_ms: int = 0,
         again: bool = False,
         refusal: Verdict | None = None,
-        waited: bool = False,
+        ticket: int = 0,
     ) -> None:
-        """Hand customers of an intent to the customer stage; `waited`: as was said of them."""
-        value = encode_candidate(Candidate(ask, leave_ms, again, refusal, waited))
+        """Hand customers of an intent to the customer stage; `ticket`: that they waited under."""
+        value = encode_candidate(Candidate(ask, leave_ms, again, refusal, ticket))
         topic, place = self._topics.candidates, self._router.partition
         for customer in customers:
             key = customer_key(enterprise, customer)
@@ -134,40 +135,27 @@ class Accounts:
         admission = self.touch(key)
         if ask.campaign_id is not None:
             self._meet(enterprise, ask)
-        repeated = not again and self._came_before(admission, ask, customers)
-        refusal = KNOWN_REPEAT if repeated else admission.refusal(ask)
+        refusal = admission.refusal(ask)
         if refusal is not None:
             self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
             return
-        deadline_ms = self.deadline_ms(enterprise, ask)
         for step, chosen in admission.steps(ask, customers).items():
-            admission.account.add(Slice(enterprise, ask, chosen, step, deadline_ms, again))
+            for names in _each_once(chosen):
+                admission.account.add(Slice(enterprise, ask, step, again), names)
         self._budget.promise(len(customers) * SAID)
+
+    def take_over(self, key: bytes, news: TakeOver) -> None:
+        """Customers whom the account is to take over: into its queue, for as long as the answers
+        take that it waits for.
+        """
+        account = self.touch(key).account
+        for names in _each_once(news.customers):
+            account.add(Slice(account.enterprise, news.ask, 0, news.again), names)
 
     def queues(self, enterprise: str, ask: Ask) -> bool:
         """Whether messages of this kind wait in the account's queue."""
         key = account_key(enterprise, ask.account_id)
         return key in self.index.waiting and self.index.open(key).line.has(ask.kind)
-
-    def deadline_ms(self, enterprise: str, ask: Ask) -> int:
-        """Until when an ask may wait, by the policy in force now."""
-        if ask.deadline_ms is not None:
-            return ask.deadline_ms
-        return ask.accepted_ms + self.ruled(enterprise).laws[ask.kind].deadline_ms
-
-    def _came_before(self, admission: Admission, ask: Ask, customers: list[str]) -> bool:
-        """Whether the intent is a repeat; else know it from now on.
-
-        A repeat must not wait behind the first: it would outlive the customer's memory of it, and
-        be said to wait when the first had long been sent.
-        """
-        account, names = admission.account, ",".join(customers)
-        mark = fingerprint(ask.source, f"{ask.intent_id}\0{names}")
-        forget_repeats(account, self._now_ms - admission.ruled.laws[ask.kind].remember_ms)
-        if seen_before(account, mark):
-            return True
-        remember(account, mark, self._now_ms)
-        return False
 
     def _meet(self, enterprise: str, ask: Ask) -> None:
         """Tell a campaign's owner of it, and of a larger audience than was known."""
@@ -190,7 +178,7 @@ class Accounts:
         it is left to the next batch.
         """
         account = self.touch(key).account
-        waited = place.seq not in account.unsaid
+        ticket = account.ticket(place)
         while not self._budget.is_spent():
             piece, customers = account.drop(place, QUANTUM, self._state)
             self.pass_on(
@@ -199,7 +187,7 @@ class Accounts:
                 customers,
                 again=piece.again,
                 refusal=verdict,
-                waited=waited,
+                ticket=ticket,
             )
             if account.line.get(place.seq) is None:
                 return True
@@ -211,7 +199,8 @@ class Accounts:
         """Close every account that was touched, and tell the enterprises."""
         for key, (account, admission) in self._touched.items():
             self._review(key, account, admission.ruled)
-            if not (self._cut(account) and self._drain(admission) and self._hold(admission)):
+            ended = self._cut(account) and self._expire(admission)
+            if not (ended and self._drain(admission) and self._hold(admission)):
                 admission.wake_ms = self._now_ms  # the rest is the next batches'
             changes = self._changes.get(key, ())
             self.outputs += self.bulletin.account(account, admission.ruled, changes)
@@ -234,6 +223,18 @@ class Accounts:
                 return False
         return True
 
+    def _expire(self, admission: Admission) -> bool:
+        """End what has waited too long; whether all of it."""
+        account, laws = admission.account, admission.ruled.laws
+        while (first := account.deadlines.first(laws, account.line)) is not None:
+            deadline_ms, seq = first
+            place = account.line.get(seq)
+            if place is None or deadline_ms >= self._now_ms:
+                break
+            if not self.end(account.key, place, EXPIRED):
+                return False
+        return True
+
     def _drain(self, admission: Admission) -> bool:
         """Let go on what may; whether all of it."""
         if self._budget.is_spent():
@@ -247,7 +248,7 @@ class Accounts:
                 leave_ms=passed.leave_ms,
                 again=piece.again,
                 refusal=passed.refusal,
-                waited=passed.said,
+                ticket=passed.ticket,
             )
             if self._budget.is_spent():
                 return False
@@ -268,6 +269,8 @@ class Accounts:
             if lane not in waits:  # what stands in one lane waits for the same
                 waits[lane] = admission.wait(place)
             wait = waits[lane]
+            if wait is not None and wait.soon:
+                continue
             if self._budget.is_spent() or wait is None or not self._wait(admission, place, wait):
                 return False
         return True
@@ -288,10 +291,19 @@ class Accounts:
         review_ms = books.next_review_ms(account.book, admission.ruled.account, self._now_ms) or 0
         pace.wake_ms = _moved(state, DRAIN + key, pace.wake_ms, admission.wake_ms or 0)
         pace.review_ms = _moved(state, REVIEW + key, pace.review_ms, review_ms)
+        first = account.deadlines.first(admission.ruled.laws, account.line)
+        expiry_ms = 0 if first is None else first[0] + 1
+        pace.expiry_ms = _moved(state, EXPIRY + key, pace.expiry_ms, expiry_ms)
         account.store(state)
-        self.held += account.waiting - account.counted
-        account.counted = account.waiting
         (self.index.waiting.add if len(account.line) else self.index.waiting.discard)(key)
+
+
+def _each_once(customers: list[str]) -> Iterator[list[str]]:
+    """The customers, and those who are named again in lists of their own: a ticket is one's."""
+    names = list(dict.fromkeys(customers))
+    yield names
+    if len(names) < len(customers):
+        yield from _each_once(list((Counter(customers) - Counter(names)).elements()))
 
 
 def _moved(state: State, name: bytes, before_ms: int, after_ms: int) -> int:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PORTION_MS: Final = 1_000
 """What flows out of a queue drop by drop goes in portions of a second: one transaction, not ten."""
 
+BINDING: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
+"""Kinds whose leave takes a place for a relation, one at a time."""
+
 EVERYBODY: Final = 1 << 30
 """As many as there are."""
 
@@ -74,29 +77,25 @@ class Admission:
             return refuse(Outcome.DENIED, Reason.CAMPAIGN_PAUSED, rule="canary")
         return None
 
-    def take_over(self, ask: Ask) -> Verdict | None:
-        """Why this account cannot take a customer over; where it can, its room is taken."""
-        book, law = self.account.book, self.ruled.account
-        if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
-            return refuse(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
-        if books.room(book, law) == 0:
-            return full(Reason.TAKER_AT_CEILING, self.account, self.ruled, self.words)
-        books.take_relation(book, law, self.now_ms)
-        return None
-
     # --- out ---
 
     def drain(self) -> Iterator[Passed]:
         """All that may go on now, in the order of the queue; `wake_ms` says when to ask again."""
-        self.wake_ms = None
-        while (place := self.account.line.next(self._is_open)) is not None:
+        while (place := self._next()) is not None:
             yield self._pass(place, min(self.account.line.turn(place), self._quota(place)))
+
+    def _next(self) -> Place | None:
+        self.wake_ms = None  # what was to be waited for before the last that went on
+        return self.account.line.next(self._is_open)
 
     def wait(self, place: Place) -> Wait | None:
         """Why the place may not go on now; None if it may."""
+        if place.kind == Kind.TRANSFER:
+            return self._answer_due(place)
         return (
             self._stopped(place)
             or self._staged(place)
+            or self._answer_due(place)
             or self._no_adds(place)
             or self._paced(place)
         )
@@ -139,8 +138,20 @@ class Admission:
             return Wait(Reason.CAMPAIGN_PAUSED, None)
         return None if releases(word, place.step) else Wait(Reason.CAMPAIGN_CANARY, None)
 
+    def _answer_due(self, place: Place) -> Wait | None:
+        """Whether leave that is on its way has taken what may come back."""
+        under_way = self.account.pace.under_way
+        if not under_way or place.kind not in BINDING:
+            return None
+        if self._full(place) is not None:
+            return Wait(Reason.ACCOUNT_CEILING, None, soon=True)
+        adds = place.kind == Kind.FRIEND_REQUEST and under_way.get(place.kind)
+        if adds and books.free_adds(self.account.book, self.ruled.account, self.now_ms) == 0:
+            return Wait(Reason.DAILY_ADD_QUOTA, None, soon=True)
+        return None
+
     def _no_adds(self, place: Place) -> Wait | None:
-        if place.kind != Kind.FRIEND_REQUEST or self._no_room() is not None:
+        if place.kind != Kind.FRIEND_REQUEST or self._full(place) is not None:
             return None
         law = self.ruled.account
         if books.free_adds(self.account.book, law, self.now_ms) != 0:
@@ -159,7 +170,7 @@ class Admission:
 
     def _quota(self, place: Place) -> int:
         """How many customers of an open place may go on at once."""
-        if place.kind == Kind.FRIEND_REQUEST:
+        if place.kind in BINDING:
             return 1  # each asks anew: adds, room and the enterprise's room
         paced = self.ruled.laws[place.kind].pacing
         if paced is None:
@@ -168,17 +179,21 @@ class Admission:
         return min([pacing.fits(*meter, paced.burst_ms, self.now_ms) for meter in meters])
 
     def _pass(self, place: Place, count: int) -> Passed:
-        refusal = self._no_room() if place.kind == Kind.FRIEND_REQUEST else None
+        refusal = self._full(place)
         if refusal is None:
             self._spend(place, count)
-        said = place.seq not in self.account.unsaid
+        ticket = self.account.ticket(place)
         piece, customers = self.account.take(place, count, self.state)
-        return Passed(piece, customers, said, 0 if refusal else self.now_ms, refusal)
+        return Passed(piece, customers, ticket, 0 if refusal else self.now_ms, refusal)
 
     def _spend(self, place: Place, count: int) -> None:
         pace = self.account.pace
+        if place.kind in BINDING:
+            pace.under_way[place.kind] = pace.under_way.get(place.kind, 0) + count
         if place.kind == Kind.FRIEND_REQUEST:
             books.take_add(self.account.book, self.ruled.account, self.now_ms)
+        elif place.kind == Kind.TRANSFER:
+            books.take_relation(self.account.book, self.ruled.account, self.now_ms)
         elif self.ruled.laws[place.kind].pacing is not None:
             meters = self._meters(place) or ()
             tats_us = [pacing.take(*meter, count, self.now_ms) for meter in meters]
@@ -190,6 +205,7 @@ class Admission:
 
     def unused(self, kind: int, leave_ms: int, count: int) -> None:
         """Leave of which no use was made is given back."""
+        self.used(kind, count)
         book, law, pace = self.account.book, self.ruled.account, self.account.pace
         if kind == Kind.FRIEND_REQUEST:
             for _ in range(count):
@@ -200,10 +216,29 @@ class Admission:
         elif self.ruled.laws[kind].pacing is not None:
             pace.tat_us = pacing.give_back(pace.tat_us, self._interval_us or 0, count)
 
+    def used(self, kind: int, count: int) -> None:
+        """Leave has come to its end, one way or the other."""
+        under_way = self.account.pace.under_way
+        left = under_way.pop(kind, 0) - count
+        if left > 0:
+            under_way[kind] = left
+
     # --- the limits ---
 
-    def _no_room(self) -> Verdict | None:
-        return no_room(self.account, self.ruled, self.words)
+    def _full(self, place: Place) -> Verdict | None:
+        """Why the account can take nobody on, by a request or from another account."""
+        if place.kind == Kind.FRIEND_REQUEST:
+            return no_room(self.account, self.ruled, self.words, self.now_ms)
+        return self._cannot_take_over() if place.kind == Kind.TRANSFER else None
+
+    def _cannot_take_over(self) -> Verdict | None:
+        book, law = self.account.book, self.ruled.account
+        if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
+            return refuse(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
+        if books.room(book, law) == 0:
+            parts = self.account, self.ruled, self.words, self.now_ms
+            return full(Reason.TAKER_AT_CEILING, *parts)
+        return None
 
     def _word(self, campaign: str) -> CampaignWord:
         return self.words.campaign(self.account.enterprise, campaign) or FIRST_WORD

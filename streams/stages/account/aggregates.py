@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core import campaign as campaigns
 from streams.core import enterprise as enterprises
-from streams.core.campaign import CampaignFacts, CampaignWord
+from streams.core.campaign import CampaignFacts, CampaignWord, Phase
 from streams.core.enterprise import EnterpriseWord
 from streams.events.keys import campaign_key, enterprise_key
 from streams.events.limits import encode_campaign_status, encode_enterprise_limits
@@ -22,6 +22,7 @@ from streams.events.news import (
     EnterpriseTold,
     encode_news,
 )
+from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
@@ -154,12 +155,20 @@ class Aggregates:
             yield self._status(enterprise, name, said)
         if word != before:
             yield from self._tell(CampaignTold(enterprise, name, word))
+            if word.phase is Phase.KILLED:
+                yield from self._tell_customers(enterprise, name, killed=True)
 
     def _forget(self, key: bytes, enterprise: str, name: str) -> Iterator[Output]:
         self._state.delete(key)
         self._set_timer(key, None)
         yield self._status(enterprise, name, None)
         yield from self._tell(CampaignTold(enterprise, name, None))
+        yield from self._tell_customers(enterprise, name, killed=False)
+
+    def _tell_customers(self, enterprise: str, name: str, *, killed: bool) -> Iterable[Output]:
+        """What no account has a say in any more must not go either, whatever the policy."""
+        sweep = encode_sweep(Sweep(enterprise=enterprise, campaign=name, killed=killed))
+        return everywhere(self._topics.sweeps, self._router.partitions, sweep)
 
     def _status(self, enterprise: str, name: str, value: bytes | None) -> Output:
         key = f"{enterprise}/{name}".encode()

@@ -6,13 +6,13 @@ What follows from all of them together follows in `Accounts.close`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from streams.core.account import book as books
 from streams.core.campaign import Phase
 from streams.core.kinds import Kind
 from streams.core.orders import RESIGNED
-from streams.core.reasons import Outcome, Reason
 from streams.events.asks import ask_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Refused
@@ -32,8 +32,7 @@ from streams.events.sweeps import encode_sweep
 from streams.stages import balance
 from streams.stages.account.accounts import Accounts
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates
-from streams.stages.account.queue import EXPIRY, expiring, group_of, is_account
-from streams.stages.account.terms import refuse
+from streams.stages.account.queue import group_of, is_account
 from streams.stages.letters import dead_letter
 from streams.stages.routing import forwarded, news_for
 from streams.stages.sweeping import begin, is_sweep
@@ -128,12 +127,19 @@ class Batch:
             )
         for unused in news.unused:
             admission.unused(unused.kind, unused.leave_ms, unused.count)
+        for kind, count in news.used.items():
+            admission.used(kind, count)
         for leave_ms in news.answered:
             books.answered(account.book, law, leave_ms, now_ms)
         for approved_ms in news.undone:
             books.undo_add(account.book, law, approved_ms, now_ms)
         for wanted in news.wanted:
             self._admit(account.enterprise, wanted.ask, [wanted.customer], again=True)
+        gone: defaultdict[int, set[str]] = defaultdict(set)
+        for entry in news.given_up:
+            gone[entry.ticket].add(entry.customer)
+        for ticket, customers in gone.items():
+            account.take_out(ticket, customers, self.state)
 
     def _status(self, key: bytes, news: StatusNews) -> None:
         admission = self.accounts.touch(key)
@@ -144,18 +150,7 @@ class Batch:
             admission.account.cut_off()
 
     def _take_over(self, key: bytes, news: TakeOver) -> None:
-        admission = self.accounts.touch(key)
-        enterprise = admission.account.enterprise
-        for customer in news.customers:
-            refusal = admission.take_over(news.ask)
-            self.accounts.pass_on(
-                enterprise,
-                news.ask,
-                [customer],
-                leave_ms=0 if refusal else self.now_ms,
-                again=news.again,
-                refusal=refusal,
-            )
+        self.accounts.take_over(key, news)
 
     def _campaign(self, key: bytes, news: CampaignNews) -> None:
         self.aggregates.campaign(key, news.facts)
@@ -201,8 +196,6 @@ class Batch:
             self.aggregates.due(key, timer.due_ms)
         elif head == ENTERPRISE:
             self.outputs += self.aggregates.tell_enterprise(key)
-        elif head == EXPIRY:
-            self._expire(timer.name)
         else:
             self.accounts.touch(key).account.fired(timer)
 
@@ -214,24 +207,9 @@ class Batch:
             else:
                 self.aggregates.campaign(key)
 
-    def _expire(self, name: bytes) -> None:
-        key, seq = expiring(name)
-        account = self.accounts.touch(key).account
-        place = account.line.get(seq)
-        if place is None:
-            return
-        ask = account.slice(seq, self.state).ask
-        deadline_ms = self.accounts.deadline_ms(account.enterprise, ask)
-        if deadline_ms < self.now_ms:
-            verdict = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
-            if not self.accounts.end(key, place, verdict):
-                self.state.set_timer(self.now_ms, name)
-        else:  # a new policy gives it longer
-            self.state.set_timer(deadline_ms + 1, name)
-
     def close(self) -> list[Output]:
         """What follows from all of it."""
         self.accounts.close()
         self.outputs += self.aggregates.close()
-        balance.add(self.state, accepted=self.accepted, held=self.accounts.held)
+        balance.add(self.state, self.accepted)
         return self.outputs

@@ -1,4 +1,4 @@
-"""What the account stage tells of its accounts: that customers wait, and how the limits stand.
+"""What the account stage tells of its accounts: who waits in their queues, how the limits stand.
 
 Every change of an account is told to whom it concerns: readers of the topics, the partitions of the
 customer stage, the enterprise's owner. Rules of this file: values become outputs; it decides
@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from streams.core.account import book as books
+from streams.core.ask import Candidate
 from streams.core.enterprise import EnterpriseFacts
-from streams.core.kinds import KIND_NAMES
 from streams.core.reasons import Outcome
-from streams.events.identity import decision_id
+from streams.events.asks import encode_candidate
 from streams.events.keys import customer_key, enterprise_key
 from streams.events.limits import encode_account_limits, encode_limit_change
 from streams.events.news import EnterpriseNews
 from streams.events.sweeps import Sweep, encode_sweep
+from streams.stages.account.aggregates import TELL_EVERY_MS
 from streams.stages.account.terms import refuse
 from streams.stages.routing import everywhere, news_for
-from streams.stages.sayings import Saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.account.limits import Change
     from streams.core.account.line import Place
-    from streams.core.law import Law
-    from streams.core.verdict import Verdict
     from streams.lane.stage import Output
     from streams.lane.state import State
     from streams.stages.account.admission import Admission
-    from streams.stages.account.queue import Account, Index, Slice
+    from streams.stages.account.queue import Account, Index
+    from streams.stages.account.slices import Slice
     from streams.stages.account.terms import Ruled, Wait
     from streams.stages.routing import Router
     from streams.topics import Topics
@@ -68,28 +68,17 @@ class Bulletin:
     def waits(
         self, admission: Admission, piece: Slice, place: Place, wait: Wait
     ) -> Iterator[Output]:
-        """Of each customer that waits, that they do.
+        """Of each customer that waits, that they do: for the customer stage to hold and to say.
 
-        Not of one that the customer stage holds: that one may have ended meanwhile, and nothing is
-        said after the end.
+        What only the sender needs stays in the queue.
         """
-        if piece.again:
-            return
-        law, tally = admission.ruled.laws[place.kind], self._state.tally
-        tally["latency_ms", "0"] += place.left
-        deferred = "decisions_total", KIND_NAMES[place.kind], Outcome.DEFERRED, wait.reason
-        tally[deferred] += place.left
-        for behind, customer in enumerate(piece.customers[-place.left :]):
+        ask, topic = replace(piece.ask, attributes=None), self._topics.candidates
+        for behind, customer in enumerate(admission.account.names(place, self._state)):
             eligible_ms = admission.estimate_ms(place, wait, behind)
             verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
-            yield self._decision(piece, customer, verdict, law)
-
-    def _decision(self, piece: Slice, customer: str, verdict: Verdict, law: Law) -> Output:
-        ask, enterprise = piece.ask, piece.enterprise
-        name = decision_id(enterprise, ask.source, ask.intent_id, customer)
-        said = Saying(ask, verdict, enterprise, customer, law, self._now_ms, name)
-        key = customer_key(enterprise, customer)
-        return self._topics.decisions, self._router.partition(key), key, said.decision()
+            word = Candidate(ask, again=piece.again, ticket=place.seq, wait=verdict)
+            key = customer_key(piece.enterprise, customer)
+            yield topic, self._router.partition(key), key, encode_candidate(word)
 
     # --- how an account stands ---
 
@@ -137,6 +126,9 @@ class Bulletin:
 
     def _room(self, account: Account, ruled: Ruled) -> None:
         room = books.room(account.book, ruled.account) or 0
-        if room != account.pace.room:
-            self.sum_up(account.enterprise, room=room - account.pace.room)
-            account.pace.room = room
+        pace = account.pace
+        if room != pace.room:
+            self.sum_up(account.enterprise, room=room - pace.room)
+            if self._now_ms - pace.room_ms > TELL_EVERY_MS:
+                pace.room_before, pace.room_ms = pace.room, self._now_ms
+            pace.room = room

@@ -1,13 +1,13 @@
 """What the account stage keeps of one account: its book, its pace and what waits in its queue.
 
-In the state stand the book (under the account's key), the pace, and one value for each slice of an
-intent that waits; in memory, beside the state, the same opened, and the order of the queue. Rules
-of this file: bytes and timers in and out; who may go on is `admission`'s affair.
+In the state stand the book (under the account's key), the pace, the slices of intents that wait and
+whose turn it is; in memory, beside the state, the same opened, and the order of the queue. Rules of
+this file: bytes and timers in and out; who may go on is `admission`'s affair.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -15,60 +15,47 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.account import book as books
-from streams.core.account.line import Line, Place
-from streams.core.ask import Ask  # noqa: TC001 (msgspec reads what it decodes)
-from streams.core.kinds import Kind
+from streams.core.account.deadlines import Deadlines
+from streams.core.account.line import Line, Place, Turn
+from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
 from streams.events.keys import parts_of
+from streams.stages.account import slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from streams.lane.stage import Due
     from streams.lane.state import State
+    from streams.stages.account.slices import Slice
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
 _PACE: Final = b"/pace/"
-_SLICE: Final = b"/slice/"
-_SEEN: Final = b"/seen/"
+_TURN: Final = b"/turn/"
 _INDEX: Final = "accounts"
-_SEQ: Final = 8
 
 CUT_MOST: Final = 10_000
 """Places of which one batch learns that they are cut off: more than it can end."""
-
-
-class Slice(msgspec.Struct, frozen=True, array_like=True):
-    """Customers of one intent that wait together; `step`: of their campaign's stages.
-
-    `again`: the customer stage holds the ask and waits for leave.
-    """
-
-    enterprise: str
-    ask: Ask
-    customers: list[str]
-    step: int
-    deadline_ms: int
-    again: bool
 
 
 class Pace(msgspec.Struct, array_like=True):
     """What an account's queue knows beside its slices.
 
     `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
-    on. `taken`: of slices passed on in part, how far. `wake_ms`, `review_ms`: the timers that are
-    set, 0 for none. `room`: what the enterprise was told of free places. `braked_until_ms`: what
-    the customers' partitions were told. `grade`, `told`: the grade and a checksum of the limits
-    that everybody was told. `unsaid`: the slices of which it was not said yet that they wait.
-    Cut off, and to be ended before anything goes on: all slices below `cut_below`, and those of
-    `cut_campaigns`.
+    on. `wake_ms`, `review_ms`, `expiry_ms`: the timers that are set, 0 for none. `room`: what the
+    enterprise was told of free places, `room_before`: and what before `room_ms`.
+    `braked_until_ms`: what the customers' partitions were told. `grade`, `told`: the grade and a
+    checksum of the limits that everybody was told. `unsaid`: the slices of which the customer stage
+    does not know yet that they wait. Cut off, and to be ended before anything goes on: all slices
+    below `cut_below`, and those of `cut_campaigns`. `under_way`: by kind, how much leave for an add
+    or a place is on its way to the customer stage and may come back.
     """
 
     tat_us: int = 0
     next_seq: int = 1
-    taken: dict[int, int] = {}
     wake_ms: int = 0
     review_ms: int = 0
+    expiry_ms: int = 0
     room: int = 0
     braked_until_ms: int = 0
     grade: str = ""
@@ -77,23 +64,21 @@ class Pace(msgspec.Struct, array_like=True):
     unsaid: list[int] = []
     cut_below: int = 0
     cut_campaigns: list[str] = []
+    under_way: dict[int, int] = {}
+    room_before: int = 0
+    room_ms: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_pace = msgspec.msgpack.Decoder(Pace).decode
-_decode_slice = msgspec.msgpack.Decoder(Slice).decode
+_decode_turn = msgspec.msgpack.Decoder(Turn).decode
 
 
 class Account:
-    """One account, opened.
-
-    `waiting`: customers in the queue whom the customer stage does not hold; `counted`: how many of
-    them the balance knows. `seen`: the intents that came, for a while.
-    """
+    """One account, opened. `fresh`: slices that came with this batch, and who waits in them."""
 
     __slots__ = (
-        *("book", "counted", "enterprise", "fresh", "key", "line", "name", "pace", "seen"),
-        *("unsaid", "waiting"),
+        *("book", "deadlines", "enterprise", "fresh", "key", "line", "name", "pace", "unsaid"),
     )
 
     def __init__(self, key: bytes, state: State) -> None:
@@ -103,36 +88,38 @@ class Account:
         pace = state.get(_PACE + key)
         self.pace = Pace() if pace is None else _decode_pace(pace)
         self.line = Line()
+        self.deadlines = Deadlines()
         self.unsaid = dict.fromkeys(self.pace.unsaid)
-        self.fresh: dict[int, Slice] = {}
-        self.waiting = self.counted = 0
-        self.seen = state.get(_SEEN + key) or b""
+        self.fresh: dict[int, tuple[Slice, list[str]]] = {}
 
-    def add(self, piece: Slice) -> None:
+    def add(self, piece: Slice, customers: list[str]) -> None:
         """Let a slice wait; it is stored at the batch's end, if it is still there."""
         seq = self.pace.next_seq
         self.pace.next_seq += 1
-        self.fresh[seq] = piece
+        self.fresh[seq] = piece, customers
         self.unsaid[seq] = None
-        self.line.add(_place(seq, piece, len(piece.customers)))
-        self._waits(piece, len(piece.customers))
+        self.found(seq, piece, len(customers))
 
-    def found(self, seq: int, piece: Slice) -> None:
-        """Put a stored slice in line, as it was left."""
-        left = len(piece.customers) - self.pace.taken.get(seq, 0)
+    def found(self, seq: int, piece: Slice, left: int) -> None:
+        """Put a slice in line, as it was left."""
         self.line.add(_place(seq, piece, left))
-        self._waits(piece, left)
-        self.counted = self.waiting
+        self.deadlines.add(seq, piece.ask, self.line)
 
-    def _waits(self, piece: Slice, count: int) -> None:
-        self.waiting += 0 if piece.again else count
+    def ticket(self, place: Place) -> int:
+        """What the customer stage knows a slice by; 0 for one that it has not heard of."""
+        return 0 if place.seq in self.unsaid else place.seq
 
     def slice(self, seq: int, state: State) -> Slice:
         """A slice that waits."""
         fresh = self.fresh.get(seq)
+        return slices.read(self.key, seq, state) if fresh is None else fresh[0]
+
+    def names(self, place: Place, state: State) -> list[str]:
+        """Who waits in it."""
+        fresh = self.fresh.get(place.seq)
         if fresh is not None:
-            return fresh
-        return _decode_slice(state.get(_slice_key(self.key, seq)) or b"")
+            return list(fresh[1])
+        return slices.names(self.key, place.seq, place.left, state)
 
     def take(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
         """Take the next customers out of a slice, whose turn it is; one that is empty is gone."""
@@ -146,14 +133,25 @@ class Account:
         self, place: Place, count: int, state: State, leave: Callable[[int, int], None]
     ) -> tuple[Slice, list[str]]:
         seq, piece = place.seq, self.slice(place.seq, state)
-        start = self.pace.taken.get(seq, 0)
-        customers = piece.customers[start : start + count]
-        self.pace.taken[seq] = start + len(customers)
+        fresh = self.fresh.get(seq)
+        if fresh is None:
+            customers = slices.take(self.key, seq, place.left, count, state)
+        else:
+            customers = fresh[1][:count]
+            del fresh[1][:count]
         leave(seq, len(customers))
-        self._waits(piece, -len(customers))
-        if self.line.get(seq) is None:
-            self._gone(seq, piece, state)
+        self._settle(seq, state)
         return piece, customers
+
+    def take_out(self, seq: int, gone: Collection[str], state: State) -> None:
+        """Customers wait in a stored slice no longer, and nothing more is to be said of them."""
+        place = self.line.get(seq)
+        if place is None or seq in self.fresh:
+            return
+        count = slices.take_out(self.key, seq, place.left, gone, state)
+        if count:
+            self.line.shorten(seq, count)
+            self._settle(seq, state)
 
     def cut_off(self, campaign: str | None = None) -> None:
         """Everything that waits now, or all of a campaign, is to be ended."""
@@ -166,7 +164,7 @@ class Account:
         """Places that were cut off, the oldest first, and why; None when all of them are ended."""
         pace = self.pace
         first = islice(self.line.places(), CUT_MOST)
-        places = [place for place in first if place.seq < pace.cut_below]
+        places = [p for p in first if p.seq < pace.cut_below and p.kind != Kind.TRANSFER]
         if places:
             return Reason.ACCOUNT_RESIGNED, places
         pace.cut_below = 0
@@ -184,34 +182,35 @@ class Account:
             self.pace.wake_ms = 0
         elif timer.name[:1] == REVIEW:
             self.pace.review_ms = 0
+        elif timer.name[:1] == EXPIRY:
+            self.pace.expiry_ms = 0
 
-    def _gone(self, seq: int, piece: Slice, state: State) -> None:
-        self.pace.taken.pop(seq, None)
-        self.unsaid.pop(seq, None)
-        if self.fresh.pop(seq, None) is None:
-            state.delete(_slice_key(self.key, seq))
-            state.cancel_timer(piece.deadline_ms + 1, expiry_name(self.key, seq))
+    def _settle(self, seq: int, state: State) -> None:
+        """Forget a slice in which nobody waits any more."""
+        if self.line.get(seq) is None:
+            self.unsaid.pop(seq, None)
+            if self.fresh.pop(seq, None) is None:
+                slices.forget(self.key, seq, state)
 
     def store(self, state: State) -> None:
         """Write what has changed."""
-        for seq, piece in self.fresh.items():
-            state.put(_slice_key(self.key, seq), _encode(piece))
-            state.set_timer(piece.deadline_ms + 1, expiry_name(self.key, seq))
+        for seq, (piece, customers) in self.fresh.items():
+            slices.write(self.key, seq, piece, customers, state)
         self.fresh.clear()
+        for (priority, group), turn in self.line.moved():
+            key = _TURN + self.key + b"/" + bytes([priority]) + group.encode()
+            if turn is None:
+                state.delete(key)
+            else:
+                state.put(key, _encode(turn))
         self.pace.unsaid = list(self.unsaid)
         _put(state, self.key, books.dump(self.book))
         _put(state, _PACE + self.key, _encode(self.pace))
-        if self.seen or _SEEN + self.key in state:
-            _put(state, _SEEN + self.key, self.seen)
 
 
 def _put(state: State, key: bytes, value: bytes) -> None:
     if state.get(key) != value:
         state.put(key, value)
-
-
-def _slice_key(key: bytes, seq: int) -> bytes:
-    return _SLICE + key + b"/" + seq.to_bytes(_SEQ, "big")
 
 
 def group_of(campaign: str) -> str:
@@ -221,7 +220,7 @@ def group_of(campaign: str) -> str:
 
 def _place(seq: int, piece: Slice, left: int) -> Place:
     ask = piece.ask
-    campaign = ask.campaign_id if ask.kind in {Kind.BROADCAST, Kind.MOMENT} else None
+    campaign = ask.campaign_id if ask.kind in STAGED else None
     group = f"source {ask.source}" if campaign is None else group_of(campaign)
     return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left)
 
@@ -231,16 +230,7 @@ def _place(seq: int, piece: Slice, left: int) -> Place:
 EXPIRY: Final = b"x"
 DRAIN: Final = b"d"
 REVIEW: Final = b"r"
-
-
-def expiry_name(key: bytes, seq: int) -> bytes:
-    """The timer that ends what is left of a slice."""
-    return EXPIRY + seq.to_bytes(_SEQ, "big") + key
-
-
-def expiring(name: bytes) -> tuple[bytes, int]:
-    """The account and slice of an expiry's name."""
-    return name[1 + _SEQ :], int.from_bytes(name[1 : 1 + _SEQ], "big")
+"""Each is followed by the account's key."""
 
 
 # --- all accounts of a partition ------------------------------------------------------------------
@@ -263,17 +253,30 @@ class Index:
             account = self._accounts[key] = Account(key, self._state)
         return account
 
+    def queued(self) -> int:
+        """How many customers wait."""
+        return sum(self._accounts[key].line.customers() for key in self.waiting)
+
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""
-        # Sorted, so that an account's slices come in their order: a compacted log has another.
-        for key in sorted(key for key in self._state if key.startswith((_SLICE, _PACE))):
-            if key.startswith(_SLICE):
-                account = self.open(key[len(_SLICE) : -_SEQ - 1])
-                seq = int.from_bytes(key[-_SEQ:], "big")
-                account.found(seq, _decode_slice(self._state.get(key) or b""))
-                self.waiting.add(account.key)
-            else:
-                self.grades[_decode_pace(self._state.get(key) or b"").grade] += 1
+        for key, seq, piece, left in slices.found(self._state):
+            self.open(key).found(seq, piece, left)
+            self.waiting.add(key)
+        turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)
+        for key in self._state:
+            value = self._state.get(key) or b""
+            if key.startswith(_PACE):
+                self.grades[_decode_pace(value).grade] += 1
+            elif key.startswith(_TURN):
+                account, priority, group = _whose_turn(key)
+                turns[account][priority, group] = _decode_turn(value)
+        for account, known in turns.items():
+            self.open(account).line.resume(known)
+
+
+def _whose_turn(key: bytes) -> tuple[bytes, int, str]:
+    enterprise, account, tail = key.removeprefix(_TURN).split(b"/", 2)
+    return enterprise + b"/" + account, tail[0], tail[1:].decode()
 
 
 def is_account(key: bytes) -> bool:

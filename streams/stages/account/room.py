@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streams.core.account import book as books
 from streams.core.reasons import AT_CEILING, Outcome, Reason
+from streams.stages.account.aggregates import TELL_EVERY_MS
 from streams.stages.account.terms import refuse
 
 if TYPE_CHECKING:
@@ -19,22 +20,25 @@ if TYPE_CHECKING:
     from streams.stages.account.terms import Ruled
 
 
-def no_room(account: Account, ruled: Ruled, words: Words) -> Verdict | None:
+def no_room(account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict | None:
     """The refusal of a friend request where no relation can be added; None where one can."""
     allowed = _allowed(ruled)
     if allowed is not None and words.enterprise(account.enterprise).relations >= allowed:
-        return full(Reason.ENTERPRISE_CEILING, account, ruled, words)
+        return full(Reason.ENTERPRISE_CEILING, account, ruled, words, now_ms)
     if books.room(account.book, ruled.account) == 0:
-        return full(Reason.ACCOUNT_CEILING, account, ruled, words)
+        return full(Reason.ACCOUNT_CEILING, account, ruled, words, now_ms)
     return None
 
 
-def full(reason: Reason, account: Account, ruled: Ruled, words: Words) -> Verdict:
+def full(reason: Reason, account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict:
     """A refusal for want of room, with what room is left here, elsewhere and in all."""
     word, allowed = words.enterprise(account.enterprise), _allowed(ruled)
+    pace = account.pace
+    # The enterprise's word is up to a second old, and has this account's room of then in it.
+    own = pace.room_before if now_ms - pace.room_ms <= TELL_EVERY_MS else pace.room
     left = {
         "relations": books.room(account.book, ruled.account) or 0,
-        "relations-elsewhere": max(0, word.room - account.pace.room),
+        "relations-elsewhere": max(0, word.room - own),
     }
     if allowed is not None:
         left["relations-enterprise"] = max(0, allowed - word.relations)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streams.core.law import Law
     from streams.core.policy import Policy
     from streams.core.reasons import Outcome, Reason
-    from streams.stages.account.queue import Slice
+    from streams.stages.account.slices import Slice
 
 
 class Ruled(NamedTuple):
@@ -29,21 +29,25 @@ class Ruled(NamedTuple):
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
-    """Why a place may not go on, and when that may be over; None: when news of it comes."""
+    """Why a place may not go on, and when that may be over; None: when news of it comes.
+
+    `soon`: leave that others were given is on its way, and may come back in some milliseconds.
+    """
 
     reason: Reason
     until_ms: int | None
+    soon: bool = False
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
     """Customers of a slice that go on, with the account's leave or its refusal.
 
-    `said`: it was said of them before that they wait.
+    `ticket`: that they waited under, if the customer stage knows of it.
     """
 
     piece: Slice
     customers: list[str]
-    said: bool
+    ticket: int
     leave_ms: int = 0
     refusal: Verdict | None = None
 

@@ -14,19 +14,19 @@ from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
-from streams.events.identity import mark_of
-from streams.events.interactions import AccountStatus, Erase
+from streams.events.identity import fingerprint, mark_of
+from streams.events.interactions import AccountStatus, Erase, said
 from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
 from streams.stages.customer.noting import BINDING, QUIET, is_repeat, note
-from streams.stages.customer.orders import note_standing
+from streams.stages.customer.orders import note_campaign, note_standing
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere, forwarded, news_for
-from streams.stages.sayings import id_of_ask, saying
+from streams.stages.sayings import id_of_ask, saying_of
 from streams.stages.sweeping import begin
 from streams.topics import INTENTS, INTERACTIONS
 
@@ -62,7 +62,9 @@ class Batch:
         self.telling = Telling(now_ms)
         self.books = Books(stage.rules, stage.erasure, state, now_ms, self.telling)
         self.outputs = state.budget.collect()
-        self.settled = 0
+        self.balance = balance.balance_of(state)
+        if self.balance.said_ms != now_ms:
+            self.balance.said_ms, self.balance.said = now_ms, 0
 
     def candidate(self, record: Record) -> None:
         """Decide an ask with its account's word on it."""
@@ -73,7 +75,7 @@ class Batch:
         candidate = decode_candidate(value)
         self.state.budget.promise(len(value))  # it may be held, or its leave be asked for
         desk = self.books.open(key)
-        if not (candidate.again or candidate.waited):
+        if not candidate.again and (candidate.wait is not None or not candidate.ticket):
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
             self.state.tally["latency_ms", str(waited_ms)] += 1
@@ -86,10 +88,12 @@ class Batch:
         name = id_of_ask(desk, candidate.ask)
         mark = mark_of(name)
         settled = desk.judge(candidate, mark)
-        if candidate.leave_ms and not any(
-            case.mark == mark and case.verdict.outcome is Outcome.APPROVED for case in settled
-        ):
-            self.telling.unused(desk.enterprise, candidate)
+        if candidate.leave_ms:
+            used = any(c.mark == mark and c.verdict.outcome is Outcome.APPROVED for c in settled)
+            if not used:
+                self.telling.unused(desk.enterprise, candidate)
+            elif candidate.ask.kind in _BINDING_KINDS:
+                self.telling.used(desk.enterprise, candidate)
         self._say(key, desk, settled, {mark: name})
 
     def interaction(self, record: Record) -> None:
@@ -118,7 +122,10 @@ class Batch:
         sweep = decode_sweep(value)
         if sweep.account is not None:
             note_standing(self.state, sweep)
-        if not sweep.braked_until_ms:  # a brake put on is met when the time of what is held comes
+        if sweep.campaign is not None:
+            note_campaign(self.state, sweep)
+        # A brake put on is met when the time of what is held comes; what is forgotten holds nobody.
+        if not sweep.braked_until_ms and (sweep.campaign is None or sweep.killed):
             begin(value, record.offset, self.state, self.now_ms)
 
     def go_on(self, partition: int, timer: Due) -> None:
@@ -153,9 +160,11 @@ class Batch:
 
     def close(self) -> list[Output]:
         """Store the ledgers; everything there is to say and to tell."""
-        held = self.books.close()
+        held, queued = self.books.close()
+        self.balance.held += held
+        self.balance.queued += queued
         self.outputs += self.telling.outputs(self.stage.topics, self.stage.router)
-        balance.add(self.state, settled=self.settled, held=held)
+        balance.store(self.state, self.balance)
         return self.outputs
 
     def _tell_status(self, data: AccountStatusChange) -> None:
@@ -193,9 +202,8 @@ class Batch:
             self._refuse(record, Refused("invalid", NO_SUPPRESSION_KEY))
             return
         desk = self.books.open(key)
-        remember_ms = desk.laws[0].remember_ms
-        name = event.source, event.id
-        value = erasure.told(mark, *name, self.state, self.now_ms, remember_ms=remember_ms)
+        name, before = fingerprint(event.source, event.id, said(event)), self.state.get(mark) or b""
+        value = erasure.told(before, name, self.now_ms, desk.laws[0].remember_ms)
         if value is None:
             self.state.tally["repeats_total", INTERACTIONS] += 1
             return
@@ -219,17 +227,18 @@ class Batch:
         """`names`: the decision ids that are known already, by their marks."""
         topics, place = self.stage.topics, self.stage.router.partition
         for case in settled:
-            said = saying(case, desk, names.get(case.mark))
-            outcome, kind = case.verdict.outcome, said.kind
+            saying = saying_of(case, desk, names.get(case.mark))
+            outcome, kind = case.verdict.outcome, saying.kind
             self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
             if outcome is Outcome.DUPLICATE:
                 self.state.tally["repeats_total", INTENTS] += 1
-            self.settled += outcome is not Outcome.DEFERRED
-            self.outputs.append((topics.decisions, None, key, said.decision()))
+            self.balance.settled += outcome is not Outcome.DEFERRED
+            self.outputs.append((topics.decisions, None, key, saying.decision(self.balance.said)))
+            self.balance.said += 1
             if outcome is Outcome.APPROVED:
                 if case.ask.campaign_id is not None:
                     self.telling.approved(desk.enterprise, case.ask.campaign_id)
                 account = account_key(desk.enterprise, case.ask.account_id)
                 self.outputs.append(
-                    (self.stage.approved[kind], place(account), account, said.approved())
+                    (self.stage.approved[kind], place(account), account, saying.approved())
                 )

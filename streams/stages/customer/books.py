@@ -18,6 +18,7 @@ from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from streams.core.law import Law
+    from streams.core.ledger import Ledger
     from streams.core.orders import Orders
     from streams.lane.state import State
     from streams.stages.customer.erasure import Erasure
@@ -47,6 +48,7 @@ class _Opened(msgspec.Struct, gc=False):
     value: bytes | None
     wake: Wake | None
     held: int
+    queued: int
 
 
 class Books:
@@ -62,7 +64,7 @@ class Books:
         self._now_ms = now_ms
         self._opened: dict[bytes, _Opened] = {}
         self._ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
-        self._held = 0
+        self._held = self._queued = 0
 
     def open(self, key: bytes) -> Desk:
         """The desk with this customer's ledger, tidied."""
@@ -82,11 +84,13 @@ class Books:
         """The keys of the ledgers in work."""
         return list(self._opened)
 
-    def close(self) -> int:
-        """Store what was opened; by how many the held intents have grown."""
+    def close(self) -> tuple[int, int]:
+        """Store what was opened; by how many the held intents have grown, and those of them that
+        wait in their accounts' queues.
+        """
         for key, opened in self._opened.items():
             self._store(key, opened)
-        return self._held
+        return self._held, self._queued
 
     def forget(self, key: bytes, mark: bytes, value: bytes) -> None:
         """Leave nothing of an opened ledger but this mark, with this value."""
@@ -103,7 +107,7 @@ class Books:
         enterprise, customer = parts_of(key)
         laws, orders = self._ruled.get(enterprise) or self._rule(enterprise)
         desk = Desk(ledger, enterprise, customer, laws, self._now_ms, orders)
-        return _Opened(desk, value, next_wake(ledger), len(ledger.held))
+        return _Opened(desk, value, next_wake(ledger), len(ledger.held), _queued(ledger))
 
     def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
         """What the enterprise is under in this batch; it stays so to the batch's end."""
@@ -117,7 +121,10 @@ class Books:
         ledger = desk.ledger
         if desk.wanted:
             self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
+        if desk.given_up:
+            self._telling.given_up(desk.enterprise, desk.customer, desk.given_up)
         self._held += len(ledger.held) - opened.held
+        self._queued += _queued(ledger) - opened.queued
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
         if value is None:
@@ -132,6 +139,10 @@ class Books:
             self._state.cancel_timer(before.due_ms, _timer_name(before, key))
         if after is not None:
             self._state.set_timer(after.due_ms, _timer_name(after, key))
+
+
+def _queued(ledger: Ledger) -> int:
+    return sum(1 for held in ledger.held if held.ticket)
 
 
 def timer_of(desk: Desk, key: bytes) -> tuple[int, bytes] | None:

@@ -49,21 +49,14 @@ class Erasure:
         mark = self.mark(key)
         return mark is not None and mark in state
 
-    def told(  # noqa: PLR0913 - an event, and what it is told to
-        self,
-        mark: bytes,
-        source: str,
-        event_id: str,
-        state: State,
-        now_ms: int,
-        *,
-        remember_ms: int,
-    ) -> bytes | None:
-        """The value for the mark once this `erase` is told; None for a repeat."""
-        told = _Told(state.get(mark) or b"")
+    def told(self, before: bytes, event: int, now_ms: int, remember_ms: int) -> bytes | None:
+        """What stands under a mark once this `erase`, by its fingerprint, is told; None for a
+        repeat. `before`: what stood there.
+        """
+        told = _Told(before)
         forget_repeats(told, now_ms - remember_ms)
-        name = hmac.digest(self._secret or b"", f"{source}\0{event_id}".encode(), "sha256")
-        known = int.from_bytes(name[:_PRINT], "big")
+        keyed = hmac.digest(self._secret or b"", event.to_bytes(_PRINT, "big"), "sha256")
+        known = int.from_bytes(keyed[:_PRINT], "big")
         if seen_before(told, known):
             return None
         remember(told, known, now_ms)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from streams.lane.state import State
 
 _STATUS: Final = b"status/"
-"""Before `enterprise/account`: a second `/`, which no customer's key has."""
+_KILLED: Final = b"killed/"
+"""Before `enterprise/account` and `enterprise/campaign`: a second `/`, which no customer's key
+has."""
 
 
 class _Standing(msgspec.Struct, array_like=True):
@@ -54,6 +56,19 @@ def _key(enterprise: str, account: str) -> bytes:
     return _STATUS + f"{enterprise}/{account}".encode()
 
 
+def note_campaign(state: State, sweep: Sweep) -> None:
+    """Keep in mind which campaigns were stopped for good, until they are forgotten."""
+    key = _campaign_key(sweep.enterprise or "", sweep.campaign or "")
+    if sweep.killed:
+        state.put(key, b"1")
+    else:
+        state.delete(key)
+
+
+def _campaign_key(enterprise: str, campaign: str) -> bytes:
+    return _KILLED + f"{enterprise}/{campaign}".encode()
+
+
 class PartitionOrders:
     """`Orders` for the customers of one enterprise in one partition."""
 
@@ -69,9 +84,14 @@ class PartitionOrders:
         pause = self._pause(ask, now_ms)
         account = self._standing(ask.account_id)
         taker = _UNKNOWN if ask.to_account_id is None else self._standing(ask.to_account_id)
-        if pause is None and account is _UNKNOWN and taker is _UNKNOWN:
+        killed = self._is_killed(ask)
+        if pause is None and account is _UNKNOWN and taker is _UNKNOWN and not killed:
             return NO_ORDER
-        return Order(pause, account.status, taker.status, account.braked_until_ms)
+        return Order(pause, account.status, taker.status, account.braked_until_ms, killed)
+
+    def _is_killed(self, ask: Ask) -> bool:
+        campaign = ask.campaign_id
+        return campaign is not None and _campaign_key(self._enterprise, campaign) in self._state
 
     def _pause(self, ask: Ask, now_ms: int) -> Control | None:
         if not self._controls:

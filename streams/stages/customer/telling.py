@@ -15,7 +15,7 @@ from streams.core.campaign import CampaignFacts
 from streams.core.kinds import Kind
 from streams.core.ledger import Friend
 from streams.events.keys import account_key, campaign_key
-from streams.events.news import AccountNews, CampaignNews, Unused, Wanted
+from streams.events.news import AccountNews, CampaignNews, GivenUp, Unused, Wanted
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 ASKS_MOST: Final = 100
 """Asks in one record: the longest that the contract allows are 23 kB each."""
+
+NAMES_MOST: Final = 1_000
+"""Customers given up in one record, as many as an intent may name."""
 
 HURTS: Final = frozenset({"complaints", "blocks", "opt_outs"})
 _OF_CAMPAIGNS: Final = HURTS | {"delivered"}
@@ -54,22 +57,29 @@ def ties_of(ledger: Ledger) -> dict[str, Tie]:
 class _Account:
     """What there is to tell one account."""
 
-    __slots__ = ("answered", "counts", "heard_ms", "relations", "undone", "unused", "wanted")
+    __slots__ = (
+        *("answered", "counts", "given_up", "heard_ms", "relations", "undone", "unused"),
+        *("used", "wanted"),
+    )
 
     def __init__(self) -> None:
         self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.heard_ms: dict[int, int] = {}
         self.relations: Counter[int] = Counter()
         self.unused: Counter[tuple[int, int]] = Counter()
+        self.used: Counter[int] = Counter()
         self.answered: list[int] = []
         self.undone: list[int] = []
         self.wanted: list[Wanted] = []
+        self.given_up: list[GivenUp] = []
 
     def news(self) -> Iterator[AccountNews]:
         """One record, and more for the asks, which may be long."""
         times = {**self.counts, **self.relations}
-        if times or self.unused or self.answered or self.undone:
+        if times or self.unused or self.used or self.answered or self.undone:
             yield self._summed(times)
+        for first in range(0, len(self.given_up), NAMES_MOST):
+            yield AccountNews(given_up=self.given_up[first : first + NAMES_MOST])
         for first in range(0, len(self.wanted), ASKS_MOST):
             yield AccountNews(wanted=self.wanted[first : first + ASKS_MOST])
 
@@ -87,6 +97,7 @@ class _Account:
             unused=[Unused(kind, leave_ms, n) for (kind, leave_ms), n in self.unused.items()],
             answered=self.answered,
             undone=self.undone,
+            used=dict(self.used),
         )
 
 
@@ -117,16 +128,28 @@ class Telling:
 
     def unused(self, enterprise: str, candidate: Candidate) -> None:
         """No use was made of an account's leave."""
-        ask = candidate.ask
+        told = self._giver_of_leave(enterprise, candidate.ask)
+        told.unused[candidate.ask.kind, candidate.leave_ms] += 1
+
+    def used(self, enterprise: str, candidate: Candidate) -> None:
+        """What an account's leave was given for was approved."""
+        self._giver_of_leave(enterprise, candidate.ask).used[candidate.ask.kind] += 1
+
+    def _giver_of_leave(self, enterprise: str, ask: Ask) -> _Account:
         taker = ask.to_account_id if ask.kind == Kind.TRANSFER else None
-        told = self._accounts[account_key(enterprise, taker or ask.account_id)]
-        told.unused[ask.kind, candidate.leave_ms] += 1
+        return self._accounts[account_key(enterprise, taker or ask.account_id)]
 
     def wanted(self, enterprise: str, customer: str, asks: Iterable[Ask]) -> None:
         """Held asks lack nothing but leave."""
         for ask in asks:
             told = self._accounts[account_key(enterprise, ask.account_id)]
             told.wanted.append(Wanted(ask, customer))
+
+    def given_up(self, enterprise: str, customer: str, tickets: Iterable[tuple[str, int]]) -> None:
+        """What waits in accounts' queues is over."""
+        for account, ticket in tickets:
+            told = self._accounts[account_key(enterprise, account)]
+            told.given_up.append(GivenUp(ticket, customer))
 
     def compare(self, enterprise: str, before: dict[str, Tie], after: dict[str, Tie]) -> None:
         """Tell what has become of a customer's ties."""

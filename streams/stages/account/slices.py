@@ -1,0 +1,138 @@
+"""The slices of an account's queue in the state: what waits together, and who.
+
+A slice's ask stands under one key, and its customers under others, a few names each: so who goes on
+or is taken out costs no more than their own names, and no name stays when its customer waits no
+longer. Rules of this file: bytes in and out; the order of the queue is `line`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.ask import Ask  # noqa: TC001 (msgspec reads what it decodes)
+from streams.events.fields import MAX_CUSTOMERS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from streams.lane.state import State
+
+# No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
+SLICE: Final = b"/slice/"
+NAMES: Final = b"/names/"
+_SEQ: Final = 8
+_PART: Final = 2
+
+NAMES_MOST: Final = 50
+"""Names under one key: as many as a campaign's turn lets go."""
+
+_PARTS: Final = -(-MAX_CUSTOMERS // NAMES_MOST)
+
+
+class Slice(msgspec.Struct, frozen=True, array_like=True):
+    """What customers of one intent that wait together have in common.
+
+    `step`: of their campaign's stages. `again`: the customer stage holds the ask and waits for
+    leave.
+    """
+
+    enterprise: str
+    ask: Ask
+    step: int
+    again: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_slice = msgspec.msgpack.Decoder(Slice).decode
+_decode_names = msgspec.msgpack.Decoder(list[str]).decode
+
+
+def read(key: bytes, seq: int, state: State) -> Slice:
+    """A stored slice of an account's."""
+    return _decode_slice(state.get(_slice_key(key, seq)) or b"")
+
+
+def write(key: bytes, seq: int, piece: Slice, names: list[str], state: State) -> None:
+    """Store a slice and who waits in it."""
+    state.put(_slice_key(key, seq), _encode(piece))
+    for part, first in enumerate(range(0, len(names), NAMES_MOST)):
+        state.put(_names_key(key, seq, part), _encode(names[first : first + NAMES_MOST]))
+
+
+def forget(key: bytes, seq: int, state: State) -> None:
+    """Forget a slice in which nobody waits any more."""
+    state.delete(_slice_key(key, seq))
+
+
+def names(key: bytes, seq: int, left: int, state: State) -> list[str]:
+    """Who waits in a slice; `left`: how many they are."""
+    return [name for _, some in _parts(key, seq, left, state) for name in some]
+
+
+def take(key: bytes, seq: int, left: int, count: int, state: State) -> list[str]:
+    """Take out the first `count` of those who wait."""
+    taken: list[str] = []
+    for part, some in _parts(key, seq, left, state):
+        wanted = count - len(taken)
+        if not wanted:
+            break
+        taken += some[:wanted]
+        _put(part, some[wanted:], state)
+    return taken
+
+
+def take_out(key: bytes, seq: int, left: int, gone: Collection[str], state: State) -> int:
+    """Take certain ones out; how many of them waited."""
+    found = 0
+    for part, some in list(_parts(key, seq, left, state)):
+        kept = [name for name in some if name not in gone]
+        if len(kept) < len(some):
+            found += len(some) - len(kept)
+            _put(part, kept, state)
+    return found
+
+
+def _parts(key: bytes, seq: int, left: int, state: State) -> Iterator[tuple[bytes, list[str]]]:
+    """The keys with names, and these, until all who wait are found."""
+    for part in range(_PARTS):
+        if left <= 0:
+            return
+        place = _names_key(key, seq, part)
+        value = state.get(place)
+        if value is not None:
+            some = _decode_names(value)
+            left -= len(some)
+            yield place, some
+
+
+def _put(place: bytes, some: list[str], state: State) -> None:
+    if some:
+        state.put(place, _encode(some))
+    else:
+        state.delete(place)
+
+
+def _slice_key(key: bytes, seq: int) -> bytes:
+    return SLICE + key + b"/" + seq.to_bytes(_SEQ, "big")
+
+
+def _names_key(key: bytes, seq: int, part: int) -> bytes:
+    place = seq.to_bytes(_SEQ, "big") + part.to_bytes(_PART, "big")
+    return NAMES + key + b"/" + place
+
+
+def found(state: State) -> Iterator[tuple[bytes, int, Slice, int]]:
+    """Every stored slice: its account, its number, itself, and how many wait in it; of one account
+    in their order, which a compacted log has not.
+    """
+    waiting: dict[bytes, int] = {}
+    for key in state:
+        if key.startswith(NAMES):
+            place = key[len(NAMES) : -_PART]
+            waiting[place] = waiting.get(place, 0) + len(_decode_names(state.get(key) or b""))
+    for place in sorted(waiting):
+        seq = int.from_bytes(place[-_SEQ:], "big")
+        account = place[: -_SEQ - 1]
+        yield account, seq, read(account, seq, state), waiting[place]
