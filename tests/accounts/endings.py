@@ -34,6 +34,8 @@ def faults(past: Past) -> Iterator[str]:
         for fault in _faults(said[ask], times, once=ask[1] not in erased):
             yield f"{ask}: {fault}: {[_short(entry.data) for entry in said[ask]]}"
     yield from _unlike(past)
+    names = Counter(entry.name for entry in past.of(DECISIONS))
+    yield from (f"{n} decisions have the id {name}" for name, n in names.items() if n > 1)
 
 
 def _faults(said: list[Entry], times: int, *, once: bool) -> Iterator[str]:
@@ -43,6 +45,9 @@ def _faults(said: list[Entry], times: int, *, once: bool) -> Iterator[str]:
         yield f"asked {times} times, ended {len(ends)} times"
     if len(first) != 1 and once:  # whoever is forgotten cannot be known again
         yield f"{len(first)} answers"
+    after = said[said.index(next(e for e in said if e.data is first[0])) + 1 :] if first else said
+    if once and any(e.data["outcome"] != "duplicate" for e in after):
+        yield "something else than `duplicate` after its end"
     if said and said[-1].data["outcome"] == "deferred":
         yield "deferred after its end"
 

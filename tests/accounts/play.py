@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import orjson
 
 from streams.topics import INTENTS, INTERACTIONS, TOPICS
@@ -18,7 +19,7 @@ from tests.flows.scene import Scene
 from tests.flows.test_flows import check_balance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from tests.accounts.plot import Step
     from tests.flows.world import DriverWorld
@@ -36,7 +37,10 @@ OPEN_SKY: Final[list[dict[str, Any]]] = [
 
 
 class Player:
-    """Plays steps and notes where the world came to rest: `rests`, as (records by then, time)."""
+    """Plays steps and notes where the world came to rest: `rests`, as (records by then, time).
+
+    `named`: where the forgotten could still be read at a rest.
+    """
 
     def __init__(self, world: DriverWorld) -> None:
         self.world = world
@@ -45,6 +49,8 @@ class Player:
         self._sent: dict[int, bytes] = {}
         self._answered: set[str] = set()
         self._scopes: set[str] = set()
+        self._forgotten: set[str] = set()
+        self.named: list[str] = []
         self._version = 0
         self._zone = "UTC"
 
@@ -75,6 +81,7 @@ class Player:
     def _play(self, step: Step) -> None:
         plays: dict[str, Callable[..., None]] = {
             "ask": self._ask,
+            "rebatch": self._rebatch,
             "hear": self._hear,
             "receipts": self._receipts,
             "status": self._status,
@@ -87,6 +94,11 @@ class Player:
 
     def _rested(self) -> None:
         check_balance(self.world)
+        self.named += [
+            f"{name} is forgotten, and named in {place}"
+            for name in sorted(self._forgotten)
+            for place in where_named(self.world, name)
+        ]
         self.rests.append((len(self.world.driver._order), self.world.now_ms))
 
     def _together(self, steps: list[Step]) -> None:
@@ -126,6 +138,20 @@ class Player:
             told = more | absolute
             value = self._scene.intent(f"i{number}", *customers, kind=kind, account=account, **told)
             self._sent[number] = value
+        self._put_ask(account, kind, customers, value)
+
+    def _rebatch(self, number: int, account: str, customers: tuple[str, ...]) -> None:
+        """The same intent once more, in another batch."""
+        first = self._sent.get(number)
+        if first is None:
+            return
+        event = orjson.loads(first)
+        event["data"] |= {"account_id": account, "customer_ids": list(customers)}
+        self._put_ask(account, event["data"]["kind"], customers, orjson.dumps(event))
+
+    def _put_ask(self, account: str, kind: str, customers: Iterable[str], value: bytes) -> None:
+        if kind in {"transfer", "transactional"}:  # which the forgotten may still get
+            self._forgotten.difference_update(customers)
         self._scene.put(INTENTS, events.key(ENTERPRISE, account), value)
 
     def _hear(
@@ -136,6 +162,9 @@ class Player:
             told = {"account_id": account} | more
             value = self._scene.interaction(what, customer, f"e{number}", **told)
             self._sent[number] = value
+            (self._forgotten.add if what == "erase" else self._forgotten.discard)(customer)
+        else:
+            self._forgotten.discard(customer)  # a retry may be a repeat, or none
         self._scene.put(INTERACTIONS, events.key(ENTERPRISE, customer), value)
 
     # --- what senders and customers say of messages -----------------------------------------------
@@ -184,7 +213,22 @@ class Player:
         told = {"account_id": data["account_id"]} | more
         name = f"{what}-{data['decision_id']}"
         value = self._scene.interaction(what, data["customer_id"], name, **told)
+        self._forgotten.discard(data["customer_id"])
         self._scene.put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)
+
+
+def where_named(world: DriverWorld, name: str) -> Iterator[str]:
+    """Everything kept by a stage in which a customer of this name can be read."""
+    packed = msgspec.msgpack.encode(name)
+    for stage in ("account", "customer"):
+        for number in range(world.partitions):
+            state = world.driver.state(stage, number)
+            for key in state:
+                if key.endswith(f"/{name}".encode()) or packed in (state.get(key) or b""):
+                    yield f"{stage} {number}: {key!r}"
+            for timer in state.timer_names():
+                if timer.endswith(f"/{name}".encode()):
+                    yield f"{stage} {number}: timer {timer!r}"
 
 
 def _share(number: int, name: str) -> float:

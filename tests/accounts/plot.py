@@ -114,7 +114,7 @@ class Plot:
     def _step(self) -> Step:
         makers = [self._ask, self._move, self._receipts, self._hear, self._again]
         makers += [self._together, self._status, self._control, self._policy]
-        step: Step = self.dice.choices(makers, [30, 22, 14, 10, 3, 8, 3, 5, 3])[0]()
+        step: Step = self.dice.choices(makers, [30, 22, 14, 10, 5, 8, 3, 5, 3])[0]()
         return step
 
     def _next(self) -> int:
@@ -166,8 +166,15 @@ class Plot:
         return step
 
     def _again(self) -> Step:
-        """A producer's retry, byte by byte."""
-        return self.dice.choice(self.made) if self.made else self._ask()
+        """A producer's retry: byte by byte, or in another batch, by another account as well."""
+        dice = self.dice
+        asks = [step for step in self.made if step[0] == "ask" and step[3] != "transfer"]
+        if asks and dice.random() < 0.5:
+            _, number, account, _, customers, *_ = dice.choice(asks)
+            others = dice.sample(CUSTOMERS, dice.choice([0, 3]))
+            mixed = dice.sample([*customers, *others], len(customers) + len(others))
+            return "rebatch", number, dice.choice([account, *ACCOUNTS]), tuple(mixed)
+        return dice.choice(self.made) if self.made else self._ask()
 
     def _receipts(self) -> Step:
         dice = self.dice

@@ -49,6 +49,7 @@ def faults(
         player.clear(seed % 2)
         found += endings.waiting(Past(world, player.rests))
     player.drain()
+    found += player.named
     return found + broken(Past(world, player.rests)) + list(endings.left_over(world))
 
 
