@@ -23,7 +23,7 @@ from streams.core.kinds import Kind
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.core.policy import Policy, Window
 
@@ -85,7 +85,8 @@ class Answer:
 @dataclass
 class Waiting:
     """A held intent and what was last said of it; `stirred`: the customer was handed over since,
-    which may have made it legal, and yet it waits for its own time.
+    which may have made it legal, and yet it waits for its own time. `queued`: its account says when
+    its time has come.
     """
 
     want: Want
@@ -95,6 +96,7 @@ class Waiting:
     eligible_at_ms: int | None
     due_ms: int
     stirred: bool = field(default=False, compare=False)
+    queued: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -119,17 +121,34 @@ class Model:
         """What is due has the first word, though its timer has not fired yet."""
         return self.look_again(only_due=True) + self._arrives(want)
 
-    def _arrives(self, want: Want) -> list[tuple[str, Answer]]:
+    def queues(self, want: Want, eligible_at_ms: int) -> list[tuple[str, Answer]]:
+        """It waits in its account's queue, unless that would be for nothing."""
+        return self.look_again(only_due=True) + self._arrives(want, eligible_at_ms)
+
+    def passed_on(self, want: Want) -> list[tuple[str, Answer]]:
+        """Its account gives leave for what waits in its queue, if it still does."""
+        said = self.look_again(only_due=True)
+        held = next((w for w in self.waiting if w.want == want and w.queued), None)
+        return said if held is None else said + self._look_at(held, self.decide)
+
+    def _arrives(self, want: Want, eligible_at_ms: int | None = None) -> list[tuple[str, Answer]]:
         known_ms = self.arrived.get(want.name)
         if any(w.want.name == want.name for w in self.waiting) or (
             known_ms is not None and self.now_ms < known_ms + self.policy.remember_ms
         ):
             return [(want.name, Answer("duplicate", "duplicate"))]
         self.arrived[want.name] = self.now_ms
-        answer = self.decide(want)
+        if eligible_at_ms is None:
+            answer = self.decide(want)
+        else:
+            answer = self._refusal(want) or Answer(
+                "deferred", "account_pacing", eligible_at_ms=eligible_at_ms
+            )
         said = [(want.name, answer)]
         if answer.outcome == "deferred":
-            self._hold(want, answer)
+            held = self._hold(want, answer)
+            if eligible_at_ms is not None:
+                held.queued, held.due_ms = True, held.deadline_ms + 1
             yielded = self._too_many()
             # Who yields at once never waited: that is all there is to say of it.
             said = yielded if yielded and yielded[0][0] == want.name else said + yielded
@@ -165,19 +184,26 @@ class Model:
         """Timers look at what is due, an event at everything, the most urgent first."""
         said = []
         for held in self._by_urgency(list(self.waiting)):
-            if only_due and held.due_ms > self.now_ms:
-                continue
-            self.waiting.remove(held)
-            if self.now_ms > held.deadline_ms:
-                answer = Answer("expired", "deadline_passed", held.rule)
-                answer.remaining = self.remaining(held.want, taken=False)
-            else:
-                answer = self.decide(held.want)
-            if answer.outcome != "deferred":
-                self.arrived[held.want.name] = self.now_ms
-            if answer.outcome != "deferred" or self._hold(held.want, answer) != held:
-                said.append((held.want.name, answer))
+            if held.queued:
+                if not only_due and self._refused(held.want):
+                    said += self._look_at(held, self._refusal)
+            elif not only_due or held.due_ms <= self.now_ms:
+                said += self._look_at(held, self.decide)
         return said
+
+    def _look_at(
+        self, held: Waiting, decide: Callable[[Want], Answer | None]
+    ) -> list[tuple[str, Answer]]:
+        self.waiting.remove(held)
+        answer = None if self.now_ms > held.deadline_ms else decide(held.want)
+        if answer is None:
+            answer = Answer("expired", "deadline_passed", held.rule)
+            answer.remaining = self.remaining(held.want, taken=False)
+        if answer.outcome != "deferred":
+            self.arrived[held.want.name] = self.now_ms
+        if answer.outcome != "deferred" or self._hold(held.want, answer) != held:
+            return [(held.want.name, answer)]
+        return []
 
     def delivered(self, name: str, occurred_ms: int) -> None:
         """1: the first stays. What ends a transfer is `transferred` or `transfer_failed`."""
@@ -268,16 +294,23 @@ class Model:
     # --- the decision ---------------------------------------------------------------------------
 
     def decide(self, want: Want) -> Answer:
-        answer = self._refused(want) or self._timed(want)
+        answer = self._explained(want, self._refused(want) or self._timed(want))
+        if answer.send_by_ms is not None:
+            approval = Approval(want, want.account, self.now_ms, answer.send_by_ms)
+            self.approvals.append(approval)
+        return answer
+
+    def _refusal(self, want: Want) -> Answer | None:
+        refused = self._refused(want)
+        return None if refused is None else self._explained(want, refused)
+
+    def _explained(self, want: Want, answer: Answer) -> Answer:
         says = {
             w.id: self._window_says(w, want, self.now_ms) or "ok"
             for w in self._windows(want, shadow=True)
         }
         answer.shadow = says or None
         answer.remaining = self.remaining(want, taken=answer.outcome == "approved")
-        if answer.send_by_ms is not None:
-            approval = Approval(want, want.account, self.now_ms, answer.send_by_ms)
-            self.approvals.append(approval)
         return answer
 
     def _refused(self, want: Want) -> Answer | None:

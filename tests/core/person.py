@@ -139,9 +139,11 @@ class Person:
         return Ask(account_id=account, kind=kind, **defaults | parts)
 
     def arrives(self, ask: Ask) -> list[Settled]:
-        return self.desk(
-            lambda desk: desk.judge(Candidate(ask, self.now_ms), self.mark(ask.intent_id))
-        )
+        return self.judged(Candidate(ask, self.now_ms))
+
+    def judged(self, candidate: Candidate) -> list[Settled]:
+        mark = self.mark(candidate.ask.intent_id)
+        return self.desk(lambda desk: desk.judge(candidate, mark))
 
     def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
         """The intent's id; the test fails here when the intent is not approved."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
+from streams.core.ask import Candidate
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import (
     DAYS_IN_MONTH,
@@ -30,11 +31,14 @@ from streams.core.policy import (
     Suppression,
     Window,
 )
+from streams.core.reasons import Outcome, Reason
+from streams.core.verdict import Verdict
 from streams.policies import packaged
 from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 
 if TYPE_CHECKING:
+    from streams.core.ask import Ask
     from streams.core.customer import Settled
 
 COUNTED = [kind for kind in Kind if kind is not Kind.REPLY]
@@ -158,6 +162,8 @@ class Customer(RuleBasedStateMachine):
         self.model = Model(law, start)
         self.honest = honest
         self.wants: dict[str, Want] = {}
+        self.queued: dict[int, Want] = {}
+        self.tickets = 0
         self.sent: dict[str, int | None] = {}
 
     # --- intents --------------------------------------------------------------------------------
@@ -193,6 +199,55 @@ class Customer(RuleBasedStateMachine):
         name = f"w{len(self.wants)}"
         self._arrives(Want(name, account, kind, accepted_ms=self.model.now_ms))
 
+    @rule(
+        kind=st.sampled_from([Kind.BROADCAST, Kind.MOMENT]),
+        account=accounts,
+        priority=st.sampled_from([10, 50, 80]),
+        ahead=st.sampled_from([1, MINUTE, 5 * HOUR]),
+        deadline=seldom(0, HOUR, 2 * DAY),
+    )
+    def waits_in_a_queue(self, kind: Kind, account: str, **parts: Any) -> None:
+        now_ms, deadline = self.model.now_ms, parts["deadline"]
+        want = Want(
+            f"w{len(self.wants)}",
+            account,
+            kind,
+            parts["priority"],
+            accepted_ms=now_ms,
+            deadline_ms=None if deadline is None else now_ms + deadline,
+        )
+        self._queues(want, now_ms + parts["ahead"])
+
+    @precondition(lambda self: self.queued)
+    @rule(which=pick, ahead=st.sampled_from([1, HOUR]))
+    def comes_again_in_a_queue(self, which: int, ahead: int) -> None:
+        want = [*self.wants.values()][which % len(self.wants)]
+        if self.model.now_ms < self.model.arrived[want.name] + self.model.policy.remember_ms:
+            self._queues(want, self.model.now_ms + ahead)
+
+    @precondition(lambda self: self.queued)
+    @rule(which=pick, stale=RARELY)
+    def is_passed_on(self, which: int, *, stale: bool) -> None:
+        """By its account, once it has waited long enough; sometimes one that is long over."""
+        ticket = sorted(self.queued)[which % len(self.queued)]
+        want = self.queued[ticket] if stale else self.queued.pop(ticket)
+        candidate = Candidate(self._ask(want), self.model.now_ms, ticket=ticket)
+        held = any(w.want == want and w.queued for w in self.model.waiting)
+        known = {held.ticket for held in self.person.ledger.held}
+        if held and ticket not in known:
+            self._same(self.person.judged(candidate), self.model.look_again(only_due=True))
+        else:
+            self._same(self.person.judged(candidate), self.model.passed_on(want))
+
+    def _queues(self, want: Want, eligible_ms: int) -> None:
+        self.wants.setdefault(want.name, want)
+        self.tickets += 1
+        ticket = self.tickets
+        self.queued[ticket] = want
+        wait = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING, eligible_at_ms=eligible_ms)
+        candidate = Candidate(self._ask(want), ticket=ticket, wait=wait)
+        self._same(self.person.judged(candidate), self.model.queues(want, eligible_ms))
+
     @rule(account=accounts, late=st.sampled_from(LATENESS))
     def is_answered(self, account: str, late: int) -> None:
         self.writes(account, late)
@@ -224,7 +279,10 @@ class Customer(RuleBasedStateMachine):
 
     def _arrives(self, want: Want) -> None:
         self.wants[want.name] = want
-        ask = self.person.new_ask(
+        self._same(self.person.arrives(self._ask(want)), self.model.arrives(want))
+
+    def _ask(self, want: Want) -> Ask:
+        return self.person.new_ask(
             want.kind,
             want.account,
             intent_id=want.name,
@@ -236,7 +294,6 @@ class Customer(RuleBasedStateMachine):
             deadline_ms=want.deadline_ms,
             to_account_id=want.taker,
         )
-        self._same(self.person.arrives(ask), self.model.arrives(want))
 
     # --- receipts -------------------------------------------------------------------------------
 
@@ -375,6 +432,8 @@ class Customer(RuleBasedStateMachine):
         now_ms = self.model.now_ms
         assert len(self.person.ledger.held) == len(self.model.waiting)
         for held in self.model.waiting:
+            if held.queued:
+                continue
             assert now_ms <= held.deadline_ms
             assert now_ms < held.due_ms
             assert held.stirred or self.model.too_early(held.want, now_ms) is not None
