@@ -191,8 +191,9 @@ def is_harmless(book: CampaignBook, law: CampaignLaw) -> bool:
 def hits_of(book: CampaignBook, law: CampaignLaw) -> float:
     """Complaints, blocks and opt-outs in complaints' worth."""
     weigh = law.weights
-    return (
+    return max(
+        0.0,  # what is taken back may outlive what it was charged for
         book.complaints * weigh.complaint
         + book.blocks * weigh.block
-        + book.opt_outs * weigh.opt_out
+        + book.opt_outs * weigh.opt_out,
     )

@@ -8,10 +8,20 @@ should not: a delivery beats a failure, the first delivery stays, an older word 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.kinds import Kind
-from streams.core.ledger import Contact, Friend, Ledger, Pair, Quiet, Said, State, ignore
+from streams.core.ledger import (
+    NO_PAIR,
+    Contact,
+    Friend,
+    Ledger,
+    Pair,
+    Quiet,
+    Said,
+    State,
+    ignore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,55 +32,106 @@ def heard_ms(occurred_ms: int, now_ms: int) -> int:
     return max(1, min(occurred_ms, now_ms))
 
 
-def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Contact | None:
-    """The message was sent: it counts from then on at that moment. The contact, where that is news.
+class Named(NamedTuple):
+    """A contact that a decision names, and the account that the customer is with now."""
+
+    holder: str
+    contact: Contact
+
+
+_WITHOUT_SLOT: Final = frozenset({Kind.REPLY, Kind.TRANSFER})
+"""Of these nobody outside can use one: a reply has a credit, a transfer an ending of its own."""
+
+# Receipts answer with the contact where they are news.
+
+
+def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+    """The message was sent: it counts from then on at that moment.
 
     A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
     """
-    contact = _awaiting(ledger, mark)
-    if contact is None or contact.kind == Kind.TRANSFER:
+    found = named(ledger, mark)
+    if found is None or found.contact.kind == Kind.TRANSFER:
         return None
-    _settle(contact, occurred_ms, now_ms)
-    return contact
+    if found.contact.state == State.DELIVERED:
+        return None
+    _settle(found.contact, State.DELIVERED, occurred_ms, now_ms)
+    return found
 
 
-def _settle(contact: Contact, occurred_ms: int, now_ms: int) -> None:
+def _settle(contact: Contact, state: State, occurred_ms: int, now_ms: int) -> None:
     decided_ms = contact.decided_ms
     contact.at_ms = max(decided_ms, heard_ms(occurred_ms, now_ms))
     contact.lag_ms = contact.at_ms - decided_ms
-    contact.state, contact.mark = State.DELIVERED, 0
+    contact.state = state
 
 
-def failed(ledger: Ledger, mark: int) -> Contact | None:
-    """The message was not sent: it no longer counts, unless its delivery is told later.
-
-    The contact, where that is news. Whose it was, the ledger knows better than the receipt.
-    """
-    contact = _awaiting(ledger, mark)
-    if contact is None or contact.state == State.RELEASED:
+def failed(ledger: Ledger, mark: int) -> Named | None:
+    """The message was not sent: it no longer counts, unless its delivery is told later."""
+    found = named(ledger, mark)
+    if found is None or found.contact.state != State.RESERVED:
         return None
-    contact.state = State.RELEASED
-    pair = next(p for p in ledger.pairs.values() if any(c is contact for c in p.contacts))
+    found.contact.state = State.RELEASED
+    _unask(ledger.pairs[found.holder], found.contact)
+    return found
+
+
+def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+    """The message was not sent, for somebody outside had used the slot: no failure frees it.
+
+    It counts at the time at which the platform said so, whatever other failure was told before.
+    """
+    news = failed(ledger, mark)
+    found = named(ledger, mark)
+    if found is None or found.contact.kind in _WITHOUT_SLOT:
+        return news
+    if found.contact.state == State.RELEASED:
+        _settle(found.contact, State.TAKEN, occurred_ms, now_ms)
+    return news
+
+
+def _unask(pair: Pair, contact: Contact) -> None:
+    """What was not sent is not under way."""
     if contact is not _latest(_made(pair, contact.kind)):
-        return contact  # what is still open came after it
+        return  # what is still open came after it
     if contact.kind == Kind.FRIEND_REQUEST:
         pair.asked_ms = 0
     elif contact.kind == Kind.TRANSFER:
         pair.giving = None
-    return contact
+
+
+def named(ledger: Ledger, mark: int) -> Named | None:
+    """The contact of that decision, and the account that the customer is with now."""
+    if not mark:
+        return None
+    for account, pair in ledger.pairs.items():
+        for contact in pair.contacts:
+            if contact.mark == mark:
+                return Named(account, contact)
+    return None
+
+
+def is_settled(ledger: Ledger, mark: int, *, as_delivered: bool) -> bool:
+    """Whether a receipt that says no more than this was told before."""
+    found = named(ledger, mark)
+    if found is None:
+        return False
+    settled = {State.DELIVERED} if as_delivered else {State.RELEASED, State.TAKEN}
+    return found.contact.state in settled
+
+
+def maker_of(found: Named) -> str:
+    """Whose message it was, whatever account reports on it."""
+    return found.contact.maker or found.holder
 
 
 def _made(pair: Pair, kind: int) -> list[Contact]:
     """The pair's own contacts of a kind: not those of an account that handed the customer over."""
-    return [c for c in pair.contacts if c.kind == kind and not c.moved]
+    return [c for c in pair.contacts if c.kind == kind and c.maker is None]
 
 
 def _latest(contacts: Iterable[Contact]) -> Contact | None:
     return max(contacts, key=lambda contact: contact.decided_ms, default=None)
-
-
-def _awaiting(ledger: Ledger, mark: int) -> Contact | None:
-    return next((c for c in ledger.contacts() if c.mark == mark != 0), None)
 
 
 def message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
@@ -95,9 +156,9 @@ def _forget_answered(pair: Pair) -> None:
         pair.ignored_ms = 0
 
 
-def hurt(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+def hurt(ledger: Ledger, account: str, at_ms: int) -> None:
     """A complaint or a block: suppression counts from the latest."""
-    pair, at_ms = ledger.pair(account), heard_ms(occurred_ms, now_ms)
+    pair = ledger.pair(account)
     pair.hurt_ms = max(pair.hurt_ms, at_ms)
     ledger.hurt_ms = max(ledger.hurt_ms, at_ms)
 
@@ -116,15 +177,6 @@ def unfriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> N
 def refused(ledger: Ledger, account: str) -> None:
     """The customer refused the account's friend request."""
     ledger.pair(account).asked_ms = 0
-
-
-def last_contact(ledger: Ledger, account: str) -> Contact | None:
-    """The latest message of the account that was not told to have failed: what a complaint that
-    names none is taken to be about.
-    """
-    pair = ledger.pairs.get(account)
-    made = [] if pair is None else [c for c in pair.contacts if c.state != State.RELEASED]
-    return _latest(made)
 
 
 def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
@@ -169,12 +221,23 @@ def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_
     if account == taker:
         return
     giver = ledger.pairs.pop(account, None) or Pair()
-    _settle(_carried_out(giver, heard_ms(occurred_ms, now_ms)), occurred_ms, now_ms)
-    _merge(giver, ledger.pair(taker))
-    if giver.hurt_ms:
-        ledger.pair(account).hurt_ms = giver.hurt_ms
+    done = _carried_out(giver, heard_ms(occurred_ms, now_ms))
+    _settle(done, State.DELIVERED, occurred_ms, now_ms)
+    _merge(account, giver, ledger.pair(taker))
+    if giver.hurt_ms or giver.blames:
+        left = ledger.pair(account)
+        left.hurt_ms, left.blames = giver.hurt_ms, giver.blames
     befriended(ledger, taker, occurred_ms, now_ms)
     unfriended(ledger, account, occurred_ms, now_ms)
+
+
+def has_gone_over(ledger: Ledger, account: str, taker: str) -> bool:
+    """Whether that handover is known: the taker has the customer, the giver has lost them, and no
+    transfer of the giver's waits for its ending.
+    """
+    giver, other = ledger.pairs.get(account, NO_PAIR), ledger.pairs.get(taker, NO_PAIR)
+    has_gone = giver.friend == Friend.REMOVED and other.friend == Friend.YES
+    return has_gone and _latest_transfer(giver, State.RESERVED) is None
 
 
 def _carried_out(giver: Pair, at_ms: int) -> Contact:
@@ -194,9 +257,9 @@ def _latest_transfer(pair: Pair, state: State) -> Contact | None:
     return _latest(c for c in _made(pair, Kind.TRANSFER) if c.state == state)
 
 
-def _merge(giver: Pair, taker: Pair) -> None:
-    for contact in giver.contacts:
-        contact.moved = True  # the taker's reply credits are its own
+def _merge(name: str, giver: Pair, taker: Pair) -> None:
+    for contact in giver.contacts:  # whose they are: the taker answers for its own messages alone
+        contact.maker = contact.maker or name
     taker.contacts += giver.contacts
     taker.engaged_ms = max(taker.engaged_ms, giver.engaged_ms)
     ignore(taker, giver.ignored)

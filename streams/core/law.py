@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core.kinds import Kind, mask_of
 from streams.core.leave import needs_leave
-from streams.core.ledger import Retention
+from streams.core.ledger import FEEDBACK_MS, Retention
 from streams.core.localtime import DAY_MS, zone_named
 from streams.core.policy import (
     Calendar,
@@ -23,6 +23,7 @@ from streams.core.policy import (
     Reply,
     Silence,
     Suppression,
+    Weights,
     Window,
 )
 from streams.core.refusals import refusals_under
@@ -98,6 +99,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: int
     remember_ms: int
     max_held: int
+    weights: Weights
     retention: Retention
     refusals: tuple[Refusal, ...] = ()
 
@@ -144,6 +146,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         deadline_ms=policy.deadline_ms[kind],
         remember_ms=policy.remember_ms,
         max_held=policy.max_held,
+        weights=policy.reputation.weights if policy.reputation else Weights(),
         retention=retention,
     )
 
@@ -183,10 +186,15 @@ def _retention(policy: Policy) -> Retention:
     if policy.reply is not None:
         reach[Kind.REPLY] = max(reach[Kind.REPLY], policy.reply.within_ms)
     return Retention(
-        keep_ms=tuple(max(needed, policy.remember_ms) for needed in reach),
+        keep_ms=tuple(max(reach[k], policy.remember_ms, _known_ms(k)) for k in Kind),
         governed=mask_of(kind for kind in Kind if reach[kind]),
         silent=silence.kinds if silence is not None else 0,
     )
+
+
+def _known_ms(kind: Kind) -> int:
+    """How long a contact is kept for what is said of it."""
+    return FEEDBACK_MS if _DISTURBS >> kind & 1 else 0
 
 
 def _reach(window: Window) -> int:

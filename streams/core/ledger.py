@@ -5,7 +5,8 @@ of the past. Rules of this file: state and its upkeep only, no policy questions.
 appended, never renumbered, so that every released version's bytes can be read for ever.
 
 A contact's life: *reserved* when approved, counting at the last moment it may be sent;
-*delivered*, counting at the moment it really was; or *released*, when sending failed.
+*delivered*, counting at the moment it really was; *released*, when sending failed; or *taken*, when
+it failed because somebody outside had used the slot, which counts at the moment that was said.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from streams.core.ask import Ask  # noqa: TC001 (msgspec reads the annotations of what it decodes)
+from streams.core.localtime import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,10 @@ IGNORED_MOST: Final = 32
 """Times kept of unanswered contacts that are no longer listed, an account and customer. A sign of
 interest told so late that it lies before all of them answers none."""
 
+FEEDBACK_MS: Final = 7 * DAY_MS
+"""So long after its time, at least, a message that disturbs is known to what is said of it; and so
+late, at most, a complaint that names no message is charged to anybody."""
+
 UNGOVERNED_MOST: Final = 64
 """Contacts kept for their receipts alone, an account and customer."""
 
@@ -37,6 +43,7 @@ class State(IntEnum):
     RESERVED = 0
     DELIVERED = 1
     RELEASED = 2
+    TAKEN = 3
 
 
 _RELEASED: Final = State.RELEASED
@@ -51,11 +58,23 @@ class Friend(IntEnum):
     REMOVED = 2
 
 
+class Blame(msgspec.Struct, array_like=True, frozen=True):
+    """What was charged for a complaint, by its place in `feedback.HURTS`, and of which time.
+
+    `mark`: the message's; 0 where none was found.
+    """
+
+    what: int
+    at_ms: int
+    mark: int = 0
+
+
 class Contact(msgspec.Struct, array_like=True):
     """One approved message. It counts at `at_ms`; it was decided `lag_ms` earlier.
 
-    `mark` is the first 64 bits of the decision id, 0 once delivered: the receipt that settles a
-    contact is its last. `moved`: it was made by an account that has handed the customer over.
+    `mark` is the first 64 bits of the decision id, by which receipts and feedback name it. `maker`:
+    the account that made it, where that one has handed the customer over. `blame`: what a complaint
+    of it has cost so far.
     """
 
     at_ms: int
@@ -64,7 +83,8 @@ class Contact(msgspec.Struct, array_like=True):
     kind: int
     state: int = State.RESERVED
     campaign: str | None = None
-    moved: bool = False
+    maker: str | None = None
+    blame: Blame | None = None
 
     @property
     def decided_ms(self) -> int:
@@ -87,6 +107,7 @@ class Pair(msgspec.Struct, array_like=True):
     `ignored_ms`: when the last of them was made, `ignored_more`: how many earlier ones there were.
     `hurt_ms`: the last complaint or block. `friend_ms`: when `friend` became so. `asked_ms`: when
     the account gave leave for the friend request that is still unanswered. All 0 for never.
+    `blames`: the last days' complaints of the account that named no message known, by their time.
     """
 
     contacts: list[Contact] = []
@@ -100,6 +121,7 @@ class Pair(msgspec.Struct, array_like=True):
     friend_ms: int = 0
     asked_ms: int = 0
     giving: Giving | None = None
+    blames: list[Blame] = []
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True):
@@ -248,6 +270,8 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     """
     keep_ms = retention.keep_ms
     for account, pair in list(ledger.pairs.items()):
+        if pair.blames and pair.blames[0].at_ms + FEEDBACK_MS <= now_ms:
+            pair.blames = [b for b in pair.blames if b.at_ms + FEEDBACK_MS > now_ms]
         for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
             if contact.at_ms + keep_ms[contact.kind] <= now_ms:
                 _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
@@ -287,9 +311,12 @@ def ignore(pair: Pair, decided_ms: list[int]) -> None:
 
 
 def is_unanswered(contact: Contact, pair: Pair, silent: int) -> bool:
-    """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since."""
+    """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since.
+
+    The states of what was not sent come after those of what may have been.
+    """
     return (
         silent >> contact.kind & 1 == 1
-        and contact.state != _RELEASED
+        and contact.state < _RELEASED
         and contact.decided_ms > pair.engaged_ms
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.core.account.rates import COUNTERS_MOST, PARTS, counters_of
 from streams.core.policy import Bound, Ceiling, Ceilings, Reputation, Weights
 from streams.core.policy_faults import Fault, Parse
 from streams.core.policy_reader import Field, record
@@ -75,6 +76,20 @@ def _confident(bound: Bound) -> Iterator[Fault]:
 def _grades_apart(section: Reputation) -> Iterator[Fault]:
     if section.green.share >= section.red.share:
         yield Fault("green.below", "must be under `red.above`, or an account could be both")
+    windows = {"red.over": section.red.over_ms, "green.over": section.green.over_ms}
+    yield from _countable(windows)
+
+
+def _countable(windows_ms: dict[str, int]) -> Iterator[Fault]:
+    """Each window is kept to a twentieth of the shortest, and an account keeps so much at most."""
+    needed = counters_of(*windows_ms.values())
+    if needed > COUNTERS_MOST:
+        longest, shortest = (f(windows_ms, key=windows_ms.__getitem__) for f in (max, min))
+        yield Fault(
+            longest,
+            f"takes {needed:,} counters an account, for `{shortest}` is kept to a twentieth; the"
+            f" most is {COUNTERS_MOST}: it may be {COUNTERS_MOST // PARTS} times `{shortest}`",
+        )
 
 
 def ceilings() -> Parse[Ceilings]:
@@ -155,3 +170,6 @@ def _idle() -> Parse[dict[str, Any]]:
 def _rises_or_falls(section: Ceilings) -> Iterator[Fault]:
     if section.idle_used > section.rise_used:
         yield Fault("idle.used", "is above `rise.used`: steady use between them would do both")
+    yield from _countable(
+        {"rise.within": section.rise_within_ms, "idle.within": section.idle_within_ms}
+    )

@@ -112,7 +112,7 @@ def replies_used(pair: Pair) -> int:
     return sum(
         c.kind == Kind.REPLY
         and c.state != State.RELEASED
-        and not c.moved
+        and c.maker is None
         and c.decided_ms >= pair.credit_ms
         for c in pair.contacts
     )

@@ -64,7 +64,7 @@ class FailureReceipt(Receipt, frozen=True, kw_only=True):
 
 
 class Complaint(Contact, frozen=True, kw_only=True):
-    """The customer complained, about one message if it is known which."""
+    """The customer complained or left, because of one message if it is known which."""
 
     decision_id: Identifier | None = None
 
@@ -109,12 +109,14 @@ class ConsentWish(CustomerWish, frozen=True, kw_only=True):
 
     `kinds` left out or `"all"`: every kind; an empty list: none, so that quiet hours can be set
     without touching consent. `quiet_hours` and `time_zone` left out or null: as they were.
+    `decision_id`: the message because of which consent was taken back.
     """
 
     allowed: bool
     kinds: Kinds | Literal["all"] = "all"
     quiet_hours: QuietHours | Literal["off"] | None = None
     time_zone: TimeZone | None = None
+    decision_id: Identifier | None = None
 
 
 class AccountStatusChange(AccountEvent, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ class Complained(Envelope, frozen=True, tag_field="type", tag="decorum.complaine
 class Blocked(Envelope, frozen=True, tag_field="type", tag="decorum.blocked.v1"):
     """The customer deleted or blocked the account."""
 
-    data: Contact
+    data: Complaint
 
 
 class Consent(Envelope, frozen=True, tag_field="type", tag="decorum.consent.v1"):

@@ -8,17 +8,18 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.topics import ACCOUNT_LIMITS, INTERACTIONS, LIMIT_CHANGES, POLICIES
+from tests.accounts.hurts import Hurts
 from tests.accounts.past import APPROVED
 from tests.accounts.plot import ACCOUNTS, SECOND_MS
 from tests.accounts.ties import Ties
-from tests.accounts.units import BUCKET_MS, bucket_of, day_of, duration_ms, share
+from tests.accounts.units import day_of, duration_ms, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.accounts.past import Entry, Moment, Past
 
-_COUNTED: Final = {"complained": "complaint", "blocked": "block", "message_received": "received"}
+_HURTING: Final = {"complained": "complaint", "blocked": "block"}
 _NO_MESSAGE: Final = {"friend_request", "transfer"}
 _CLOSE: Final = 1e-9
 
@@ -37,13 +38,14 @@ def faults(past: Past) -> Iterator[str]:
 
 
 class _Recount:
-    """All accounts' counts by bucket, from interactions and approved messages alone."""
+    """All accounts' counts, from interactions and approved messages alone."""
 
     def __init__(self, past: Past) -> None:
         self.past = past
         self.ties = Ties()
+        self.hurts = Hurts()
         self.counts: Counter[tuple[str, str, int]] = Counter()
-        """By account, what and bucket."""
+        """By account, what and time."""
         self.since_ms: dict[str, int] = {}
         self.word: dict[str, tuple[int, int]] = {}
         self.allowed: dict[tuple[str, str], bool] = {}
@@ -77,10 +79,10 @@ class _Recount:
         self.word[account] = at_ms, rank
         if data["status"] == "reinstated":
             self.since_ms[account] = at_ms
-            if self._is_crowded(entry.moment):
-                self.doubted.add(account)
             for key in [k for k in self.counts if k[0] == account and k[2] <= at_ms]:
                 del self.counts[key]
+            if self.hurts.reinstated(account, at_ms) or self._is_crowded(entry.moment):
+                self.doubted.add(account)
 
     def _is_crowded(self, moment: Moment) -> bool:
         return sum(e.moment == moment for e in self.past.of(INTERACTIONS)) > 1
@@ -91,16 +93,17 @@ class _Recount:
         if not self.ties.heard(entry):
             return
         if entry.type == "erase":
+            self.hurts.erased(data["customer_id"])
             for key in [k for k in self.allowed if k[0] == data["customer_id"]]:
                 del self.allowed[key]
         elif entry.type == "delivered" and message.get("kind") not in _NO_MESSAGE:
             at_ms = max(message["decided_at_ms"], min(data["occurred_at_ms"], now_ms))
             self._count(message["account_id"], "delivered", at_ms)
-        elif entry.type in _COUNTED:
-            at_ms = min(data["occurred_at_ms"], now_ms)
-            self._count(data["account_id"], _COUNTED[entry.type], at_ms)
-        elif entry.type == "consent" and self._took_back(data) and data.get("account_id"):
-            self._count(data["account_id"], "opt_out", min(data["occurred_at_ms"], now_ms))
+        elif entry.type == "message_received":
+            self._count(data["account_id"], "received", min(data["occurred_at_ms"], now_ms))
+        elif entry.type in _HURTING or (entry.type == "consent" and self._took_back(data)):
+            what, at_ms = _HURTING.get(entry.type, "opt_out"), min(data["occurred_at_ms"], now_ms)
+            self.hurts.heard(what, data, at_ms, self.ties.messages)
 
     def _took_back(self, data: dict[str, Any]) -> bool:
         every = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
@@ -112,9 +115,7 @@ class _Recount:
         return took_back
 
     def _count(self, account: str, what: str, at_ms: int) -> None:
-        bucket = bucket_of(at_ms)
-        if bucket + BUCKET_MS > self.since_ms.get(account, 0):
-            self.counts[account, what, bucket] += 1
+        self.counts[account, what, at_ms] += 1
 
     # --- what should be told ----------------------------------------------------------------------
 
@@ -178,12 +179,22 @@ class _Recount:
         return self._sum(account, "delivered", over, now_ms), hurt
 
     def _sum(self, account: str, what: str, over: str, now_ms: int) -> int:
-        from_ms = now_ms - duration_ms(over)
         return sum(
             count
-            for (name, counted, bucket), count in self.counts.items()
-            if (name, counted) == (account, what) and bucket + BUCKET_MS > from_ms
+            for counted, at_ms, count in self._counted(account)
+            if counted == what and self._is_within(account, at_ms, over, now_ms)
         )
+
+    def _counted(self, account: str) -> Iterator[tuple[str, int, int]]:
+        yield from ((what, at, n) for (a, what, at), n in self.counts.items() if a == account)
+        yield from ((what, at, 1) for what, at in self.hurts.counted(account))
+
+    def _is_within(self, account: str, at_ms: int, over: str, now_ms: int) -> bool:
+        """In buckets of a twentieth of the shorter window; nothing from before coming back."""
+        reputation = self.policy.data["reputation"] if self.policy else {}
+        width_ms = min(duration_ms(reputation[g]["over"]) for g in ("red", "green")) // 20
+        is_new = at_ms >= self.since_ms.get(account, 0)
+        return is_new and at_ms // width_ms * width_ms + width_ms > now_ms - duration_ms(over)
 
 
 def _wilson(hits: float, trials: int, confidence: str) -> tuple[float, float]:

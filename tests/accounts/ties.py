@@ -26,7 +26,10 @@ class Ties:
         self.handed: dict[Pair, dict[str, Any]] = {}
         """The transfer under way, by customer and giver."""
         self.messages: dict[str, dict[str, Any]] = {}
-        """Approved messages by decision id; `state` is sent, delivered or failed."""
+        """Approved messages by decision id; `state` is sent, delivered or failed, `counts_ms` when
+        it was or may be sent, `holder` the account that the customer is with now."""
+        self.lost: set[Pair] = set()
+        """Who is known not to be friends."""
         self.failed: set[str] = set()
         """What was never sent."""
         self._known: set[tuple[str, str]] = set()
@@ -51,7 +54,8 @@ class Ties:
 
     def approved(self, data: dict[str, Any]) -> None:
         """A message was approved."""
-        self.messages[data["decision_id"]] = data | {"state": "sent"}
+        more = {"state": "sent", "counts_ms": data["send_by_ms"], "holder": data["account_id"]}
+        self.messages[data["decision_id"]] = data | more
         pair = data["customer_id"], data["account_id"]
         if data["kind"] == "friend_request":
             self.asked[pair] = data
@@ -62,27 +66,66 @@ class Ties:
         """Take an interaction in; False if it was no news."""
         data, customer = entry.data, entry.data.get("customer_id", "")
         if entry.type in {"delivered", "failed"}:
-            return self._receipt(entry.type, data)
-        if (customer, entry.name) in self._known:
+            return self._receipt(entry)
+        if (customer, entry.name) in self._known or self._has_gone_over(entry):
             return False
         self._known.add((customer, entry.name))
         pair = customer, data.get("account_id", "")
         if entry.type == "friend_added":
             self._befriended(pair, data["occurred_at_ms"])
         elif entry.type in {"friend_removed", "blocked"}:
-            self.friends.pop(pair, None)
+            named = self.messages.get(data.get("decision_id", ""))
+            self._lose((customer, named["holder"]) if named else pair)
         elif entry.type == "friend_refused":
             self.asked.pop(pair, None)
         elif entry.type == "transfer_failed":
             self.handed.pop(pair, None)
+            self._end_transfer(pair, "failed")
         elif entry.type == "transferred":
+            self._end_transfer(pair, "delivered")
             self._gone(pair)
+            self.lost.add(pair)
+            self._hand_on(pair, data["to_account_id"])
             self._befriended((customer, data["to_account_id"]), data["occurred_at_ms"])
         elif entry.type == "erase":
             self._erased(customer)
         return True
 
+    def _has_gone_over(self, entry: Entry) -> bool:
+        """Whether it is a handover that was told before, under another name."""
+        if entry.type != "transferred":
+            return False
+        customer, giver = entry.data["customer_id"], entry.data["account_id"]
+        taker = customer, entry.data["to_account_id"]
+        known = (customer, giver) in self.lost and taker in self.friends
+        return known and not self._transfers((customer, giver))
+
+    def _transfers(self, pair: Pair) -> list[dict[str, Any]]:
+        """The account's own transfers of which nothing was heard."""
+        return [
+            m
+            for m in self.messages.values()
+            if (m["customer_id"], m["account_id"], m["kind"]) == (*pair, "transfer")
+            and m["state"] == "sent"
+            and m["holder"] == pair[1]
+        ]
+
+    def _end_transfer(self, pair: Pair, state: str) -> None:
+        under_way = self._transfers(pair)
+        if under_way:
+            max(under_way, key=lambda m: m["decided_at_ms"])["state"] = state
+
+    def _hand_on(self, pair: Pair, taker: str) -> None:
+        for message in self.messages.values():
+            if (message["customer_id"], message["holder"]) == pair:
+                message["holder"] = taker
+
+    def _lose(self, pair: Pair) -> None:
+        self.friends.pop(pair, None)
+        self.lost.add(pair)
+
     def _befriended(self, pair: Pair, at_ms: int) -> None:
+        self.lost.discard(pair)
         self.friends[pair] = at_ms
         self.asked.pop(pair, None)
 
@@ -97,15 +140,20 @@ class Ties:
         gone = [name for name, m in self.messages.items() if m["customer_id"] == customer]
         for name in gone:
             del self.messages[name]
+        self.lost = {pair for pair in self.lost if pair[0] != customer}
         self._known = {known for known in self._known if known[0] != customer}
 
-    def _receipt(self, what: str, data: dict[str, Any]) -> bool:
+    def _receipt(self, entry: Entry) -> bool:
+        what, data = entry.type, entry.data
         message = self.messages.get(data["decision_id"])
         if message is None or message["state"] in {"delivered", what}:
             return False
         if what == "delivered" and message["kind"] == "transfer":
             return False  # it has only begun
         message["state"] = what
+        if what == "delivered":
+            sent_ms = min(data["occurred_at_ms"], entry.at_ms)
+            message["counts_ms"] = max(message["decided_at_ms"], sent_ms)
         if what == "failed":
             pair = message["customer_id"], message["account_id"]
             self.failed.add(message["decision_id"])
@@ -113,5 +161,5 @@ class Ties:
                 if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
                     del kept[pair]
             if data["reason"] == "not_friend":
-                self.friends.pop(pair, None)
+                self._lose(pair)
         return True

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from datetime import date
 
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-BUCKET_MS: Final = 6 * 3_600_000
-"""Rates are counted in buckets of so much UTC."""
 
 
 def duration_ms(text: str) -> int:
@@ -37,8 +35,3 @@ def day_of(policy: dict[str, Any], at_ms: int) -> date:
     """The policy's calendar day."""
     zone = ZoneInfo(policy.get("time_zone", "UTC"))
     return (datetime.fromtimestamp(0, zone) + timedelta(milliseconds=at_ms)).astimezone(zone).date()
-
-
-def bucket_of(at_ms: int) -> int:
-    """The start of the bucket."""
-    return at_ms // BUCKET_MS * BUCKET_MS

@@ -13,6 +13,7 @@ approval.
 from __future__ import annotations
 
 from calendar import monthrange
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 DAY_MS: Final = 86_400_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+WEEK_MS: Final = 7 * DAY_MS
 DISTURBS: Final = (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT, Kind.FRIEND_REQUEST)
 
 
@@ -66,6 +68,15 @@ class Approval:
         if self.delivered_ms is not None:
             return self.delivered_ms
         return None if self.failed else self.send_by_ms
+
+
+@dataclass
+class Complaint:
+    """All that is said against one message, or on one day against an account: the heaviest."""
+
+    account: str
+    approval: Approval | None
+    what: str | None = None
 
 
 @dataclass
@@ -114,6 +125,9 @@ class Model:
     ties: list[tuple[str, int, bool]] = field(default_factory=list)
     arrived: dict[str, int] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
+    complaints: list[Complaint] = field(default_factory=list)
+    days: list[tuple[str, int, Complaint]] = field(default_factory=list)
+    keeps_ms: tuple[int, ...] = ()
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -228,11 +242,75 @@ class Model:
     def engaged(self, account: str, occurred_ms: int) -> None:
         self.interest.append((account, min(occurred_ms, self.now_ms)))
 
-    def hurt(self, account: str, occurred_ms: int) -> None:
-        self.hurts.append((account, min(occurred_ms, self.now_ms)))
+    def hurt(self, what: str, account: str, occurred_ms: int, name: str | None = None) -> None:
+        """Feedback is about the message that it names, else about the last that disturbed."""
+        at_ms = min(occurred_ms, self.now_ms)
+        approval = next((a for a in self.approvals if a.want.name == name), None)
+        if approval is not None:
+            account, at_ms = approval.want.account, max(at_ms, approval.decided_ms)
+            self._costs(self._complaint_of(account, approval), what)
+        elif at_ms > self.now_ms - WEEK_MS:
+            self._hurt_openly(what, account, at_ms, last=name is None)
+        if what != "opt_outs":
+            self.hurts.append((account, at_ms))
 
-    def said(self, kind: Kind, occurred_ms: int, *, allowed: bool) -> None:
-        self.words.append((min(occurred_ms, self.now_ms), kind, allowed))
+    def _hurt_openly(self, what: str, account: str, at_ms: int, *, last: bool) -> None:
+        """Without a message all within a day is one complaint of the account."""
+        days = [d for d in self.days if d[0] == account and abs(d[1] - at_ms) < DAY_MS]
+        if days:
+            day = min(days, key=lambda d: abs(d[1] - at_ms))
+            complaint = day[2]
+        else:
+            day = None
+            complaint = self._complaint_of(account, self._last_sent(account, at_ms, last=last))
+        if self._costs(complaint, what):
+            self.days = [d for d in self.days if d is not day] + [(account, at_ms, complaint)]
+
+    def _complaint_of(self, account: str, approval: Approval | None) -> Complaint:
+        for complaint in self.complaints:
+            if approval is not None and complaint.approval is approval:
+                return complaint
+        self.complaints.append(Complaint(account, approval))
+        return self.complaints[-1]
+
+    def _costs(self, complaint: Complaint, what: str) -> bool:
+        """The heaviest counts; whether it costs more than before."""
+        weights = weights_of(self.policy)
+        if complaint.what is not None and weights[what] <= weights[complaint.what]:
+            return False
+        complaint.what = what
+        return True
+
+    def _last_sent(self, account: str, at_ms: int, *, last: bool) -> Approval | None:
+        """Delivered, or without any receipt at all surely sent by then."""
+        known = [
+            a
+            for a in self.approvals
+            if last
+            and a.want.account == account
+            and a.want.kind in (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT)
+            and a.counts_ms is not None
+            and a.counts_ms <= at_ms
+            and self.now_ms < a.counts_ms + self.keeps_ms[a.want.kind]
+        ]
+        sent = [a for a in known if a.delivered_ms is not None] or known
+        return max(sent, key=lambda a: (a.counts_ms or 0, a.decided_ms), default=None)
+
+    def cost(self) -> Counter[tuple[str, str | None, str]]:
+        """What each account and campaign has to count."""
+        return Counter(
+            (c.account, c.approval.want.campaign if c.approval else None, c.what)
+            for c in self.complaints
+            if c.what is not None
+        )
+
+    def said(self, kind: Kind, occurred_ms: int, *, allowed: bool) -> bool:
+        """Whether it is the newest word, and takes back what was allowed."""
+        at_ms = min(occurred_ms, self.now_ms)
+        words = [(at, n, yes) for n, (at, k, yes) in enumerate(self.words) if k == kind]
+        before_ms, _, yes = max(words, default=(0, 0, True))
+        self.words.append((at_ms, kind, allowed))
+        return not allowed and yes and before_ms <= at_ms
 
     def told(self, occurred_ms: int, hours: tuple[int, int] | None, zone: str | None) -> None:
         self.hours.append((min(occurred_ms, self.now_ms), hours, zone))
@@ -242,6 +320,8 @@ class Model:
         that waits is looked at.
         """
         at_ms = min(occurred_ms, self.now_ms)
+        if self._has(giver) is False and self._has(taker) and not self._transfers(giver):
+            return  # the same handover, told again
         self._sent(self._done(giver, at_ms), occurred_ms)
         for approval in self.approvals:
             if approval.account == giver:
@@ -252,6 +332,11 @@ class Model:
         self.ties += [(taker, at_ms, True), (giver, at_ms, False)]
         for held in self.waiting:
             held.stirred = True
+
+    def _has(self, account: str) -> bool | None:
+        """Whether the customer is the account's friend, as far as is known."""
+        ties = [(at, n, yes) for n, (a, at, yes) in enumerate(self.ties) if a == account]
+        return max(ties)[2] if ties else None
 
     def _done(self, giver: str, at_ms: int) -> Approval:
         """The transfer that was carried out: one that may still be, else one of which we were told
@@ -354,8 +439,8 @@ class Model:
         required = self.policy.friends_required
         if required is None or want.kind not in DISTURBS or want.kind == Kind.FRIEND_REQUEST:
             return None
-        ties = [(at, n, yes) for n, (a, at, yes) in enumerate(self.ties) if a == want.account]
-        friend = max(ties)[2] if ties else not required
+        has = self._has(want.account)
+        friend = not required if has is None else has
         return None if friend else Answer("denied", "not_friend", "friends")
 
     def _credit(self, want: Want) -> Answer | None:
@@ -581,6 +666,14 @@ class Model:
             assert message_ms is not None
             ends.append(message_ms + self.policy.reply.within_ms - 1)
         return min(ends)
+
+
+def weights_of(policy: Policy) -> dict[str, float]:
+    """What each complaint weighs; the contract's defaults where the policy does not say."""
+    if policy.reputation is None:
+        return {"complaints": 1, "blocks": 1, "opt_outs": 0.5}
+    weights = policy.reputation.weights
+    return {"complaints": weights.complaint, "blocks": weights.block, "opt_outs": weights.opt_out}
 
 
 # --- the wall clock -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ every test of this directory is a test of storing and of forgetting as well.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from streams.core.ask import Ask, Candidate
 from streams.core.customer import Desk, next_wake
+from streams.core.feedback import HURTS
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.law import laws_of
 from streams.core.ledger import dump, load
@@ -103,6 +105,8 @@ class Person:
         self.customer = customer
         self.value: bytes | None = None
         self._count = 0
+        self.cost: Counter[tuple[str, str | None, str]] = Counter()
+        """What accounts and campaigns were told to count of what hurts."""
 
     @property
     def ledger(self) -> Ledger:
@@ -207,12 +211,24 @@ class Person:
         return self.note(events.Engaged, data)
 
     def complained(
-        self, at_ms: int | None = None, account: str = "a", **event: str
+        self,
+        at_ms: int | None = None,
+        account: str = "a",
+        intent: str | None = None,
+        **event: str,
     ) -> list[Settled]:
-        return self.note(events.Complained, events.Complaint(**self._who(at_ms, account)), **event)
+        """About the message of an intent, if one is named."""
+        data = events.Complaint(**self._who(at_ms, account), **self._of(intent))
+        return self.note(events.Complained, data, **event)
 
-    def blocked(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
-        return self.note(events.Blocked, events.Contact(**self._who(at_ms, account)))
+    def blocked(
+        self, at_ms: int | None = None, account: str = "a", intent: str | None = None
+    ) -> list[Settled]:
+        data = events.Complaint(**self._who(at_ms, account), **self._of(intent))
+        return self.note(events.Blocked, data)
+
+    def _of(self, intent: str | None) -> dict[str, Any]:
+        return {} if intent is None else {"decision_id": self.decision(intent)}
 
     def consents(self, at_ms: int | None = None, **wish: Any) -> list[Settled]:
         who = self._who(at_ms, "a")
@@ -247,7 +263,10 @@ class Person:
             told = event(**named, data=data)
             if is_repeat(desk, told):
                 return []
-            note(desk, told)
+            for charge in note(desk, told):
+                if charge.what in HURTS:
+                    campaign = charge.contact.campaign if charge.contact else None
+                    self.cost[charge.account, campaign, charge.what] += charge.by
             return [] if event in QUIET else desk.reconsider()
 
         return self.desk(work)

@@ -459,7 +459,7 @@ def test_handover_without_a_transfer_of_ours_is_one_delivered_contact() -> None:
     person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER))))
     person.after(HOUR).transferred("a", "b", NOON)
     (contact,) = person.ledger.pairs["b"].contacts
-    assert (contact.kind, contact.at_ms, contact.moved) == (Kind.TRANSFER, NOON, True)
+    assert (contact.kind, contact.at_ms, contact.maker) == (Kind.TRANSFER, NOON, "a")
     assert contact.state == State.DELIVERED
 
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from streams.core.ask import Candidate
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
+from streams.core.law import laws_of
 from streams.core.policy import (
     DAYS_IN_MONTH,
     FOREVER,
@@ -159,7 +160,7 @@ class Customer(RuleBasedStateMachine):
     @initialize(law=policies() | PACKAGED, start=st.sampled_from(STARTS), honest=st.booleans())
     def opens(self, law: Policy, start: int, *, honest: bool) -> None:
         self.person = Person(law, start)
-        self.model = Model(law, start)
+        self.model = Model(law, start, keeps_ms=laws_of(law)[0].retention.keep_ms)
         self.honest = honest
         self.wants: dict[str, Want] = {}
         self.queued: dict[int, Want] = {}
@@ -340,18 +341,30 @@ class Customer(RuleBasedStateMachine):
         self.model.engaged(account, at_ms)
         self._noted(self.person.engaged(at_ms, account))
 
-    @rule(account=accounts, late=st.sampled_from(LATENESS), really=RARELY)
-    def complains(self, account: str, late: int, *, really: bool) -> None:
+    @rule(
+        account=accounts,
+        late=st.sampled_from(LATENESS),
+        really=RARELY,
+        names=st.booleans(),
+        which=pick,
+    )
+    def complains(self, account: str, late: int, which: int, *, really: bool, names: bool) -> None:
         if not really:
             return
-        at_ms = self.model.now_ms - late
-        self.model.hurt(account, at_ms)
-        self._noted(self.person.complained(at_ms, account))
+        at_ms, known = self.model.now_ms - late, self._settleable()
+        intent = known[which % len(known)] if names and known else None
+        self.model.hurt("complaints", account, at_ms, intent)
+        self._noted(self.person.complained(at_ms, account, intent))
+
+    @invariant()
+    def each_complaint_is_charged_once_and_to_its_message(self) -> None:
+        assert +self.person.cost == self.model.cost()
 
     @rule(kind=st.sampled_from(Kind), late=st.sampled_from(LATENESS), allowed=st.booleans())
     def consents(self, kind: Kind, late: int, *, allowed: bool) -> None:
         at_ms = self.model.now_ms - late
-        self.model.said(kind, at_ms, allowed=allowed)
+        if self.model.said(kind, at_ms, allowed=allowed):
+            self.model.hurt("opt_outs", "a", at_ms)
         self._noted(self.person.consents(at_ms, kinds=[kind.name.lower()], allowed=allowed))
 
     @rule(

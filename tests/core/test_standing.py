@@ -66,8 +66,8 @@ def test_nothing_is_known_of_a_stranger() -> None:
 def test_a_customer_is_unknown_again_when_everything_is_forgotten() -> None:
     person = Person(policy(rolling(1, DAY), remember_ms=DAY))
     person.delivered(person.approved(Kind.DIRECT))
-    assert standing(person.at(NOON + DAY - 1)).known
-    assert not standing(person.at(NOON + DAY)).known
+    assert standing(person.at(NOON + 7 * DAY - 1)).known
+    assert not standing(person.at(NOON + 7 * DAY)).known
 
 
 def test_a_contact_counts_under_the_windows_that_count_it_and_no_longer() -> None:

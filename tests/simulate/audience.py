@@ -12,7 +12,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import Facts
-from streams.core.account.rates import bucket_ms
 
 if TYPE_CHECKING:
     import random
@@ -74,7 +73,7 @@ def complaints(
 def facts_of(delivered: int, complained: int, now_ms: int) -> Facts:
     """What a batch tells at `now_ms`."""
     return Facts(
-        bucket_ms(now_ms),
+        now_ms,
         delivered=delivered,
         complaints=complained,
         received=round(delivered * REPLIES),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streams.core.account import brake
 from streams.core.account.brake import Score
 from streams.core.account.facts import Facts
-from streams.core.account.rates import bucket_ms
 from tests.simulate.audience import DAY, HOUR, START, Audience, complaints, sendings
 from tests.simulate.life import LAW
 from tests.simulate.report import Row, percent, point, share
@@ -56,8 +55,8 @@ def day_of(chance: random.Random, audience: Audience, day: int) -> Iterator[Even
 def sees(score: Score, event: Event) -> bool:
     """Whether the brake takes the event for an alarm."""
     assert LAW.brake is not None
-    facts = Facts(bucket_ms(event.at_ms), delivered=event.delivered, complaints=event.complained)
-    return brake.weigh(score, LAW.brake, facts, event.at_ms)
+    facts = Facts(event.at_ms, delivered=event.delivered, complaints=event.complained)
+    return brake.weigh(score, LAW.brake, [facts], event.at_ms)
 
 
 def false_alarms(audience: Audience, accounts: int, *, seed: int = 3) -> float:

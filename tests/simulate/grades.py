@@ -9,18 +9,20 @@ import random
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streams.core.account.facts import Facts
 from streams.core.account.limits import Grade
-from streams.core.account.rates import BUCKET_MS, Bucket, rates_of, totals_of
+from streams.core.account.rates import bucket_ms, bucket_of, rates_of, totals_of
 from streams.core.account.reputation import Standing, follow, verdict
-from tests.simulate.audience import START, gaps
+from tests.simulate.audience import HOUR, START, gaps
 from tests.simulate.life import LAW
 from tests.simulate.report import Row, percent, shown
 
 if TYPE_CHECKING:
-    from streams.core.account.rates import Rates
+    from streams.core.account.rates import Bucket, Rates
 
+STEP_MS: Final = 6 * HOUR
 A_MONTH: Final = 120
-"""Buckets."""
+"""Steps."""
 
 
 class Flaps(NamedTuple):
@@ -46,16 +48,18 @@ def flaps(per_day: int, share: float, accounts: int, months: int, *, hold_ms: in
 def _grades(
     chance: random.Random, per_day: int, share: float, months: int, *, hold_ms: int
 ) -> list[int]:
-    """The grade at the end of every bucket, after a first month in which it settles."""
+    """The grade at the end of every step, after a first month in which it settles."""
     standing, reputation, grades = Standing(), LAW.reputation, []
     buckets: list[Bucket] = []
     assert reputation is not None
     for index in range(A_MONTH * (months + 1)):
-        start_ms = START + index * BUCKET_MS
+        start_ms = START + index * STEP_MS
         delivered = per_day // 4
         hits = sum(1 for _ in gaps(chance, share, delivered))
-        buckets = [*buckets[-A_MONTH:], Bucket(start_ms, delivered=delivered, complaints=hits)]
-        now_ms = start_ms + BUCKET_MS - 1
+        bucket = bucket_of(buckets, bucket_ms(start_ms, LAW.width_ms))
+        bucket.add(Facts(start_ms, delivered=delivered, complaints=hits))
+        del buckets[:-A_MONTH]
+        now_ms = start_ms + STEP_MS - 1
         follow(standing, verdict(_rates(buckets, now_ms), reputation), hold_ms, now_ms)
         grades.append(standing.grade)
     return grades[A_MONTH:]
@@ -64,8 +68,8 @@ def _grades(
 def _rates(buckets: list[Bucket], now_ms: int) -> Rates:
     reputation = LAW.reputation
     assert reputation is not None
-    red = totals_of(buckets, reputation.red.over_ms, now_ms)
-    green = totals_of(buckets, reputation.green.over_ms, now_ms)
+    red = totals_of(buckets, reputation.red.over_ms, LAW.width_ms, now_ms)
+    green = totals_of(buckets, reputation.green.over_ms, LAW.width_ms, now_ms)
     return rates_of(red, green, reputation.weights, LAW.red_z, LAW.green_z)
 
 

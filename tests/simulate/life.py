@@ -11,8 +11,8 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account import book as books
+from streams.core.account.brake import BAG_MS
 from streams.core.account.facts import Facts
-from streams.core.account.rates import BUCKET_MS
 from streams.policies import packaged
 from tests.simulate.audience import DAY, HOUR, START, Post, complaints, facts_of, sendings
 
@@ -36,7 +36,7 @@ class Told(NamedTuple):
 class Life:
     """One account, one audience, one seed. `step_ms`: how often a batch reaches the book."""
 
-    def __init__(self, audience: Audience, seed: int, step_ms: int = BUCKET_MS) -> None:
+    def __init__(self, audience: Audience, seed: int, step_ms: int = BAG_MS) -> None:
         self.book = books.load(None)
         self.told: list[Told] = []
         self.audience = audience
@@ -70,7 +70,7 @@ class Life:
             books.answered(self.book, LAW, self._now_ms, self._now_ms)
 
     def _batch(self, plan: dict[int, int], day_ms: int) -> None:
-        # The last millisecond of the batch's time: what is told then is told in its own bucket.
+        # The last millisecond of the batch's time: what is told then is told in its own bag.
         from_ms, self._now_ms = self._now_ms, self._now_ms + self._step_ms - 1
         delivered = 0
         if books.paused_until_ms(self.book, from_ms) == 0:
@@ -85,7 +85,7 @@ class Life:
         self._now_ms += 1
 
     def _note(self, facts: Facts) -> None:
-        self._told(books.note(self.book, LAW, facts, self._now_ms))
+        self._told(books.note(self.book, LAW, [facts], self._now_ms))
 
     def _told(self, changes: Iterable[Change]) -> None:
         day = (self._now_ms - START) / DAY

@@ -25,11 +25,13 @@ from streams.core.account.judge import (
 from streams.core.account.law import AccountLaw, account_law_of
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.account.pages import ACTIVE, REINSTATED, Book, Open, dump, load
-from streams.core.account.rates import BUCKET_MS, bucket_ms
+from streams.core.account.rates import bucket_ms
 from streams.core.localtime import DAY_MS
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.core.account.facts import Facts
 
 __all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
@@ -41,15 +43,16 @@ _STRICTNESS: Final = {ACTIVE: 0, REINSTATED: 1, "suspended": 2, "resigned": 3}
 # --- what is told to the book ---------------------------------------------------------------------
 
 
-def note(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> list[Change]:
-    """Count facts, let the brake see them, and judge the account anew.
+def note(book: Book, law: AccountLaw, told: Sequence[Facts], now_ms: int) -> list[Change]:
+    """Count what is told at once, let the brake see it, and judge the account anew.
 
     Ceilings may fall here and never rise: how well the others are answered only `review` knows.
     """
     pages.turn(book, law, now_ms)
-    pages.count(book, law, facts, now_ms)
+    for facts in told:
+        pages.count(book, law, facts, now_ms)
     moves = end_pause(book, now_ms)
-    moves += press(book, law, facts, now_ms)
+    moves += press(book, law, told, now_ms)
     moves += judge(book, law, inf, now_ms)
     return _told(moves, book, law, now_ms)
 
@@ -106,7 +109,7 @@ def next_review_ms(book: Book, law: AccountLaw, now_ms: int) -> int | None:
     """
     dues = next_judgement_ms(book, law, now_ms)
     if any(at_ms <= now_ms for at_ms in dues):
-        dues.append(bucket_ms(now_ms) + BUCKET_MS)
+        dues.append(bucket_ms(now_ms, law.width_ms) + law.width_ms)
     times = dues + pages.next_turn_ms(book, law, now_ms)
     return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
 

@@ -5,21 +5,22 @@ against `normal`, summed over deliveries and complaints, and not below nought: w
 well long ago must not hide what it does now. At ln(1 / false_alarm) it is an alarm (Wald 1947).
 
 Two things in it are ours, because facts come neither singly nor in their own order:
-- **A bucket is a bag, not a sequence.** A broadcast is delivered in minutes, the complaints about
-  it come over hours. Set to nought at every delivery, the score would forget a broadcast before
+- **Some hours are a bag, not a sequence.** A broadcast is delivered in minutes, complaints of it
+  come over hours. Set to nought at every delivery, the score would forget a broadcast before
   the first complaint about it: of 10,000 messages at a normal rate ten complaints are expected,
-  and four in a row are an alarm. So within a bucket the score may go below nought, and a quarter of
+  and four in a row are an alarm. So within a bag the score may go below nought, and a quarter of
   what is below nought lives on in the next: it covers the complaints still to come, and is gone
   within a day.
-- **What comes late buys no room.** Facts of an earlier bucket (an outage, a slow producer) count
+- **What comes late buys no room.** Facts of an earlier bag (an outage, a slow producer) count
   with what they net among themselves; they may bring the score down to nought but not below it,
   or a thousand old receipts would hide a burst that goes on now.
 
 Only complaints and blocks raise it. Opt-outs are the way out that was offered; they weigh in the
 grade. All deliveries lower it, whatever their kind: the facts do not tell kinds apart.
 
-What is told while a pause runs, or of a time before an alarm, has been acted on: `judge` keeps it
-from the test. Rules of this file: the score and the ladder only; what a pause means is `book`'s.
+What happened before an alarm's pause is over has been acted on, and what the rates no longer count
+is no burst: `judge` keeps both from the test. Rules of this file: the score and the ladder only;
+what a pause means is `book`'s.
 """
 
 from __future__ import annotations
@@ -28,47 +29,62 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.account.rates import BUCKET_MS, bucket_ms
+from streams.core.account.rates import bucket_ms
+from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.core.account.facts import Facts
     from streams.core.account.law import BrakeLaw
 
 
+BAG_MS: Final = 6 * 3600 * 1000
+"""How long a bag is, of UTC: the complaints about a broadcast come over hours."""
+
 _KEPT: Final = 0.25
-"""Of what is below nought, per bucket. With nothing kept, a good account that sends 5,000 at once
-is braked most months, for the complaints that come a bucket late; with a half, a burst among 1,000
+"""Of what is below nought, per bag. With nothing kept, a good account that sends 5,000 at once
+is braked most months, for the complaints that come a bag late; with a half, a burst among 1,000
 a day is seen at the tenth complaint instead of the eighth."""
 
 
 class Score(msgspec.Struct, array_like=True):
-    """The test's state: the sum, the bucket it was last summed in, and the ladder.
+    """The test's state: the sum, the bag it was last summed in, and the ladder.
 
     `alarms`: how many there were since the ladder was last forgotten; `alarm_ms`: the last.
+    `settled_ms`: what happened before has been acted on.
     """
 
     sum: float = 0.0
     bag_ms: int = 0
     alarms: int = 0
     alarm_ms: int = 0
+    settled_ms: int = 0
 
 
-def weigh(score: Score, law: BrakeLaw, facts: Facts, now_ms: int) -> bool:
-    """Count the facts; whether that is an alarm."""
-    bag_ms = bucket_ms(now_ms)
+def weigh(score: Score, law: BrakeLaw, told: Iterable[Facts], now_ms: int) -> bool:
+    """Count the facts that are told at once; whether that is an alarm."""
+    bag_ms = bucket_ms(now_ms, BAG_MS)
     if bag_ms > score.bag_ms:
         _begin_bag(score, bag_ms)
-    net = (
-        facts.delivered * law.delivery + facts.complaints * law.complaint + facts.blocks * law.block
-    )
-    late = facts.at_ms < bag_ms
-    score.sum = max(score.sum + net, min(score.sum, 0.0)) if late else score.sum + net
+    late = _net(law, [facts for facts in told if facts.at_ms < bag_ms])
+    score.sum = max(score.sum + late, min(score.sum, 0.0))
+    score.sum += _net(law, [facts for facts in told if facts.at_ms >= bag_ms])
     return score.sum >= law.threshold
+
+
+def _net(law: BrakeLaw, told: Iterable[Facts]) -> float:
+    delivered, complaints, blocks = 0, 0, 0
+    for facts in told:
+        delivered += facts.delivered
+        complaints += facts.complaints
+        blocks += facts.blocks
+    return delivered * law.delivery + complaints * law.complaint + blocks * law.block
 
 
 def _begin_bag(score: Score, bag_ms: int) -> None:
     if score.sum < 0:
-        score.sum *= _KEPT ** ((bag_ms - score.bag_ms) // BUCKET_MS)
+        score.sum *= _KEPT ** ((bag_ms - score.bag_ms) // BAG_MS)
     score.bag_ms = bag_ms
 
 
@@ -78,4 +94,5 @@ def climb(score: Score, law: BrakeLaw, now_ms: int) -> int:
         score.alarms = 0
     pause_ms = law.pauses_ms[min(score.alarms, len(law.pauses_ms) - 1)]
     score.alarms, score.alarm_ms, score.sum = score.alarms + 1, now_ms, 0.0
+    score.settled_ms = now_ms if pause_ms == FOREVER else now_ms + pause_ms
     return pause_ms

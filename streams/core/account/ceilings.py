@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from streams.core.account.limits import Grade
+from streams.core.account.rates import bucket_ms, width_of
 from streams.core.localtime import DAY_MS
 
 if TYPE_CHECKING:
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
     from streams.core.policy import Ceiling, Ceilings
 
 
-class Peak(msgspec.Struct, array_like=True):
-    """The most that was used on a day of UTC, counted in days since 1970."""
+def width_ms(law: Ceilings) -> int:
+    """How wide the time of a peak is: a twentieth of the shorter window, at most a day."""
+    return min(DAY_MS, width_of(law.rise_within_ms, law.idle_within_ms))
 
-    day: int
+
+class Peak(msgspec.Struct, array_like=True):
+    """The most that was used in the time that began at `from_ms`, `width_ms` long."""
+
+    from_ms: int
     most: int
 
 
@@ -49,29 +55,30 @@ class Held(msgspec.Struct, array_like=True):
         ceiling = limits.start if self.ceiling is None else self.ceiling
         return min(max(ceiling, limits.floor), limits.max)
 
-    def used(self, most: int, day: int) -> None:
-        """Remember that so much was used on that day."""
-        peaks = self.peaks
+    def used(self, most: int, law: Ceilings, at_ms: int) -> None:
+        """Remember that so much was used then."""
+        peaks, from_ms = self.peaks, bucket_ms(at_ms, width_ms(law))
         while peaks and peaks[-1].most <= most:
             peaks.pop()
-        if not peaks or peaks[-1].day < day:
-            peaks.append(Peak(day, most))
+        if not peaks or peaks[-1].from_ms < from_ms:
+            peaks.append(Peak(from_ms, most))
 
-    def most_within(self, within_ms: int, now_ms: int) -> int:
-        """The most used in that time, whole days of UTC; 0 when nothing is known."""
+    def most_within(self, within_ms: int, law: Ceilings, now_ms: int) -> int:
+        """The most used in that time; 0 when nothing is known."""
         for peak in self.peaks:
-            if (peak.day + 1) * DAY_MS > now_ms - within_ms:
+            if peak.from_ms + width_ms(law) > now_ms - within_ms:
                 return peak.most
         return 0
 
-    def last_day_of(self, most: float) -> int | None:
-        """The last day of UTC on which at least so much was used."""
-        days = [peak.day for peak in self.peaks if peak.most >= most]
-        return days[-1] if days else None
+    def last_use_of(self, most: float) -> int | None:
+        """When the time began in which so much was used last."""
+        times = [peak.from_ms for peak in self.peaks if peak.most >= most]
+        return times[-1] if times else None
 
-    def forget(self, within_ms: int, now_ms: int) -> None:
+    def forget(self, law: Ceilings, now_ms: int) -> None:
         """Drop the peaks that no window reaches any more."""
-        while self.peaks and (self.peaks[0].day + 1) * DAY_MS <= now_ms - within_ms:
+        keep_ms = max(law.rise_within_ms, law.idle_within_ms) + width_ms(law)
+        while self.peaks and self.peaks[0].from_ms + keep_ms <= now_ms:
             self.peaks.pop(0)
 
 

@@ -9,17 +9,16 @@ import msgspec
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
-    """What one batch saw happen between one account and its customers, at about `at_ms`.
+    """What one batch saw happen between one account and its customers at `at_ms`.
 
-    `at_ms`: when it happened by the producers' word, bounded by the engine's clock, cut down to the
-    start of its bucket (`rates.BUCKET_MS`). `relations`: by how many the friends grew (negative:
-    shrank). `heard_ms`: the broker's time of the batch's first complaint, block or opt-out, 0
-    without one.
+    `at_ms`: when it happened by the producers' word, bounded by the engine's clock. What hurts may
+    be below 0: a heavier word takes a lighter one's place. `relations`: by how many the friends
+    grew (negative: shrank). `heard_ms`: the broker's time of the batch's first complaint, block or
+    opt-out of that time, 0 without one.
     """
 
     at_ms: int
     delivered: int = 0
-    failed: int = 0
     complaints: int = 0
     blocks: int = 0
     opt_outs: int = 0

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.account import brake, pages
 from streams.core.account.brake import Score
-from streams.core.account.ceilings import Case, moved, red_period
+from streams.core.account.ceilings import Case, moved, red_period, width_ms
 from streams.core.account.limits import OFF, Grade
 from streams.core.account.pages import REINSTATED
-from streams.core.account.rates import BUCKET_MS, Totals
+from streams.core.account.rates import Totals
 from streams.core.account.reputation import Standing, follow, verdict
-from streams.core.localtime import DAY_MS
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.core.account.ceilings import Held
     from streams.core.account.facts import Facts
     from streams.core.account.law import AccountLaw
@@ -56,22 +57,19 @@ def watched(book: Book, law: Ceilings) -> tuple[Watched, Watched]:
 # --- brake, off and back --------------------------------------------------------------------------
 
 
-def press(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> list[Move]:
-    """Let the brake see the facts. During a pause it sees none, and so raises no further alarm."""
-    if law.brake is None or book.off_ms or book.paused_ms or not _is_news(book, facts):
+def press(book: Book, law: AccountLaw, told: Iterable[Facts], now_ms: int) -> list[Move]:
+    """Let the brake see what is told at once; of a time of a pause, or before one, it sees none."""
+    if law.brake is None or book.off_ms:
         return []
-    if not brake.weigh(book.score, law.brake, facts, now_ms):
+    since_ms = max(book.score.settled_ms, book.since_ms, now_ms - law.brake.hears_ms + 1)
+    news = [facts for facts in told if facts.at_ms >= since_ms]
+    if not news or not brake.weigh(book.score, law.brake, news, now_ms):
         return []
     pause_ms = brake.climb(book.score, law.brake, now_ms)
     if pause_ms == FOREVER:
         return _put_out(book, "burst", now_ms)
     book.paused_ms = now_ms + pause_ms
     return [Move("pause", 0, book.paused_ms, "burst")]
-
-
-def _is_news(book: Book, facts: Facts) -> bool:
-    """Whether an alarm or a reinstatement has not settled already what the facts tell."""
-    return facts.at_ms + BUCKET_MS > max(book.score.alarm_ms, book.since_ms)
 
 
 def end_pause(book: Book, now_ms: int) -> list[Move]:
@@ -161,8 +159,8 @@ def _case(book: Book, law: Ceilings, one: Watched, seen: _Seen) -> Case:
         since_rise_ms=now_ms - book.risen_ms,
         since_move_ms=now_ms - max(book.known_ms, held.moved_ms),
         ceiling=held.in_force(one.limits),
-        used=max(one.used, held.most_within(law.rise_within_ms, now_ms)),
-        used_long=max(one.used, held.most_within(law.idle_within_ms, now_ms)),
+        used=max(one.used, held.most_within(law.rise_within_ms, law, now_ms)),
+        used_long=max(one.used, held.most_within(law.idle_within_ms, law, now_ms)),
     )
 
 
@@ -200,7 +198,7 @@ def _ceilings_due_ms(book: Book, law: Ceilings, now_ms: int) -> list[int]:
     times = [cooled_ms] if book.standing.grade == Grade.RED else []
     for one in watched(book, law):
         ceiling = one.held.in_force(one.limits)
-        used = max(one.used, one.held.most_within(law.rise_within_ms, now_ms))
+        used = max(one.used, one.held.most_within(law.rise_within_ms, law, now_ms))
         rises = ceiling < one.limits.max and used >= law.rise_used * ceiling
         if book.standing.grade == Grade.GREEN and rises:
             times.append(max(cooled_ms, book.risen_ms + law.rise_every_ms))
@@ -212,5 +210,7 @@ def _ceilings_due_ms(book: Book, law: Ceilings, now_ms: int) -> list[int]:
 def _idle_ms(book: Book, law: Ceilings, one: Watched, ceiling: int) -> int:
     """When the ceiling has been unmoved and little used for long enough."""
     known_ms = max(book.known_ms, one.held.moved_ms) + law.idle_within_ms
-    day = one.held.last_day_of(law.idle_used * ceiling)
-    return known_ms if day is None else max(known_ms, (day + 1) * DAY_MS + law.idle_within_ms)
+    last_ms = one.held.last_use_of(law.idle_used * ceiling)
+    return (
+        known_ms if last_ms is None else max(known_ms, last_ms + width_ms(law) + law.idle_within_ms)
+    )

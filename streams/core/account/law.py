@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from streams.core.account.rates import width_of
 from streams.core.kinds import Kind
 from streams.core.localtime import DAY_MS, zone_named
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _LADDER_MS: Final = 28 * DAY_MS
 """How long a brake's alarm is remembered where no `reputation` says how long anything is."""
 
+_HEARS_MS: Final = 7 * DAY_MS
+"""What is older is no burst, where no `reputation` says what counts against an account now."""
+
 _PERIOD_MS: Final = (DAY_MS, 7 * DAY_MS, 31 * DAY_MS)
 """A calendar window's length, by `Calendar`."""
 
@@ -32,6 +36,7 @@ class BrakeLaw(msgspec.Struct, frozen=True, kw_only=True):
     """The sequential test in numbers (`brake`): what each fact adds to the score, and its end.
 
     `delivery` is below 0, `complaint` and `block` are not; `threshold` is where the alarm is.
+    `hears_ms`: how old what it is told may be.
     """
 
     delivery: float
@@ -40,13 +45,15 @@ class BrakeLaw(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     pauses_ms: tuple[int, ...]
     remember_ms: int
+    hears_ms: int
 
 
 class AccountLaw(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's book needs of a policy.
 
     `red_z`, `green_z`: the normal quantiles of the bounds' confidences. `keep_ms`: how long counts
-    can be asked for. `open_ms`: how long an unanswered request keeps its place.
+    can be asked for, `width_ms`: in buckets how wide. `open_ms`: how long an unanswered request
+    keeps its place.
     """
 
     version: int
@@ -58,6 +65,7 @@ class AccountLaw(msgspec.Struct, frozen=True, kw_only=True):
     red_z: float
     green_z: float
     keep_ms: int
+    width_ms: int
     open_ms: int
 
 
@@ -78,9 +86,14 @@ def account_law_of(policy: Policy) -> AccountLaw:
         pacing=policy.pacing,
         red_z=_quantile(reputation.red.confidence) if reputation else 0.0,
         green_z=_quantile(reputation.green.confidence) if reputation else 0.0,
-        keep_ms=max(reputation.red.over_ms, reputation.green.over_ms) if reputation else 0,
+        keep_ms=max(_windows_ms(reputation)),
+        width_ms=width_of(*_windows_ms(reputation)),
         open_ms=_open_ms(policy),
     )
+
+
+def _windows_ms(reputation: Reputation | None) -> tuple[int, ...]:
+    return (reputation.red.over_ms, reputation.green.over_ms) if reputation else (0,)
 
 
 def _quantile(confidence: float) -> float:
@@ -103,6 +116,7 @@ def _brake_law(brake: Brake, reputation: Reputation | None) -> BrakeLaw:
         threshold=log(1 / brake.false_alarm),
         pauses_ms=brake.pauses_ms,
         remember_ms=reputation.green.over_ms if reputation else _LADDER_MS,
+        hears_ms=reputation.red.over_ms if reputation else _HEARS_MS,
     )
 
 

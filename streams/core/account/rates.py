@@ -3,9 +3,11 @@
 Rules of this file: counting and estimating only; what follows from a rate is `reputation`'s. Counts
 are only ever read over whole buckets, so every sum is a sum of integers, exact and repeatable.
 
-Buckets of six hours stand in for a log of times: a contact cap must be exact to the millisecond,
-because a person feels it, but a rate over a week is the same rate six hours later. A window W at
-`now` is every bucket that ends after `now − W`: it looks back at most one bucket more than W.
+Buckets stand in for a log of times: a contact cap must be exact to the millisecond, because a
+person feels it, but a rate over a week is the same rate some hours later. They are a twentieth of
+the policy's shortest window wide (`width_of`), so a window W at `now` is every bucket that ends
+after `now − W`: it looks back at most a twentieth more than it says. What is told carries its own
+time (`Facts.at_ms`); only what is kept is cut to buckets.
 """
 
 from __future__ import annotations
@@ -21,25 +23,39 @@ if TYPE_CHECKING:
     from streams.core.account.facts import Facts
     from streams.core.policy import Weights
 
-BUCKET_MS: Final = 6 * 3600 * 1000
-"""Of UTC. Four weeks are 112 buckets, about 2 kB; hours would be six times as much."""
+PARTS: Final = 20
+"""Buckets in the shortest window."""
+
+LEAST_WIDTH_MS: Final = 1_000
+"""No window is kept finer than to a second."""
+
+COUNTERS_MOST: Final = 400
+"""Buckets of an account: about 7 kB. A policy that needs more is refused (`policy_accounts`)."""
+
+
+def width_of(*windows_ms: int) -> int:
+    """How wide the buckets for these windows are."""
+    return max(LEAST_WIDTH_MS, min(windows_ms) // PARTS)
+
+
+def counters_of(*windows_ms: int) -> int:
+    """How many buckets these windows need."""
+    return -(-max(windows_ms) // width_of(*windows_ms))
 
 
 class Bucket(msgspec.Struct, array_like=True):
-    """What happened between an account and its customers in [start_ms, start_ms + BUCKET_MS)."""
+    """What happened between an account and its customers in a bucket's time."""
 
     start_ms: int
     delivered: int = 0
-    failed: int = 0
     complaints: int = 0
     blocks: int = 0
     opt_outs: int = 0
     received: int = 0
 
-    def add(self, facts: Facts) -> None:
-        """Count these facts in."""
+    def add(self, facts: Facts | Bucket) -> None:
+        """Count these in."""
         self.delivered += facts.delivered
-        self.failed += facts.failed
         self.complaints += facts.complaints
         self.blocks += facts.blocks
         self.opt_outs += facts.opt_outs
@@ -47,7 +63,7 @@ class Bucket(msgspec.Struct, array_like=True):
 
 
 class Totals(msgspec.Struct, array_like=True):
-    """The sums of a window's buckets, kept so that a new fact costs one addition, not 112.
+    """The sums of a window's buckets, kept so that a new fact costs one addition, not hundreds.
 
     They hold for one length and one first bucket; `oldest_ms` is the oldest bucket in them (0:
     none). Whoever reads them for another moment makes them anew (`totals_of`).
@@ -71,13 +87,14 @@ class Totals(msgspec.Struct, array_like=True):
         self.opt_outs += counts.opt_outs
         self.received += counts.received
 
-    def holds_at(self, over_ms: int, now_ms: int) -> bool:
+    def holds_at(self, over_ms: int, width_ms: int, now_ms: int) -> bool:
         """Whether these are the sums of that window at that time."""
-        return self.over_ms == over_ms and self.from_ms == first_bucket_ms(over_ms, now_ms)
+        from_ms = first_bucket_ms(over_ms, width_ms, now_ms)
+        return self.over_ms == over_ms and self.from_ms == from_ms
 
-    def ends_ms(self) -> int | None:
+    def ends_ms(self, width_ms: int) -> int | None:
         """When time alone changes the sums next: the oldest bucket leaves the window."""
-        return self.oldest_ms + BUCKET_MS + self.over_ms if self.oldest_ms else None
+        return self.oldest_ms + width_ms + self.over_ms if self.oldest_ms else None
 
 
 class Rates(NamedTuple):
@@ -97,19 +114,19 @@ class Rates(NamedTuple):
     reply_rate: float
 
 
-def bucket_ms(at_ms: int) -> int:
+def bucket_ms(at_ms: int, width_ms: int) -> int:
     """The start of the bucket that `at_ms` falls in."""
-    return at_ms - at_ms % BUCKET_MS
+    return at_ms - at_ms % width_ms
 
 
-def first_bucket_ms(over_ms: int, now_ms: int) -> int:
+def first_bucket_ms(over_ms: int, width_ms: int, now_ms: int) -> int:
     """The start of the first bucket that ends after `now_ms − over_ms`."""
-    return bucket_ms(now_ms - over_ms)
+    return bucket_ms(now_ms - over_ms, width_ms)
 
 
-def totals_of(buckets: Iterable[Bucket], over_ms: int, now_ms: int) -> Totals:
+def totals_of(buckets: Iterable[Bucket], over_ms: int, width_ms: int, now_ms: int) -> Totals:
     """The sums of the window of `over_ms` at `now_ms`."""
-    from_ms = first_bucket_ms(over_ms, now_ms)
+    from_ms = first_bucket_ms(over_ms, width_ms, now_ms)
     totals = Totals(over_ms, from_ms)
     for bucket in buckets:
         if bucket.start_ms >= from_ms:
@@ -117,12 +134,35 @@ def totals_of(buckets: Iterable[Bucket], over_ms: int, now_ms: int) -> Totals:
     return totals
 
 
+def bucket_of(buckets: list[Bucket], start_ms: int) -> Bucket:
+    """The bucket that starts then, made in its place when there is none."""
+    index = len(buckets)
+    while index and buckets[index - 1].start_ms > start_ms:
+        index -= 1
+    if not index or buckets[index - 1].start_ms < start_ms:
+        buckets.insert(index, Bucket(start_ms))
+        return buckets[index]
+    return buckets[index - 1]
+
+
+def recut(buckets: Iterable[Bucket], width_ms: int) -> list[Bucket]:
+    """The counts in buckets of another width; nothing counts as younger than it was."""
+    found: list[Bucket] = []
+    for bucket in buckets:
+        bucket_of(found, bucket_ms(bucket.start_ms, width_ms)).add(bucket)
+    return found
+
+
 def weighted(counts: Totals, weights: Weights) -> float:
-    """Complaints, blocks and opt-outs in complaints' worth."""
-    return (
+    """Complaints, blocks and opt-outs in complaints' worth.
+
+    What is taken back may outlive what it was charged for, so the sums can be below nought.
+    """
+    return max(
+        0.0,
         weights.complaint * counts.complaints
         + weights.block * counts.blocks
-        + weights.opt_out * counts.opt_outs
+        + weights.opt_out * counts.opt_outs,
     )
 
 

@@ -40,6 +40,7 @@ from streams.stages.sweeping import begin, is_sweep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.core.account.facts import Facts
     from streams.core.ask import Ask
     from streams.core.campaign import CampaignWord
     from streams.lane.stage import Due, Output, Record
@@ -115,16 +116,8 @@ class Batch:
     def _account(self, key: bytes, news: AccountNews) -> None:
         admission = self.accounts.touch(key)
         account, law, now_ms = admission.account, admission.ruled.account, self.now_ms
-        for facts in news.facts:
-            if facts.heard_ms:
-                self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
-            self.accounts.changed(key, books.note(account.book, law, facts, now_ms))
-            self.accounts.bulletin.sum_up(
-                account.enterprise,
-                relations=facts.relations,
-                delivered=facts.delivered,
-                received=facts.received,
-            )
+        if news.facts:
+            self._count(key, news.facts)
         for unused in news.unused:
             admission.unused(unused.kind, unused.leave_ms, unused.count)
         for kind, count in news.used.items():
@@ -140,6 +133,20 @@ class Batch:
             gone[entry.ticket].add(entry.customer)
         for ticket, customers in gone.items():
             account.take_out(ticket, customers, self.state)
+
+    def _count(self, key: bytes, told: list[Facts]) -> None:
+        admission = self.accounts.touch(key)
+        account, law, now_ms = admission.account, admission.ruled.account, self.now_ms
+        self.accounts.changed(key, books.note(account.book, law, told, now_ms))
+        for facts in told:
+            if facts.heard_ms:
+                self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
+            self.accounts.bulletin.sum_up(
+                account.enterprise,
+                relations=facts.relations,
+                delivered=facts.delivered,
+                received=facts.received,
+            )
 
     def _status(self, key: bytes, news: StatusNews) -> None:
         admission = self.accounts.touch(key)

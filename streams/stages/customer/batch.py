@@ -186,10 +186,8 @@ class Batch:
             self.state.tally["repeats_total", INTERACTIONS] += 1
             return
         before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
-        counted = note(desk, event)
-        if counted is not None:
-            account = getattr(event.data, "account_id", "")
-            self.telling.count(desk.enterprise, account, counted, heard_ms)
+        for charge in note(desk, event):
+            self.telling.count(desk.enterprise, charge, heard_ms)
         if before is not None:
             self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
         if not isinstance(event, QUIET):

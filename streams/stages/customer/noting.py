@@ -6,9 +6,11 @@ contact itself knows how it was settled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from streams.core import facts
+from streams.core import facts, feedback
+from streams.core.facts import heard_ms, maker_of
+from streams.core.feedback import Charge
 from streams.core.kinds import KIND_OF, Kind
 from streams.core.ledger import Quiet, remember, seen_before
 from streams.core.policy_units import time_of_day_ms
@@ -16,29 +18,24 @@ from streams.events import interactions as events
 from streams.events.identity import fingerprint, mark_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streams.core.customer import Desk
-    from streams.core.ledger import Contact
+    from streams.core.feedback import Subject
+    from streams.core.ledger import Ledger
 
 
-class Counted(NamedTuple):
-    """What an event is worth to its account's book: a field of `Facts`, when, of which contact."""
-
-    what: str
-    at_ms: int
-    contact: Contact | None
-
-
-def note(desk: Desk, event: events.Interaction) -> Counted | None:
-    """Write an event into the desk's ledger."""
-    return _NOTES[type(event)](desk, event.data)
+def note(desk: Desk, event: events.Interaction) -> Sequence[Charge]:
+    """Write an event into the desk's ledger; what accounts have to count of it."""
+    return _NOTES[type(event)](desk, event.data) or ()
 
 
 def is_repeat(desk: Desk, event: events.Interaction) -> bool:
-    """Whether this very event came before; else it is known from now on."""
+    """Whether what the event tells was told before; else it is known from now on."""
     if isinstance(event, events.Delivered | events.Failed):
-        return False
+        return _is_told(desk.ledger, event)
+    if isinstance(event, events.Transferred) and _has_gone_over(desk.ledger, event.data):
+        return True
     mark = fingerprint(event.source, event.id, events.said(event))
     if seen_before(desk.ledger, mark):
         return True
@@ -46,55 +43,89 @@ def is_repeat(desk: Desk, event: events.Interaction) -> bool:
     return False
 
 
-def _hurting(what: str, desk: Desk, data: events.Contact | events.ConsentWish) -> Counted:
-    """Counts for the campaign of the account's last message, whichever the customer meant."""
-    contact = facts.last_contact(desk.ledger, data.account_id or "")
-    return Counted(what, facts.heard_ms(data.occurred_at_ms, desk.now_ms), contact)
+def _is_told(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
+    """The contact itself knows; that its slot was taken outside says more than that it failed."""
+    mark = mark_of(event.data.decision_id)
+    if isinstance(event, events.Failed):
+        more = event.data.reason == "already_received"
+        return not more and facts.is_settled(ledger, mark, as_delivered=False)
+    return facts.is_settled(ledger, mark, as_delivered=True)
 
 
-def _message_received(desk: Desk, data: events.Contact) -> Counted:
+def _has_gone_over(ledger: Ledger, data: events.Transfer) -> bool:
+    return facts.has_gone_over(ledger, data.account_id, data.to_account_id)
+
+
+# --- receipts -------------------------------------------------------------------------------------
+
+
+def _delivered(desk: Desk, data: events.Receipt) -> list[Charge]:
+    mark = mark_of(data.decision_id)
+    found = facts.delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
+    if found is None or found.contact.kind == Kind.FRIEND_REQUEST:
+        return []  # a request is no message: its answer is what counts
+    return [Charge(maker_of(found), "delivered", found.contact.at_ms, found.contact, 1)]
+
+
+def _failed(desk: Desk, data: events.FailureReceipt) -> list[Charge]:
+    mark, when = mark_of(data.decision_id), (data.occurred_at_ms, desk.now_ms)
+    if data.reason == "already_received":
+        found = facts.slot_taken(desk.ledger, mark, *when)
+    else:
+        found = facts.failed(desk.ledger, mark)
+    if found is None:
+        return []
+    if data.reason == "not_friend":
+        facts.unfriended(desk.ledger, maker_of(found), *when)
+    return [Charge(maker_of(found), "failed", heard_ms(*when), found.contact, 1)]
+
+
+# --- what customers do ----------------------------------------------------------------------------
+
+
+def _message_received(desk: Desk, data: events.Contact) -> list[Charge]:
     facts.message_received(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
-    return Counted("received", facts.heard_ms(data.occurred_at_ms, desk.now_ms), None)
+    at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
+    return [Charge(data.account_id, "received", at_ms, None, 1)]
 
 
 def _engaged(desk: Desk, data: events.Contact) -> None:
     facts.engaged(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
-def _delivered(desk: Desk, data: events.Receipt) -> Counted | None:
-    mark = mark_of(data.decision_id)
-    contact = facts.delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
-    if contact is None or contact.kind == Kind.FRIEND_REQUEST:
-        return None  # a request is no message: its answer is what counts
-    return Counted("delivered", contact.at_ms, contact)
+def _complained(desk: Desk, data: events.Complaint) -> list[Charge]:
+    subject = _subject(desk, data)
+    facts.hurt(desk.ledger, subject.account or data.account_id, subject.at_ms)
+    return _charged(desk, subject, feedback.COMPLAINT)
 
 
-def _failed(desk: Desk, data: events.FailureReceipt) -> Counted | None:
-    contact = facts.failed(desk.ledger, mark_of(data.decision_id))
-    if contact is None:
-        return None
-    if data.reason == "not_friend":
-        _friend_removed(desk, data)
-    return Counted("failed", facts.heard_ms(data.occurred_at_ms, desk.now_ms), contact)
+def _blocked(desk: Desk, data: events.Complaint) -> list[Charge]:
+    """Whom the customer is with now is who lost them."""
+    subject = _subject(desk, data)
+    facts.hurt(desk.ledger, subject.account or data.account_id, subject.at_ms)
+    holder = subject.holder or data.account_id
+    facts.unfriended(desk.ledger, holder, data.occurred_at_ms, desk.now_ms)
+    return _charged(desk, subject, feedback.BLOCK)
 
 
-def _complained(desk: Desk, data: events.Contact) -> Counted:
-    facts.hurt(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
-    return _hurting("complaints", desk, data)
-
-
-def _blocked(desk: Desk, data: events.Contact) -> Counted:
-    facts.hurt(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
-    _friend_removed(desk, data)
-    return _hurting("blocks", desk, data)
-
-
-def _consent(desk: Desk, data: events.ConsentWish) -> Counted | None:
+def _consent(desk: Desk, data: events.ConsentWish) -> list[Charge]:
     when = (data.occurred_at_ms, desk.now_ms)
     kinds = list(Kind) if data.kinds == "all" else [KIND_OF[name] for name in data.kinds]
     took_back = facts.consented(desk.ledger, kinds, *when, allowed=data.allowed)
     facts.told_hours(desk.ledger, _quiet(data.quiet_hours), data.time_zone, *when)
-    return _hurting("opt_outs", desk, data) if took_back and data.account_id else None
+    if not took_back:
+        return []
+    return _charged(desk, _subject(desk, data), feedback.OPT_OUT)
+
+
+def _subject(desk: Desk, data: events.Complaint | events.ConsentWish) -> Subject:
+    mark = None if data.decision_id is None else mark_of(data.decision_id)
+    when = (data.occurred_at_ms, desk.now_ms)
+    return feedback.subject_of(desk.ledger, data.account_id, mark, *when)
+
+
+def _charged(desk: Desk, subject: Subject, what: str) -> list[Charge]:
+    return feedback.charge(desk.ledger, subject, what, desk.laws[0].weights)
 
 
 def _quiet(hours: events.QuietHours | str | None) -> Quiet | None:
@@ -126,7 +157,7 @@ def _transfer_failed(desk: Desk, data: events.Transfer) -> None:
     facts.transfer_failed(desk.ledger, data.account_id, data.to_account_id)
 
 
-_NOTES: Final[dict[type, Callable[[Desk, Any], Counted | None]]] = {
+_NOTES: Final[dict[type, Callable[[Desk, Any], list[Charge] | None]]] = {
     events.MessageReceived: _message_received,
     events.Engaged: _engaged,
     events.Delivered: _delivered,

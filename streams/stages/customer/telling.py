@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import Facts
-from streams.core.account.rates import BUCKET_MS
 from streams.core.campaign import CampaignFacts
+from streams.core.feedback import HURTS
 from streams.core.kinds import Kind
 from streams.core.ledger import Friend
 from streams.events.keys import account_key, campaign_key
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.ask import Ask, Candidate
+    from streams.core.feedback import Charge
     from streams.core.ledger import Giving, Ledger
     from streams.lane.stage import Output
-    from streams.stages.customer.noting import Counted
     from streams.stages.routing import Router
     from streams.topics import Topics
 
@@ -34,8 +34,8 @@ ASKS_MOST: Final = 100
 NAMES_MOST: Final = 1_000
 """Customers given up in one record, as many as an intent may name."""
 
-HURTS: Final = frozenset({"complaints", "blocks", "opt_outs"})
-_OF_CAMPAIGNS: Final = HURTS | {"delivered"}
+_HURTS: Final = frozenset(HURTS)
+_OF_CAMPAIGNS: Final = _HURTS | {"delivered"}
 
 
 class Tie(NamedTuple):
@@ -109,18 +109,19 @@ class Telling:
         self._accounts: defaultdict[bytes, _Account] = defaultdict(_Account)
         self._campaigns: defaultdict[bytes, Counter[str]] = defaultdict(Counter)
 
-    def count(self, enterprise: str, account: str, counted: Counted, heard_ms: int) -> None:
-        """One more of what an event counts as; `heard_ms`: the broker's time of the event."""
-        told, bucket_ms = self._accounts[account_key(enterprise, account)], _bucket(counted.at_ms)
-        told.counts[bucket_ms][counted.what] += 1
-        contact = counted.contact
-        if counted.what == "failed" and contact and contact.kind == Kind.FRIEND_REQUEST:
+    def count(self, enterprise: str, charge: Charge, heard_ms: int) -> None:
+        """What an event makes an account count; `heard_ms`: the broker's time of the event."""
+        told = self._accounts[account_key(enterprise, charge.account)]
+        what, contact, at_ms = charge.what, charge.contact, charge.at_ms
+        if what != "failed":
+            told.counts[at_ms][what] += charge.by
+        if what == "failed" and contact and contact.kind == Kind.FRIEND_REQUEST:
             told.undone.append(contact.decided_ms)  # leave is used on the day it was given
-        if counted.what in HURTS:
-            told.heard_ms[bucket_ms] = min(heard_ms, told.heard_ms.get(bucket_ms, heard_ms))
+        if what in _HURTS:
+            told.heard_ms[at_ms] = min(heard_ms, told.heard_ms.get(at_ms, heard_ms))
         campaign = None if contact is None else contact.campaign
-        if campaign is not None and counted.what in _OF_CAMPAIGNS:
-            self._campaigns[campaign_key(enterprise, campaign)][counted.what] += 1
+        if campaign is not None and what in _OF_CAMPAIGNS:
+            self._campaigns[campaign_key(enterprise, campaign)][what] += charge.by
 
     def approved(self, enterprise: str, campaign: str) -> None:
         """One message of a campaign was approved."""
@@ -161,7 +162,7 @@ class Telling:
     def _changed(self, enterprise: str, account: str, was: Tie, now: Tie) -> None:
         told = self._accounts[account_key(enterprise, account)]
         if was.friends != now.friends:
-            told.relations[_bucket(self._now_ms)] += 1 if now.friends else -1
+            told.relations[self._now_ms] += 1 if now.friends else -1
         if was.asked_ms not in {0, now.asked_ms}:
             told.answered.append(was.asked_ms)
         if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
@@ -176,7 +177,3 @@ class Telling:
         for key, counts in self._campaigns.items():
             facts = CampaignFacts(at_ms=self._now_ms, **counts)
             yield news_for(key, CampaignNews(facts), topics, router)
-
-
-def _bucket(at_ms: int) -> int:
-    return at_ms - at_ms % BUCKET_MS

@@ -10,9 +10,9 @@ import msgspec
 
 from streams.core.account import book as books
 from streams.core.account.facts import Facts
-from streams.core.account.rates import bucket_ms
+from streams.core.account.rates import width_of
 from streams.policies import packaged
-from tests.core.person import DAY, HOUR, ms
+from tests.core.person import DAY, ms
 
 if TYPE_CHECKING:
     from streams.core.account.limits import Change, Limits
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 WECOM: Final = packaged()[1]
 MIDNIGHT: Final = ms("2026-11-18 00:00", "Asia/Shanghai")
-START: Final = bucket_ms(MIDNIGHT) + 6 * HOUR
+BUCKET_MS: Final = width_of(7 * DAY, 28 * DAY)
+"""The packaged policy's."""
+
+
+def bucket_ms(at_ms: int) -> int:
+    """The start of the packaged policy's bucket."""
+    return at_ms - at_ms % BUCKET_MS
+
+
+START: Final = bucket_ms(MIDNIGHT) + BUCKET_MS
 """02:00 in the policy's zone, where a bucket begins."""
 
 Told = tuple[str, object, object, str]
@@ -66,8 +75,8 @@ class Holder:
         return books.next_review_ms(self.book, self.law, self.now_ms)
 
     def note(self, at_ms: int | None = None, **counts: int) -> list[Told]:
-        facts = Facts(bucket_ms(self.now_ms) if at_ms is None else at_ms, **counts)
-        return self._step(lambda book: books.note(book, self.law, facts, self.now_ms))
+        told = [Facts(self.now_ms if at_ms is None else at_ms, **counts)]
+        return self._step(lambda book: books.note(book, self.law, told, self.now_ms))
 
     def status(self, word: str, at_ms: int | None = None) -> list[Told]:
         at_ms = self.now_ms if at_ms is None else at_ms

@@ -6,9 +6,8 @@ from math import log
 
 import pytest
 
-from streams.core.account.rates import BUCKET_MS
 from streams.core.policy import FOREVER
-from tests.core.account.holder import START, Holder, changed
+from tests.core.account.holder import BUCKET_MS, START, Holder, changed
 from tests.core.person import DAY, HOUR
 
 NO_GRADES = changed(reputation=None)

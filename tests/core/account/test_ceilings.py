@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
-from streams.core.account.ceilings import Held, Peak, table
+from streams.core.account.ceilings import Held, Peak, table, width_ms
 from tests.core.account.holder import START, Holder, changed
-from tests.core.person import DAY, HOUR
+from tests.core.person import DAY, HOUR, MINUTE
+
+if TYPE_CHECKING:
+    from streams.core.policy import Ceilings
 
 NO_BRAKE = changed(brake=None)
 DOCS = Path(__file__).parents[3] / "docs" / "ceilings.md"
@@ -277,15 +282,32 @@ def test_a_new_policys_bounds_hold_at_once() -> None:
 
 
 def test_peaks_keep_only_what_nothing_later_exceeds() -> None:
-    held = Held()
-    for day, most in enumerate([5, 9, 7, 7, 3]):
-        held.used(most, day)
-    assert held.peaks == [Peak(1, 9), Peak(3, 7), Peak(4, 3)]
-    now_ms = 5 * DAY
-    found = [held.most_within(days * DAY, now_ms) for days in range(6)]
+    held, law = Held(), within(20 * DAY, 3 * DAY)
+    width = width_ms(law)
+    assert width == 3 * DAY // 20
+    for index, most in enumerate([5, 9, 7, 7, 3]):
+        held.used(most, law, index * width + 1)
+        held.used(most - 1, law, index * width + 2)
+    assert held.peaks == [Peak(width, 9), Peak(3 * width, 7), Peak(4 * width, 3)]
+    found = [held.most_within(times * width, law, 5 * width) for times in range(6)]
     assert found == [0, 3, 7, 7, 9, 9]
-    held.forget(3 * DAY, now_ms)
-    assert held.peaks == [Peak(3, 7), Peak(4, 3)]
+    held.forget(within(DAY, DAY), 2 * width + DAY + width_ms(within(DAY, DAY)))
+    assert held.peaks == [Peak(3 * width, 7), Peak(4 * width, 3)]
+
+
+@pytest.mark.parametrize("minutes", [1, 3, 60])
+def test_what_was_used_is_known_to_a_twentieth_of_the_window(minutes: int) -> None:
+    law = within(minutes * MINUTE, 2 * minutes * MINUTE)
+    held, window_ms = Held(), minutes * MINUTE
+    held.used(7, law, START)
+    assert held.most_within(window_ms, law, START + window_ms - 1) == 7
+    assert held.most_within(window_ms, law, START + window_ms + window_ms // 20) == 0
+
+
+def within(rise_ms: int, idle_ms: int) -> Ceilings:
+    limits = NO_BRAKE.ceilings
+    assert limits is not None
+    return replace(limits, rise_within_ms=rise_ms, idle_within_ms=idle_ms)
 
 
 def test_the_docs_carry_the_table_that_decides() -> None:

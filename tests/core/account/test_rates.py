@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from streams.core.account.facts import Facts
 from streams.core.account.rates import (
-    BUCKET_MS,
     Bucket,
     Totals,
-    bucket_ms,
     totals_of,
     wilson_high,
     wilson_low,
 )
-from tests.core.account.holder import START, Holder
+from tests.core.account.holder import BUCKET_MS, START, Holder, bucket_ms
 from tests.core.person import DAY
 
 Z975 = 1.959963984540054
@@ -60,9 +58,9 @@ def test_half_confidence_bounds_the_rate_by_itself(hits: float) -> None:
 def test_a_bucket_counts_until_its_end_leaves_the_window() -> None:
     over_ms, bucket = 7 * DAY, Bucket(START, delivered=5)
     leaves_ms = START + BUCKET_MS + over_ms
-    assert totals_of([bucket], over_ms, leaves_ms - 1).delivered == 5
-    assert totals_of([bucket], over_ms, leaves_ms).delivered == 0
-    assert totals_of([bucket], over_ms, leaves_ms - 1).ends_ms() == leaves_ms
+    assert totals_of([bucket], over_ms, BUCKET_MS, leaves_ms - 1).delivered == 5
+    assert totals_of([bucket], over_ms, BUCKET_MS, leaves_ms).delivered == 0
+    assert totals_of([bucket], over_ms, BUCKET_MS, leaves_ms - 1).ends_ms(BUCKET_MS) == leaves_ms
 
 
 def test_counts_weigh_as_the_policy_says() -> None:
@@ -127,21 +125,21 @@ def test_the_kept_sums_are_the_sums_of_the_buckets(steps: list[tuple[int, int, i
         at_ms = bucket_ms(holder.now_ms + offset_ms)
         holder.note(at_ms=at_ms, delivered=delivered, opt_outs=opt_outs, received=1)
         book, now_ms = holder.book, holder.now_ms
-        assert book.red == totals_of(book.buckets, reputation.red.over_ms, now_ms)
-        assert book.green == totals_of(book.buckets, reputation.green.over_ms, now_ms)
+        assert book.red == totals_of(book.buckets, reputation.red.over_ms, BUCKET_MS, now_ms)
+        assert book.green == totals_of(book.buckets, reputation.green.over_ms, BUCKET_MS, now_ms)
         starts = [bucket.start_ms for bucket in book.buckets]
         assert starts == sorted(set(starts))
 
 
 def test_sums_of_another_window_are_not_taken_for_this_one() -> None:
     totals = Totals(7 * DAY, bucket_ms(START - 7 * DAY))
-    assert totals.holds_at(7 * DAY, START)
-    assert not totals.holds_at(8 * DAY, START)
-    assert totals.holds_at(7 * DAY, START + BUCKET_MS - 1)
-    assert not totals.holds_at(7 * DAY, START + BUCKET_MS)
+    assert totals.holds_at(7 * DAY, BUCKET_MS, START)
+    assert not totals.holds_at(8 * DAY, BUCKET_MS, START)
+    assert totals.holds_at(7 * DAY, BUCKET_MS, START + BUCKET_MS - 1)
+    assert not totals.holds_at(7 * DAY, BUCKET_MS, START + BUCKET_MS)
 
 
 def test_facts_and_buckets_have_the_same_counts() -> None:
     bucket = Bucket(0)
-    bucket.add(Facts(0, 1, 2, 3, 4, 5, 6))
-    assert bucket == Bucket(0, 1, 2, 3, 4, 5, 6)
+    bucket.add(Facts(0, 1, 2, 3, 4, 5))
+    assert bucket == Bucket(0, 1, 2, 3, 4, 5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streams.core.account.limits import Grade
-from streams.core.account.rates import BUCKET_MS, wilson_high, wilson_low
-from tests.core.account.holder import START, Holder, changed
+from streams.core.account.rates import wilson_high, wilson_low
+from tests.core.account.holder import BUCKET_MS, START, Holder, changed
 from tests.core.person import DAY, HOUR
 
 QUIET = changed(brake=None, ceilings=None)
