@@ -17,6 +17,7 @@ from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules, RulesStage
 from streams.topics import Topics
+from tests.support import published
 from tests.support.topics import partition_counts
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class DriverWorld:
         self.partitions = partitions
         self._topics = Topics()
         router = Router(partitions)
-        self._rules_read = 0
+        self._rules_read = self._looked = 0
         self._rules = Rules(policies.packaged()[1])
         self.stages = (
             RulesStage(self._topics, partitions),
@@ -104,13 +105,22 @@ class DriverWorld:
     def settle(self) -> None:
         self.driver.run()
         self._follow()
+        self._look()
 
     def advance(self, to_ms: int) -> None:
         self.settle()
         self.driver.advance(to_ms)
+        self._look()
 
     def read(self, topic: str) -> Sequence[Record]:
         return self.driver.read(topic)
+
+    def _look(self) -> None:
+        """All that leaves the engine, in whatever test, is what the schemas promise."""
+        records = self.driver.read_all()
+        for record in records[self._looked :]:
+            published.check(record.topic, record.value)
+        self._looked = len(records)
 
     def crash(self) -> None:
         self.driver.crash()
