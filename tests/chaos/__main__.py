@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from streams.lane.logs import quieten_libraries
 from tests.chaos.faults import Counts, Lasting
 from tests.chaos.ghosts import Haunting
-from tests.chaos.network import site
 from tests.chaos.run import Options, run
+from tests.chaos.site import site
 from tests.chaos.table import table
 from tests.fuzz.run import fuzz
 
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 async def _trial(options: Options, directory: Path, say: Callable[[str], None]) -> Result:
-    haunting = Haunting(Random(options.seed), say) if options.ghosts else None
+    haunting = Haunting(Random(options.seed), say)
     place = site(directory / "kafka", options.workers, options.brokers, haunting)
     async with place.cluster:
         return await run(options, place, f"chaos-{uuid.uuid4().hex[:6]}-", directory, say)

@@ -7,8 +7,8 @@ What is proven from outside, for everything that was on the topics when they wer
   one dead letter that keeps it whole; each stray a copy where it belongs. What an account says of a
   repeat, that it is one or that it waits in the queue, may stand before or after the customer's
   word on the first.
-- *No transaction is torn*: approved messages are the approved decisions, one to one, each in its
-  key's partition.
+- *No transaction is torn*: of all that the wire showed of one, everything is committed or nothing;
+  and approved messages are the approved decisions, one to one, each in its key's partition.
 - *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
   every account's adds of a day, and its pace, at the times at which it gave leave (`accounts`).
   Messages reported as sent after their `send_by_ms`, or as failed and then as sent, are the
@@ -62,6 +62,7 @@ from tests.chaos.letters import faults_of_letters, places_of_letters, reasons_of
 from tests.chaos.pace import over_pace
 from tests.chaos.report import Report
 from tests.chaos.states import faults_of_states, unbalanced
+from tests.chaos.wire import Place, torn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,6 +103,7 @@ class _Audit:
         for key in self.asks.keys() | self.decided.keys():
             self._add_all(faults_of_chain(key, self.asked[key], self.decided.get(key, [])))
         self._add_all(unlike(evidence, self.decided))
+        report.add("torn", torn(evidence.transactions, self._committed()))
         for topic in APPROVED:
             for record in evidence.topics[topic]:
                 data = orjson.loads(record.value or b"{}")["data"]
@@ -122,6 +124,13 @@ class _Audit:
         )
         self._count(held)
         return report
+
+    def _committed(self) -> set[Place]:
+        return {
+            Place(topic, record.partition, record.offset)
+            for topic, records in self.evidence.topics.items()
+            for record in records
+        }
 
     def _add_all(self, faults: Iterable[tuple[str, str]]) -> None:
         for kind, sentence in faults:
@@ -212,6 +221,7 @@ class _Audit:
         counts["poison"] = len(self.intents.refused) + len(self.interactions.refused)
         counts.update(f"letter {reason}" for reason in reasons_of_letters(self.evidence))
         counts["unbalanced"] = unbalanced(self.evidence)
+        counts["transactions"] = len(self.evidence.transactions)
         counts["aborted"] = self.evidence.aborted
         for said in self.decided.values():
             counts.update(f"{data['outcome']} {data['reason']}" for _, data in said)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from streams.lane.stage import Record
+    from tests.chaos.wire import Transaction
 
 
 class Seen(NamedTuple):
@@ -38,6 +39,8 @@ class Evidence:
     topics: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
     aborted: int = 0
     """Records of output topics that were written and never committed."""
+    transactions: list[Transaction] = field(default_factory=list)
+    """What each wrote, as far as the wire showed it (`wire`); topics by their logical names."""
 
     def add(self, topic: str, records: Iterable[Record]) -> None:
         """Keep records of a topic, read in order."""

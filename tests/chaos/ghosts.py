@@ -11,50 +11,28 @@ Rules of this file: a ghost's bytes are those that were sent, and it arrives onc
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
-from io import BytesIO
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.errors import for_code
-from aiokafka.protocol import produce, transaction
-from aiokafka.protocol.api import RequestStruct
+
+from tests.chaos.wire import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-KINDS: Final = {
-    produce.ProduceRequest.API_KEY: "Produce",
-    transaction.InitProducerIdRequest.API_KEY: "InitProducerId",
-    transaction.AddPartitionsToTxnRequest.API_KEY: "AddPartitionsToTxn",
-    transaction.AddOffsetsToTxnRequest.API_KEY: "AddOffsetsToTxn",
-    transaction.TxnOffsetCommitRequest.API_KEY: "TxnOffsetCommit",
-    transaction.EndTxnRequest.API_KEY: "EndTxn",
-}
-"""Every request of a transaction, by its key."""
-FORMS: Final = {(form.API_KEY, form.API_VERSION): form for form in RequestStruct.__subclasses__()}
-HEAD: Final = struct.Struct(">hhih")
-"""Key, version, correlation id, length of the client's id."""
-LENGTH: Final = struct.Struct(">i")
+    from tests.chaos.wire import Request
+
 LATEST_S: Final = 5.0
 SOON_S: Final = 0.3
 """While its sender is still busy with what broke."""
+UNHEARD: Final = "never arrived"
 PATIENCE_S: Final = 120.0
 """For workers to send anything at all that can be made a ghost."""
 LOOK_S: Final = 0.05
-
-
-class Request(NamedTuple):
-    """A request as it was sent; `frame`: with the length before it."""
-
-    kind: str
-    version: int
-    correlation: int
-    transactional_id: str
-    frame: bytes
 
 
 @dataclass
@@ -67,27 +45,9 @@ class Ghost:
     """The broker's: `ok`, or the errors' names; empty while there is none."""
 
 
-def read_request(frame: bytes) -> Request | None:
-    """What a frame is, if it belongs to a transaction."""
-    key, version, correlation, length = HEAD.unpack_from(frame, LENGTH.size)
-    if key not in KINDS:
-        return None
-    place = LENGTH.size + HEAD.size + max(length, 0)
-    (size,) = struct.unpack_from(">h", frame, place)  # each of these begins with its producer's id
-    if size < 0:
-        return None
-    name = frame[place + 2 : place + 2 + size].decode()
-    return Request(KINDS[key], version, correlation, name, frame)
-
-
-def read_answer(request: Request, answer: bytes) -> str:
-    """`ok`, or the names of the errors in it. `answer`: without the length before it."""
-    key = next(key for key, kind in KINDS.items() if kind == request.kind)
-    form, said = FORMS[key, request.version], BytesIO(answer)
-    head = form.parse_response_header(form, said)
-    if head.correlation_id != request.correlation:
-        return f"answer {head.correlation_id} to question {request.correlation}"
-    codes = set(_codes(form.RESPONSE_TYPE.decode(said).to_object())) - {0}
+def _in_short(answer: dict[str, Any]) -> str:
+    """`ok`, or the names of the errors in it."""
+    codes = set(_codes(answer)) - {0}
     return ", ".join(sorted(for_code(code).__name__ for code in codes)) or "ok"
 
 
@@ -112,24 +72,21 @@ class Haunting:
     ghosts: list[Ghost] = field(default_factory=list)
     _armed: Counter[str] = field(default_factory=Counter)
 
-    def take(self, frame: bytes) -> Ghost | None:
+    def take(self, request: Request) -> Ghost | None:
         """The ghost that this request becomes, if it does."""
-        if not self._armed.total():
-            return None
-        request = read_request(frame)
-        if request is None or not self._armed[request.kind]:
+        if not self._armed[request.kind]:
             return None
         self._armed[request.kind] -= 1
         ghost = Ghost(request, self._late_s())
         self.ghosts.append(ghost)
         return ghost
 
-    def answered(self, ghost: Ghost, answer: str) -> None:
-        """The broker has said this to it."""
-        ghost.answer = answer
+    def answered(self, ghost: Ghost, answer: dict[str, Any] | None) -> None:
+        """The broker has said this to it; None: it never came there."""
+        ghost.answer = UNHEARD if answer is None else _in_short(answer)
         self.say(
             f"{ghost.request.kind} of {ghost.request.transactional_id},"
-            f" {ghost.late_s:.2f} s late: {answer}"
+            f" {ghost.late_s:.2f} s late: {ghost.answer}"
         )
 
     async def run(self, wanted: int, every_s: float) -> None:

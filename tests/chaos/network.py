@@ -19,15 +19,15 @@ from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from streams.local.kafka import HOST, free_port
-from tests.chaos.ghosts import LENGTH, Ghost, read_answer
-from tests.support.cluster import Cluster, Door
+from tests.chaos.wire import Wire, answers, read_answer, read_frame, read_request, written
+from tests.support.cluster import Door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
     from types import TracebackType
 
-    from tests.chaos.ghosts import Haunting
+    from tests.chaos.ghosts import Ghost, Haunting
+    from tests.chaos.wire import Request, Transaction
 
 CHUNK_BYTES: Final = 1 << 16
 LAST_LOOK_S: Final = 0.01
@@ -35,7 +35,6 @@ IN_FLIGHT: Final = 64
 """Chunks on the way in one direction of a connection; then its sender is made to wait."""
 AT_ONCE: Final = struct.pack("ii", 1, 0)
 """Linger for no time: closing is a reset."""
-UNHEARD: Final = "never arrived"
 
 
 class Weather(NamedTuple):
@@ -62,6 +61,7 @@ class Network:
         self.weather = FAIR
         self.carried = 0
         """Bytes, both ways together."""
+        self.wire = Wire()
         self._haunting = haunting
         self._random = Random(ports[0])
         self._moving = asyncio.Event()
@@ -96,6 +96,8 @@ class Network:
         self._moving.set()
         while self._writers:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(LAST_LOOK_S)
+        await asyncio.gather(*self._ghosts, return_exceptions=True)
+        await asyncio.sleep(LAST_LOOK_S)  # what is aborted is closed in the loop's next turn
 
     def hold(self) -> None:
         """From now on nothing gets through, and nothing is lost."""
@@ -134,8 +136,12 @@ class Network:
         self, door: Door, ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
     ) -> None:
         """Both directions, each to its end, or until one breaks."""
-        chunks = [self._requests(door, ways[0][0]) if self._haunting else _chunks(ways[0][0])]
-        chunks.append(_chunks(ways[1][0]))
+        (asking, _), (telling, _) = ways
+        if self._haunting is None:
+            chunks = [_chunks(asking), _chunks(telling)]
+        else:
+            open_writes: dict[int, tuple[Request, Transaction]] = {}
+            chunks = [self._requests(door, asking, open_writes), answers(telling, open_writes)]
         try:
             async with asyncio.TaskGroup() as group:
                 for taken, (_, writer) in zip(chunks, ways, strict=True):
@@ -169,33 +175,44 @@ class Network:
             await writer.drain()
         writer.write_eof()
 
-    async def _requests(self, door: Door, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    async def _requests(
+        self,
+        door: Door,
+        reader: asyncio.StreamReader,
+        open_writes: dict[int, tuple[Request, Transaction]],
+    ) -> AsyncIterator[bytes]:
         """One after the other; breaks off with one that becomes a ghost. None does while others
         are held up, for those would be lost before it.
         """
         assert self._haunting is not None
-        while frame := await _frame(reader):
-            fair = self.weather is FAIR and self._moving.is_set()
-            if fair and (ghost := self._haunting.take(frame)):
-                task = asyncio.create_task(self._appear(door, ghost))
-                self._ghosts.add(task)
-                task.add_done_callback(self._ghosts.discard)
-                raise ConnectionResetError
+        while frame := await read_frame(reader):
+            if request := read_request(frame):
+                target = self.wire.asked(request)
+                fair = self.weather is FAIR and self._moving.is_set()
+                if fair and (ghost := self._haunting.take(request)):
+                    task = asyncio.create_task(self._appear(door, ghost, target))
+                    self._ghosts.add(task)
+                    task.add_done_callback(self._ghosts.discard)
+                    raise ConnectionResetError
+                if target is not None:
+                    open_writes[request.correlation] = request, target
             yield frame
 
-    async def _appear(self, door: Door, ghost: Ghost) -> None:
+    async def _appear(self, door: Door, ghost: Ghost, target: Transaction | None) -> None:
         """Deliver it, and hear alone what is said to it."""
         assert self._haunting is not None
         await asyncio.sleep(ghost.late_s)
-        answer = UNHEARD
-        with suppress(OSError, asyncio.IncompleteReadError):
+        answer = None
+        with suppress(OSError):
             reader, writer = await asyncio.open_connection(HOST, door.port)
-            writer.write(ghost.request.frame)
             try:
-                said = await _frame(reader)
-                answer = read_answer(ghost.request, said[LENGTH.size :]) if said else UNHEARD
+                writer.write(ghost.request.frame)
+                if said := await read_frame(reader):
+                    answer = read_answer(ghost.request, said)
             finally:
                 writer.transport.abort()
+        if answer is not None and target is not None:
+            target.update(written(answer))
         self._haunting.answered(ghost, answer)
 
     def _way_s(self) -> float:
@@ -215,26 +232,3 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while chunk := await reader.read(CHUNK_BYTES):
         yield chunk
-
-
-async def _frame(reader: asyncio.StreamReader) -> bytes:
-    """A request or an answer with its length before it; empty at the end."""
-    try:
-        length = await reader.readexactly(LENGTH.size)
-        return length + await reader.readexactly(LENGTH.unpack(length)[0])
-    except asyncio.IncompleteReadError:
-        return b""
-
-
-class Site(NamedTuple):
-    """Where a run happens: brokers, not started yet, and each worker's way to them."""
-
-    cluster: Cluster
-    ways: list[Network]
-    haunting: Haunting | None
-
-
-def site(directory: Path, workers: int, brokers: int = 1, haunting: Haunting | None = None) -> Site:
-    """Brokers with their data in `directory` and so many ways."""
-    ways = [Network(brokers, haunting) for _ in range(workers)]
-    return Site(Cluster(directory, brokers, [way.doors for way in ways]), ways, haunting)

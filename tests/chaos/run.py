@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams import topics_admin
 from streams.settings import Settings
+from streams.topics import Topics
 from tests.chaos.auditor import audit
 from tests.chaos.crew import Crew
 from tests.chaos.evidence import read_cluster
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.ghosts import Haunting
-    from tests.chaos.network import Site
     from tests.chaos.report import Report
     from tests.chaos.silences import Gap
+    from tests.chaos.site import Site
 
 DRAIN_S: Final = 180.0
 LOOSER_AFTER_S: Final = 20.0
@@ -74,7 +75,7 @@ class Result:
     recoveries_s: list[tuple[float, str]]
     gap: Gap
     drained_s: float
-    haunting: Haunting | None
+    haunting: Haunting
     unexplained: list[str]
     """Workers that ended by themselves, and no fault but ghosts was there to end them."""
     took_s: dict[str, float] = field(default_factory=dict)
@@ -132,7 +133,7 @@ async def run(
         began = time.monotonic()
         writing = asyncio.create_task(traffic.run())
         async with asyncio.TaskGroup() as group:
-            if site.haunting:
+            if options.ghosts:
                 group.create_task(site.haunting.run(options.ghosts, options.ghost_every_s))
             saboteur = Saboteur(crew, site.cluster, options.lasting, say)
             striking = group.create_task(saboteur.run(faults))
@@ -152,6 +153,8 @@ async def run(
         await crew.dismiss()
     say("auditing")
     evidence = await read_cluster(client, prefix, options.partitions)
+    for way in site.ways:
+        evidence.transactions += way.wire.named(Topics(prefix).logical)
     read = time.monotonic()
     report = audit(evidence)
     silences = Silences(evidence, began_s=time.time() - (time.monotonic() - began))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.chaos.network import UNHEARD
+from tests.chaos.ghosts import UNHEARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,9 +68,9 @@ def gap_row(gap: Gap) -> Row:
 def _rows(result: Result) -> Iterator[Row]:
     report, counts, options = result.report, result.report.counts, result.options
     faults = options.counts._asdict().items()
-    yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n)
+    yield "faults survived", ", ".join(f"{n} × {FAULTS[kind]}" for kind, n in faults if n) or "none"
     yield "brokers", f"{options.brokers}, and every record on each"
-    if result.haunting:
+    if options.ghosts:
         yield from _ghosts(result.haunting)
     yield (
         "load",
@@ -91,6 +91,7 @@ def _rows(result: Result) -> Iterator[Row]:
     yield "still held", str(counts["held"])
     yield "poison", f"{counts['poison']} records, {_letters(result)}"
     yield "strays forwarded", str(counts["strays"])
+    yield "transactions", f"{counts['transactions']} seen on the wire, each whole or not at all"
     yield "aborted records", f"{counts['aborted']} written, none of them committed"
     yield "recovery p50 / p95", f"{result.recovery_s(0.5):.1f} s / {result.recovery_s(0.95):.1f} s"
     if result.recoveries_s:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.topics import (
+    ACCOUNT_LIMITS,
+    ACCOUNT_STATE,
     CANDIDATES,
     CUSTOMER_STATE,
     DEAD_LETTERS,
@@ -18,6 +20,7 @@ from tests.chaos.chains import FINAL
 from tests.chaos.doctoring import change, decisions, find, found, outcome, repeat, told
 from tests.chaos.rehearsal import STEP_AHEAD_MS, Steps, evidence_of, rehearse
 from tests.chaos.watermarks import WATERMARK
+from tests.chaos.wire import Place
 
 if TYPE_CHECKING:
     from tests.chaos.evidence import Evidence
@@ -174,6 +177,22 @@ def test_a_letter_that_gives_a_wrong_reason(evidence: Evidence) -> None:
 def test_a_letter_that_keeps_something_else(evidence: Evidence) -> None:
     change(evidence, DEAD_LETTERS, 0, value_base64="AAAA")
     assert found(evidence) == {"dead letters"}
+
+
+# --- what is half ------------------------------------------------------------------------------
+
+
+def test_half_a_transaction_that_no_decision_misses(evidence: Evidence) -> None:
+    told, state = evidence.topics[ACCOUNT_LIMITS][3], evidence.topics[ACCOUNT_STATE][3]
+    evidence.transactions = [
+        {
+            Place(ACCOUNT_LIMITS, told.partition, told.offset),
+            Place(ACCOUNT_STATE, state.partition, state.offset),
+        }
+    ]
+    assert not found(evidence)
+    del evidence.topics[ACCOUNT_LIMITS][3]
+    assert found(evidence) == {"torn"}
 
 
 # --- what is not where it belongs -------------------------------------------------------------

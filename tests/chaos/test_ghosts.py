@@ -18,8 +18,9 @@ from aiokafka.protocol.transaction import (
 )
 
 from streams.local.kafka import HOST
-from tests.chaos.ghosts import LENGTH, Haunting, read_answer, read_request
-from tests.chaos.network import UNHEARD, Network
+from tests.chaos.ghosts import UNHEARD, Haunting, _in_short
+from tests.chaos.network import Network
+from tests.chaos.wire import LENGTH, read_answer, read_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ PATIENCE_S = 10.0
 
 def frame(request: Any, correlation: int = 5) -> bytes:
     body: bytes = RequestHeader_v1(request, correlation, "client").encode() + request.encode()
-    return LENGTH.pack(len(body)) + body
+    return bytes(LENGTH.pack(len(body)) + body)
 
 
 def answer(correlation: int, code: int) -> bytes:
@@ -76,6 +77,7 @@ async def ask(network: Network, request: bytes) -> bytes:
         return await reader.readexactly(LENGTH.unpack(length)[0])
     finally:
         writer.transport.abort()
+        await asyncio.sleep(0.01)  # it is closed in the loop's next turn
 
 
 @pytest.mark.parametrize(("code", "said"), [(OK, "ok"), (FENCED, "InvalidProducerEpoch")])
@@ -107,7 +109,7 @@ async def test_one_that_finds_no_broker_is_not_taken_for_delivered() -> None:
             await ask(network, frame(END))
         network.doors[0] = network.doors[0]._replace(port=1)
         (ghost,) = haunting.ghosts
-        await network._appear(network.doors[0], ghost)
+        await network._appear(network.doors[0], ghost, None)
         assert ghost.answer == UNHEARD
         laying.cancel()
 
@@ -136,4 +138,5 @@ def test_an_error_of_any_partition_is_an_error() -> None:
     request = read_request(frame(asked))
     assert request is not None
     said = asked.RESPONSE_TYPE(0, [("topic", [(0, OK), (1, FENCED)])])
-    assert read_answer(request, struct.pack(">i", 5) + said.encode()) == "InvalidProducerEpoch"
+    answer = read_answer(request, bytes(LENGTH.size) + struct.pack(">i", 5) + said.encode())
+    assert _in_short(answer) == "InvalidProducerEpoch"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.chaos.faults import Counts, Lasting
-from tests.chaos.network import site
+from tests.chaos.ghosts import Haunting
 from tests.chaos.run import Options, run
+from tests.chaos.site import site
 from tests.chaos.table import table
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ async def test_nothing_is_lost_doubled_or_wrongly_decided_under_fire(
     kafka_tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a broker of its own, for it is killed as well."""
-    place = site(tmp_path / "kafka", SHORT.workers)
+    place = site(tmp_path / "kafka", SHORT.workers, SHORT.brokers, Haunting(Random(SHORT.seed)))
     async with place.cluster:
         result = await run(SHORT, place, "chaos-", tmp_path)
     with capsys.disabled():
