@@ -31,7 +31,6 @@ SHORT = Options(
 
 
 @pytest.mark.slow
-@pytest.mark.rule("R1.81")
 async def test_what_arrives_late_decides_nothing_twice_and_tears_nothing(
     kafka_tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

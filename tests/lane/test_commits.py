@@ -175,6 +175,7 @@ async def test_it_is_not_tried_for_ever(
         ({A: b"a2", B: b"b2"}, True),
     ],
 )
+@pytest.mark.rule("R1.81")
 def test_the_log_says_which(found: dict[TopicPartition, bytes], *, committed: bool) -> None:
     mine, known = {A: b"a2", B: b"b2"}, {A: b"a1", B: b"b1"}
     assert was_committed(mine, known, found) is committed
