@@ -3,7 +3,8 @@
 What classes and constants need is done by importing it; the rest is called. It decides nothing and
 knows nothing of the lane. Each private name is listed in PRIVATE_NAMES and held by a contract test,
 so that an upgrade fails there and not in a running worker. What lies between Faust and aiokafka is
-in `faust_room`; no third file may touch a private name.
+in `faust_room`, and how a consumer unpacks what it has fetched in `fetch_room`; no other file may
+touch a private name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.consumer import fetcher
 from aiokafka.errors import (
     IllegalGenerationError,
     IncompatibleBrokerVersion,
@@ -38,33 +38,18 @@ from aiokafka.protocol.transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from aiokafka.protocol.api import Request, Response
 
 PRIVATE_NAMES: Final = (
     (sender, ("BACKOFF_OVERRIDE",)),
     (sender.Sender, ("sender_task", "_fail_all")),
-    (fetcher.PartitionRecords, ("_contains_abort_marker",)),
-    (fetcher, ("ABORT_MARKER", "ControlRecord")),
 )
 
 # A transaction begun before the last one's markers are written is told to try again; aiokafka then
 # waits 20 ms, which is more than the markers take.
 TRANSACTION_RETRY_S: Final = 0.003
-
-
-def _contains_abort_marker(_records: fetcher.PartitionRecords, batch: Iterator[Any]) -> bool:
-    """As aiokafka's, but for a marker whose record is gone, which marks nothing any more.
-
-    The cleaner keeps the batch of a producer's last marker when it drops the record
-    (https://kafka.apache.org/documentation/#recordbatch); aiokafka refuses such a log for good.
-    """
-    record = next(batch, None)
-    if record is None:
-        return False
-    marker: bool = fetcher.ControlRecord.parse(record.key) == fetcher.ABORT_MARKER
-    return marker
 
 
 class InDoubtError(Exception):
@@ -199,4 +184,3 @@ async def farewell(options: Mapping[str, Any], group: str, member: str) -> None:
 
 
 sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S
-fetcher.PartitionRecords._contains_abort_marker = _contains_abort_marker  # noqa: SLF001

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+import streams.lane.fetch_room  # noqa: F401 - it unpacks what the clients below fetch
 from streams.lane.aiokafka_room import OnceProducer
 
 if TYPE_CHECKING:

@@ -9,10 +9,12 @@ keeps anything outside its state is found out. Not simulated: retention, compact
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.lane.batch import MAX_RECORDS, WHOLE, Batch, Share, decide_batch
 from streams.lane.partitioner import partition_for
+from streams.lane.stage import Unreadable
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
 
@@ -38,6 +40,13 @@ class DriverRecord(NamedTuple):
     """Its place among all records of all topics."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Unreadable(Unreadable):
+    """As a worker's reader would hand it over, in the order of the driver's records."""
+
+    sequence: int
+
+
 class _Partition:
     """One partition of one stage, and the two ways to come by its state."""
 
@@ -45,7 +54,7 @@ class _Partition:
         self.stage, self.number = stage, number
         self.state, self.watermark = State(), Watermark()
 
-    def rebuild(self, changelog: Sequence[DriverRecord]) -> None:
+    def rebuild(self, changelog: Sequence[DriverRecord | _Unreadable]) -> None:
         self.state, self.watermark = State(), Watermark()
         for record in changelog:
             if record.key == WATERMARK_KEY and record.value is not None:
@@ -76,8 +85,8 @@ class Driver:
         self.ahead_ms: dict[tuple[str, int], int] = {}
         self.tally: Counter[tuple[str, ...]] = Counter()
         self._partition_counts = partitions
-        self._logs: dict[tuple[str, int], list[DriverRecord]] = defaultdict(list)
-        self._order: list[DriverRecord] = []
+        self._logs: dict[tuple[str, int], list[DriverRecord | _Unreadable]] = defaultdict(list)
+        self._order: list[DriverRecord | _Unreadable] = []
         self._observe = observe
         self._share = share
         self._partitions = [
@@ -103,6 +112,23 @@ class Driver:
         self._order.append(record)
         return record
 
+    def produce_unreadable(self, topic: str, value: bytes, error: str, partition: int = 0) -> None:
+        """Write a batch of one record that nobody can read; to stages only it shows."""
+        log = self._logs[topic, partition]
+        offset, sequence = len(log), len(self._order)
+        broken = _Unreadable(
+            topic=topic,
+            partition=partition,
+            first_offset=offset,
+            offset=offset,
+            timestamp=self.now_ms,
+            value=value,
+            error=error,
+            sequence=sequence,
+        )
+        log.append(broken)
+        self._order.append(broken)
+
     def run(self) -> None:
         """Decide until nothing waits and nothing is due at the present clock.
 
@@ -126,11 +152,11 @@ class Driver:
 
     def read(self, topic: str) -> list[DriverRecord]:
         """All records of a topic, in the order in which they were written."""
-        return [record for record in self._order if record.topic == topic]
+        return [record for record in self.read_all() if record.topic == topic]
 
     def read_all(self) -> list[DriverRecord]:
         """Every record of every topic, in the order in which they were written."""
-        return list(self._order)
+        return [record for record in self._order if isinstance(record, DriverRecord)]
 
     def state(self, stage: str, partition: int) -> State:
         """A partition's state, to look at. KeyError if there is none."""
@@ -168,7 +194,7 @@ class Driver:
         if self._observe:
             self._observe(partition.stage, partition.number, batch)
 
-    def _waiting(self, partition: _Partition) -> list[DriverRecord]:
+    def _waiting(self, partition: _Partition) -> list[DriverRecord | _Unreadable]:
         """The next batch: what was produced first comes first, as a fast worker would see it."""
         next_offset = partition.watermark.next_offset
         waiting = [

@@ -3,8 +3,8 @@
 Faust keeps membership, assignment and its thread for heartbeats; the lane takes whole fetches of
 its topics before Faust's streams, acks and commits see them. For that this file overrides names
 that are not public. Each is listed in PRIVATE_NAMES and held by a contract test, so that an upgrade
-fails there, loudly, and not in a running worker. `aiokafka_room` mends the clients themselves; no
-third file may touch a private name.
+fails there, loudly, and not in a running worker. `aiokafka_room` mends the clients themselves,
+`fetch_room` what they make of what they fetch; no other file may touch a private name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from faust.types import TP
 
 from streams.lane.aiokafka_room import farewell, is_member
 from streams.lane.failure import StartRefusedError
+from streams.lane.fetch_room import KEEP_UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +97,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
+            check_crcs=KEEP_UNREADABLE,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_min_bytes=FETCH_MIN_BYTES,

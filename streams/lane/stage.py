@@ -12,7 +12,8 @@ records it bounds itself: while `state.budget.is_spent()` it leaves things to th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,6 +47,29 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None:
         """The value as produced; `None` is a tombstone, and reaches the stage too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """A `Record` for a batch of records, or the rest of one, that nobody can read.
+
+    It stands at the last of their offsets, so that they are decided together.
+    """
+
+    topic: str
+    partition: int
+    first_offset: int
+    offset: int
+    timestamp: int
+    value: bytes
+    """The whole batch as it stands in the log, those records of it included that could be read."""
+    error: str
+    key: ClassVar[None] = None
+
+    @property
+    def serialized_value_size(self) -> int:
+        """As of any fetched record."""
+        return len(self.value)
 
 
 Output = tuple[str, int | None, bytes | None, bytes | None]

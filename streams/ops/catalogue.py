@@ -30,7 +30,7 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "topic": tuple(topic.name for topic in TOPICS if topic.direction == "in"),
     "refusal": (
         *("not_utf8", "not_json", "invalid", "unknown_type", "too_large"),
-        *("refused_policy", "refused_control"),
+        *("unreadable", "refused_policy", "refused_control"),
     ),
     "grade": ("new", "green", "amber", "red", "paused", "off"),
     "direction": ("up", "down"),

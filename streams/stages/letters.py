@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from streams.events.letters import encode_dead_letter
 from streams.topics import MIB
 
 if TYPE_CHECKING:
-    from streams.lane.stage import Output, Record
+    from streams.lane.stage import Output, Record, Unreadable
     from streams.lane.state import State
     from streams.topics import Topics
 
 LARGEST_CARRIED: Final = 5 * MIB
 """Bytes of key and value together; as base64 they are under the topic's limit for one record."""
 
+UNREADABLE: Final = "unreadable"
+"""The reason where not even a record could be made of what stood in the log."""
 
 LONGEST_ERROR: Final = 10_000
 """Characters of `error`: all faults of a policy are named, and there may be thousands."""
@@ -47,3 +50,12 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
         refused_at_ms=now_ms,
     )
     return topics.dead_letters, None, key, letter
+
+
+def unreadable_letter(topics: Topics, batch: Unreadable, state: State, now_ms: int) -> Output:
+    """The letter about records that cannot even be told apart, as if about the first of them."""
+    first, last = batch.first_offset, batch.offset
+    place = f"offset {first}" if first == last else f"offsets {first} to {last}"
+    error = f"$: the batch of records is broken at {place} ({last + 1 - first} in all): "
+    record = replace(batch, offset=first)
+    return dead_letter(topics, record, UNREADABLE, error + batch.error, state, now_ms)

@@ -22,7 +22,8 @@ from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.events.timestamps import rfc3339
-from streams.stages.letters import dead_letter
+from streams.lane.stage import Unreadable
+from streams.stages.letters import dead_letter, unreadable_letter
 from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ class RulesStage:
         """Accept into the state or refuse into the dead letters."""
         outputs = state.budget.collect()
         for record in records:
+            if isinstance(record, Unreadable):
+                outputs.append(unreadable_letter(self.topics, record, state, now_ms))
+                continue
             policies = record.topic == self.topics.policies
             try:
                 change = (

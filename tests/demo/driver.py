@@ -65,7 +65,8 @@ def played(day: Day, policy: Policy) -> list[DriverRecord]:
             event = heapq.heappop(waiting)[2]
             driver.produce(event.topic, event.key, event.value, event.partition)
         driver.advance(at_ms)
-        records, read = driver._order[read:], len(driver._order)
+        everything = driver.read_all()
+        records, read = everything[read:], len(everything)
         for record in records:
             if record.topic in APPROVED:
                 message = data_of(record)
@@ -74,7 +75,7 @@ def played(day: Day, policy: Policy) -> list[DriverRecord]:
         if crashes and at_ms > crashes[-1]:
             crashes.pop()
             driver.crash()
-    return [record for record in driver._order if record.topic in READ]
+    return [record for record in driver.read_all() if record.topic in READ]
 
 
 @cache

@@ -10,7 +10,6 @@ import inspect
 import re
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import aiokafka
 import pytest
@@ -21,11 +20,13 @@ from faust.tables import TableManager
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.lane import aiokafka_room, faust_room
+from streams.lane import aiokafka_room, faust_room, fetch_room
 from streams.lane.assignor import StickyUnits
 from streams.lane.faust_room import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
+from streams.lane.logbatch import Batches
 
 LANE = Path(faust_room.__file__).parent
+ALL_PRIVATE = (*PRIVATE_NAMES, *aiokafka_room.PRIVATE_NAMES, *fetch_room.PRIVATE_NAMES)
 
 
 def parameters(function: object) -> list[str]:
@@ -39,7 +40,7 @@ def test_the_versions_this_was_read_against() -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(o, n) for o, names in PRIVATE_NAMES + aiokafka_room.PRIVATE_NAMES for n in names],
+    [(o, n) for o, names in ALL_PRIVATE for n in names],
 )
 def test_each_private_name_exists(owner: type, name: str) -> None:
     assert hasattr(owner, name) or name in inspect.get_annotations(owner)
@@ -131,15 +132,26 @@ def test_the_pause_between_transactions_is_the_constant_we_set() -> None:
     assert "return BACKOFF_OVERRIDE" in handler
 
 
-def test_a_marker_without_its_record_marks_nothing() -> None:
-    """Compaction leaves such batches; aiokafka would refuse the log that holds one, for good."""
-    records = fetcher.PartitionRecords
-    assert records._contains_abort_marker is aiokafka_room._contains_abort_marker
-    assert "self._contains_abort_marker(next_batch)" in inspect.getsource(records)
-    assert not records._contains_abort_marker(None, iter(()))
-    for marker, aborts in ((b"\0\0\0\0", True), (b"\0\0\0\1", False)):
-        batch = iter([SimpleNamespace(key=marker)])
-        assert records._contains_abort_marker(None, batch) is aborts
+def test_what_is_fetched_is_unpacked_by_us() -> None:
+    """`tests/lane/test_logbatch.py` says how; what aiokafka does around it must stay."""
+    theirs = fetcher.PartitionRecords
+    assert theirs._unpack_records is fetch_room._unpack_records
+    assert fetcher.MemoryRecords is Batches
+    assert "self._records_iterator = self._unpack_records()" in inspect.getsource(theirs.__init__)
+    arrival = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "records = MemoryRecords(part_data[-1])" in arrival
+    assert set(re.findall(r"\brecords\.(\w+)\(", arrival)) == {"has_next", "size_in_bytes"}
+    for name in ("_tp", "_records", "_aborted_producers", "_isolation_level", "next_fetch_offset"):
+        assert f"self.{name} = " in inspect.getsource(theirs.__init__)
+    assert "self._partition_records.next_fetch_offset" in inspect.getsource(fetcher.FetchResult)
+
+
+def test_whether_broken_batches_are_kept_travels_with_the_check_of_checksums() -> None:
+    """From the consumer's option to each partition's records, untouched on the way."""
+    assert "check_crcs=self._check_crcs" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "self._check_crcs," in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "self._check_crcs = check_crcs" in inspect.getsource(fetcher.PartitionRecords.__init__)
+    assert "KEEP_UNREADABLE" in inspect.getsource(LaneThread._create_worker_consumer)
 
 
 def test_faust_waits_a_second_for_tables_and_does_then_what_we_do_at_once() -> None:
@@ -162,7 +174,7 @@ def test_sending_a_batch_is_public_and_takes_a_partition() -> None:
 
 def test_no_other_file_of_the_lane_touches_a_private_name_of_theirs() -> None:
     for file in LANE.glob("*.py"):
-        if file.name in {"faust_room.py", "aiokafka_room.py"}:
+        if file.name in {"faust_room.py", "aiokafka_room.py", "fetch_room.py"}:
             continue
         code = re.sub(r'"""[\s\S]*?"""', "", file.read_text(encoding="utf-8"))
         touched = re.findall(r"\b(?:consumer|producer|app|admin|batch|transport)\._\w+", code)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.lane.stage import Unreadable
 from streams.stages.account.aggregates import is_campaign
 from streams.stages.account.batch import Batch
 from streams.stages.account.queue import is_account
+from streams.stages.letters import unreadable_letter
 from streams.stages.sweeping import Sweeping
 
 if TYPE_CHECKING:
@@ -46,7 +48,10 @@ class AccountStage:
         batch = Batch(self, state, now_ms)
         take = {self.topics.intents: batch.intent, self.topics.account_news: batch.news}
         for record in records:
-            take[record.topic](record)
+            if isinstance(record, Unreadable):
+                batch.outputs.append(unreadable_letter(self.topics, record, state, now_ms))
+            else:
+                take[record.topic](record)
         return batch.close()
 
     def fire(

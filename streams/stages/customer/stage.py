@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.kinds import KIND_NAMES
+from streams.lane.stage import Unreadable
 from streams.stages.customer.batch import Batch
 from streams.stages.customer.books import waiting_customers
+from streams.stages.letters import unreadable_letter
 from streams.stages.sweeping import Sweeping, is_sweep
 
 if TYPE_CHECKING:
@@ -51,7 +53,10 @@ class CustomerStage:
             self.topics.sweeps: batch.sweep,
         }
         for record in records:
-            take[record.topic](record)
+            if isinstance(record, Unreadable):
+                batch.outputs.append(unreadable_letter(self.topics, record, state, now_ms))
+            else:
+                take[record.topic](record)
         return batch.close()
 
     def fire(
