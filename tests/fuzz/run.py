@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, seed, settings
 
 from tests.fuzz import http
+from tests.fuzz.batches import BATCHES
 from tests.fuzz.decoders import DECODERS
 from tests.fuzz.stages import STAGES
 
@@ -45,7 +46,7 @@ def fuzz(minutes: float, first_seed: int, say: Callable[[str], None]) -> Counter
     with http.serving() as server:
         number = first_seed
         while time.monotonic() < give_up_at:
-            for target in (*DECODERS, STAGES, server):
+            for target in (*DECODERS, *BATCHES, STAGES, server):
                 examples = EXAMPLES.get(target.name, USUAL_EXAMPLES)
                 attempt(target, number, examples)
                 held[target.name] += examples

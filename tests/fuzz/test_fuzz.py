@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.fuzz import http
+from tests.fuzz.batches import BATCHES
 from tests.fuzz.decoders import DECODERS
 from tests.fuzz.run import attempt
 from tests.fuzz.stages import STAGES
@@ -17,6 +18,12 @@ SEED = 1
 @pytest.mark.parametrize("target", DECODERS, ids=lambda target: target.name)
 def test_a_decoder_takes_anything(target: Target) -> None:
     attempt(target, SEED, 300)
+
+
+@pytest.mark.rule("R1.52", "R1.53")
+@pytest.mark.parametrize("target", BATCHES, ids=lambda target: target.name)
+def test_any_batch_is_read_or_kept_whole(target: Target) -> None:
+    attempt(target, SEED, 2_000)
 
 
 def test_the_stages_take_anything_and_lose_nothing() -> None:

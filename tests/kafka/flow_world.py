@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Self
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from streams import topics_admin
 from streams.lane.partitioner import partition_for
@@ -25,10 +25,12 @@ from tests.support.waiting import until
 from tests.support.workers import ROOT, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, TypeVar
+    from typing import TypeVar
+
+    from aiokafka import AIOKafkaProducer
 
     from streams.lane.stage import Record
 
@@ -37,8 +39,32 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 
 
+class Transactions(NamedTuple):
+    """A transactional producer, for a test that does not await."""
+
+    client: AIOKafkaProducer
+    names: Topics
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+
+    def begin(self) -> None:
+        self.run(self.client.begin_transaction())
+
+    def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        """Returns when it stands in the log."""
+        name = self.names.physical(topic)
+        self.run(self.client.send_and_wait(name, value, key=key, partition=partition))
+
+    def commit(self) -> None:
+        self.run(self.client.commit_transaction())
+
+    def abort(self) -> None:
+        self.run(self.client.abort_transaction())
+
+
 class KafkaWorld:
     """`tests.flows.world.World` on a cluster; a context manager that leaves no process behind."""
+
+    _producer: AIOKafkaProducer
 
     def __init__(self, bootstrap: str, prefix: str, directory: Path, partitions: int = 4) -> None:
         self.partitions = partitions
@@ -77,8 +103,49 @@ class KafkaWorld:
         sent = self._run(self._producer.send_and_wait(name, value, key=key, partition=partition))
         return Placed(topic, sent.partition, sent.offset)
 
+    @contextmanager
+    def compressing(self, codec: str) -> Iterator[None]:
+        """`produce` compresses, in the block."""
+        plain, options = self._producer, self._settings.client_options()
+        context = producer(options, compression_type=codec)
+        self._producer = self._run(context.__aenter__())
+        try:
+            yield
+        finally:
+            self._run(context.__aexit__(None, None, None))
+            self._producer = plain
+
+    @contextmanager
+    def transactions(self, transactional_id: str) -> Iterator[Transactions]:
+        """A producer of others, whose records count when it says so."""
+        name, options = self.physical(transactional_id), self._settings.client_options()
+        context = producer(options, transactional_id=name)
+        client = self._run(context.__aenter__())
+        try:
+            yield Transactions(client, self._names, self._run)
+        finally:
+            self._run(context.__aexit__(None, None, None))
+
+    def physical(self, logical: str) -> str:
+        """A name of this world's on the cluster."""
+        return self._names.physical(logical)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where the cluster is."""
+        return self._settings.kafka
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker that was started last is alive."""
+        return self._worker.returncode is None
+
     def settle(self) -> None:
         self._run(self._settle())
+
+    def look(self) -> None:
+        """Read what is committed by now, whether or not anything waits."""
+        self._run(self._tide.look_committed())
 
     def advance(self, to_ms: int) -> None:
         self.settle()

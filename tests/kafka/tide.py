@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
+from streams.lane.fetch_room import KEEP_UNREADABLE
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
@@ -71,7 +72,8 @@ class Tide:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._consumer = await stack.enter_async_context(reader(self._options, self._parts))
+            ours = reader(self._options, self._parts, check_crcs=KEEP_UNREADABLE)
+            self._consumer = await stack.enter_async_context(ours)
             unstable = reader(self._options, [], isolation_level="read_uncommitted")
             self._unstable = await stack.enter_async_context(unstable)
             self._stack = stack.pop_all()
@@ -84,6 +86,10 @@ class Tide:
         """Read everything written by now, once the transactions it is part of have ended."""
         ends = await self._unstable.end_offsets(self._parts)
         await read_to_end(self._consumer, ends, self._see)
+
+    async def look_committed(self) -> None:
+        """Read everything that is committed by now: no open transaction is waited for."""
+        await read_to_end(self._consumer, await self._consumer.end_offsets(self._parts), self._see)
 
     async def still(self, now_ms: int, patience_s: float, upkeep_ms: int | None = None) -> None:
         """Wait until nothing waits and nothing is due by then. AssertionError when it never is.
