@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.core.localtime import LAST_MS
 from streams.core.verdict import Verdict  # noqa: TC001 (msgspec reads what it decodes)
 
 
@@ -35,8 +36,12 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
 
 
 def deadline_ms(ask: Ask, patience_ms: int) -> int:
-    """Until when an ask may wait: its own deadline, else for as long as the policy's patience."""
-    return ask.accepted_ms + patience_ms if ask.deadline_ms is None else ask.deadline_ms
+    """Until when an ask may wait: its own deadline, else as long as the policy's patience from when
+    it is of use.
+    """
+    if ask.deadline_ms is not None:
+        return ask.deadline_ms
+    return min(max(ask.accepted_ms, ask.not_before_ms or 0) + patience_ms, LAST_MS)
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):

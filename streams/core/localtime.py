@@ -16,6 +16,9 @@ from zoneinfo import ZoneInfo
 from streams.core.policy import Calendar
 
 DAY_MS: Final = 86_400_000
+LAST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999, beyond which no time can be written."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOT_MS: Final = 900_000
 """Zones change their offset, and days begin, at whole quarters of an hour of UTC."""

@@ -78,9 +78,7 @@ def decode_intent(value: bytes | None) -> Intent | Refused:
     except _FAULTS as fault:
         return _refused(value, fault, _INTENT)
     data = event.data
-    wrong = _wrong(event, data, _intent_identifiers(data))
-    if wrong is None and data.to_account_id is None and data.kind == "transfer":
-        wrong = Refused("invalid", "$.data.to_account_id: required where `kind` is `transfer`")
+    wrong = _wrong(event, data, _intent_identifiers(data)) or _contradiction(data)
     if wrong is not None:
         return wrong
     return Intent(*msgspec.structs.astuple(data), id=event.id, source=event.source)
@@ -148,6 +146,17 @@ _identifiers_of: Final[dict[type, Callable[[Any], tuple[str | None, ...]]]] = {
     shape: attrgetter(*_identifier_names(shape))
     for shape in (get_type_hints(event)["data"] for event in get_args(Interaction))
 }
+
+
+def _contradiction(data: IntentData) -> Refused | None:
+    """What no field of an intent is wrong in by itself."""
+    if data.to_account_id is None and data.kind == "transfer":
+        return Refused("invalid", "$.data.to_account_id: required where `kind` is `transfer`")
+    early_ms, late_ms = data.not_before_ms, data.deadline_ms
+    if early_ms is not None and late_ms is not None and late_ms < early_ms:
+        sentence = "is before `not_before_ms`: no time is left to send"
+        return Refused("invalid", f"$.data.deadline_ms: {sentence}")
+    return None
 
 
 def _wrong(event: Envelope, data: msgspec.Struct, identifiers: Iterable[str]) -> Refused | None:

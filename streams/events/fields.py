@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from streams.core.localtime import LAST_MS
+
 MAX_IDENTIFIER: Final = 128
 """Characters of an identifier, and of an event's `id`."""
 
@@ -28,8 +30,8 @@ MIN_MS: Final = 1_000_000_000_000
 """9 September 2001, before anything that is governed here. A time in seconds lies below it until
 the year 33658, and so does the 0 that some write for none: neither is taken for a time."""
 
-MAX_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999, the last one RFC 3339 can write."""
+MAX_MS: Final = LAST_MS
+"""The last one RFC 3339 can write."""
 
 MAX_CAMPAIGN_SIZE: Final = 1_000_000_000
 """An audience above this is a mistake in the producer, not a campaign."""

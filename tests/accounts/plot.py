@@ -137,7 +137,8 @@ class Plot:
         if dice.random() < 0.25:
             times["deadline_ms"] = dice.choice(MOVES_MS)
         if dice.random() < 0.15:
-            times["not_before_ms"] = dice.choice(MOVES_MS)
+            late_ms = times.get("deadline_ms", DAY_MS)
+            times["not_before_ms"] = min(dice.choice(MOVES_MS), late_ms)
         chosen = tuple(dice.sample(CUSTOMERS, dice.choice([1, 2, 5, 9])))
         return self._kept(("ask", self._next(), account, kind, chosen, more, times))
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from streams.core.policy import Policy, Window
 
 DAY_MS: Final = 86_400_000
+LAST_MS: Final = 253_402_300_799_999
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 WEEK_MS: Final = 7 * DAY_MS
 DISTURBS: Final = (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT, Kind.FRIEND_REQUEST)
@@ -171,7 +172,8 @@ class Model:
     def _hold(self, want: Want, answer: Answer) -> Waiting:
         deadline_ms = want.deadline_ms
         if deadline_ms is None:
-            deadline_ms = want.accepted_ms + self.policy.deadline_ms[want.kind]
+            useful_ms = max(want.accepted_ms, want.not_before_ms or 0)
+            deadline_ms = min(useful_ms + self.policy.deadline_ms[want.kind], LAST_MS)
         due_ms = deadline_ms + 1
         if answer.eligible_at_ms is not None and answer.eligible_at_ms < due_ms:
             due_ms = answer.eligible_at_ms

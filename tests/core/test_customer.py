@@ -14,6 +14,7 @@ from streams.core.law import laws_of
 from streams.core.ledger import Ledger
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
 from streams.core.reasons import Reason
+from streams.events.fields import MAX_MS
 from streams.policies import packaged
 from tests.core.person import (
     DAY,
@@ -183,6 +184,26 @@ def test_held_without_deadline_ends_by_the_policys_from_acceptance() -> None:
         (NOON - HOUR + DAY + 1, Kind.DIRECT, "expired"),
         (NOON + 7 * DAY + 1, Kind.BROADCAST, "expired"),
     ]
+
+
+@pytest.mark.rule("R5.6")
+@pytest.mark.parametrize("early_ms", [HOUR, DAY, 3 * DAY])
+def test_the_policys_deadline_counts_from_the_earliest_useful_time(early_ms: int) -> None:
+    person = full(policy(rolling(1, 90 * DAY), **deadline(DAY)))
+    person.ask(Kind.DIRECT, not_before_ms=NOON + early_ms)
+    person.ask(Kind.DIRECT, not_before_ms=NOON - early_ms)
+    said = person.run_until(NOON + 10 * DAY)
+    assert [at for at, s in said if s.verdict.outcome == "expired"] == [
+        NOON + DAY + 1,
+        NOON + early_ms + DAY + 1,
+    ]
+
+
+@pytest.mark.rule("R5.6")
+def test_the_policys_deadline_is_never_beyond_what_a_time_can_be() -> None:
+    person = Person(policy())
+    person.ask(Kind.DIRECT, not_before_ms=MAX_MS)
+    assert [held.deadline_ms for held in person.ledger.held] == [MAX_MS]
 
 
 @pytest.mark.rule("R5.6")

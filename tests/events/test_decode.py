@@ -15,6 +15,7 @@ from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import Intent
 from streams.events.interactions import Consent, Delivered, Erase, QuietHours
 
+NOON = 1_893_974_400_000
 DECODERS = [decode_intent, decode_interaction, decode_control]
 
 
@@ -89,6 +90,19 @@ def test_an_intent_with_every_field() -> None:
     decoded = decode_intent(as_bytes(intent(**fields)))
     assert isinstance(decoded, Intent)
     assert {name: getattr(decoded, name) for name in fields} == fields
+
+
+@pytest.mark.rule("R5.11")
+def test_a_deadline_at_the_earliest_time_is_one_millisecond_to_send_in() -> None:
+    decoded = decode_intent(as_bytes(intent(not_before_ms=NOON, deadline_ms=NOON)))
+    assert isinstance(decoded, Intent)
+
+
+@pytest.mark.rule("R5.11")
+def test_a_deadline_before_the_earliest_time_is_invalid() -> None:
+    refused = refusal(as_bytes(intent(not_before_ms=NOON + 1, deadline_ms=NOON)))
+    assert refused.reason == "invalid"
+    assert refused.error == "$.data.deadline_ms: is before `not_before_ms`: no time is left to send"
 
 
 def test_a_customer_named_twice_is_left_to_the_engine() -> None:

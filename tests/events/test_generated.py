@@ -74,9 +74,13 @@ def envelopes(event_type: str, data: SearchStrategy[Event]) -> SearchStrategy[Ev
     )
 
 
-def with_taker(event: Event) -> Event:
-    if event["data"]["kind"] == "transfer":
-        event["data"]["to_account_id"] = "xiaoer-09"
+def with_what_goes_together(event: Event) -> Event:
+    data = event["data"]
+    if data["kind"] == "transfer":
+        data["to_account_id"] = "xiaoer-09"
+    early_ms, late_ms = data.get("not_before_ms"), data.get("deadline_ms")
+    if early_ms is not None and late_ms is not None:
+        data["not_before_ms"], data["deadline_ms"] = sorted((early_ms, late_ms))
     return event
 
 
@@ -102,7 +106,7 @@ intents = envelopes(
             "unknown": st.booleans(),
         },
     ),
-).map(with_taker)
+).map(with_what_goes_together)
 
 WHO = {"enterprise_id": identifiers, "occurred_at_ms": moments}
 CONTACT = {**WHO, "account_id": identifiers, "customer_id": identifiers}
@@ -218,6 +222,8 @@ def altered(draw: st.DrawFn, events: SearchStrategy[Event]) -> Event:
 
 def agree(name: str, event: Event, decode: Callable[[bytes], Any], is_valid: IsValid) -> None:
     decoded = decode(json.dumps(event).encode())
+    if isinstance(decoded, Refused) and "is before `not_before_ms`" in decoded.error:
+        return  # a schema cannot compare two fields
     right = is_valid(name, event) and not only_the_decoder_knows(event)
     assert right == (not isinstance(decoded, Refused)), decoded
 

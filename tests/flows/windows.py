@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.flows.accounts import ONE_A_SECOND
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
@@ -183,6 +184,25 @@ def silence_is_answered_with_silence_until_somebody_speaks(scene: Scene) -> None
     scene.at("1d")
     scene.hear("engaged", action="click")
     scene.expect("3", "deferred silence_backoff silence +5d", "approved ok")
+
+
+@pytest.mark.rule("R5.6")
+@flow(windows=[TWO_A_DAY], deadline={"default": "24h", "broadcast": "24h"}, pacing=ONE_A_SECOND)
+def what_is_for_days_ahead_is_not_given_up_before(scene: Scene) -> None:
+    scene.ask("1", not_before_ms=scene.start_ms + 3 * 86_400_000)
+    scene.ask("2", kind="broadcast", not_before_ms=scene.start_ms + 3 * 86_400_000)
+    scene.at("3d")
+    scene.expect("1", "deferred not_yet +3d", "approved ok")
+    scene.expect("2", "deferred not_yet +3d", "approved ok")
+
+
+@pytest.mark.rule("R5.11")
+@flow(windows=[TWO_A_DAY])
+def who_may_be_sent_to_at_no_time_is_refused_whole(scene: Scene) -> None:
+    asked = scene.ask("1", not_before_ms=scene.start_ms + 2, deadline_ms=scene.start_ms + 1)
+    letter = scene.letter(asked)
+    assert letter["reason"] == "invalid"
+    scene.expect("1")
 
 
 @pytest.mark.rule("R5.2", "R5.3")
