@@ -29,6 +29,11 @@ class _Answer(NamedTuple):
     policy: Policy
 
 
+def since_ms(policy: Policy, recorded_at_ms: int) -> int:
+    """From when on a version may govern: its `effective_at`, else its record's time."""
+    return recorded_at_ms if policy.effective_at_ms is None else policy.effective_at_ms
+
+
 class PolicyBook:
     """Policies by enterprise and version, over a default for those that have none.
 
@@ -43,10 +48,8 @@ class PolicyBook:
 
     def accept(self, policy: Policy, recorded_at_ms: int) -> None:
         """Add a policy; the same version again replaces the earlier one, as on its topic."""
-        effective = policy.effective_at_ms
-        since_ms = recorded_at_ms if effective is None else effective
         own = self._versions.setdefault(policy.enterprise, {})
-        own[policy.version] = _Version(since_ms, policy)
+        own[policy.version] = _Version(since_ms(policy, recorded_at_ms), policy)
         self._answers.clear()
 
     def in_force(self, enterprise: str, now_ms: int) -> Policy:

@@ -101,13 +101,23 @@ class Driver:
         return counts if isinstance(counts, int) else counts.get(topic, 1)
 
     def produce(
-        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        *,
+        timestamp: int | None = None,
     ) -> DriverRecord:
-        """Write a record, by default where Java's partitioner puts its key (none: partition 0)."""
+        """Write a record, by default where Java's partitioner puts its key (none: partition 0).
+
+        `timestamp`: by a producer's own clock; by default the driver's.
+        """
         if partition is None:
             partition = partition_for(key, self.partitions_of(topic)) if key is not None else 0
         log = self._logs[topic, partition]
-        record = DriverRecord(topic, partition, len(log), self.now_ms, key, value, len(self._order))
+        at_ms = self.now_ms if timestamp is None else timestamp
+        record = DriverRecord(topic, partition, len(log), at_ms, key, value, len(self._order))
         log.append(record)
         self._order.append(record)
         return record

@@ -15,7 +15,7 @@ import orjson
 
 from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
-from streams.core.policy_book import EVERYONE, PolicyBook
+from streams.core.policy_book import EVERYONE, PolicyBook, since_ms
 from streams.core.policy_file import parse_policy
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Refused
@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 _POLICY: Final = b"policy/"
 _CONTROL: Final = b"control/"
 _GENERATION: Final = b"generation"
-"""Counts the changes accepted; written behind the change it counts."""
+"""Counts the batches that changed something; written behind all that its batch changed."""
+
+CLOCK_AHEAD_MS: Final = 60_000
+"""How far a publisher's clock may be ahead: far more than machines with a common time differ by. A
+version by a clock still further ahead counts from its acceptance, or it would come into force hours
+or years late and nobody would know."""
 
 _decode_control = msgspec.msgpack.Decoder(Control).decode
 
@@ -64,21 +69,20 @@ class RulesStage:
     ) -> Iterable[Output]:
         """Accept into the state or refuse into the dead letters."""
         outputs = state.budget.collect()
+        changes: list[Sweep | None] = []
         for record in records:
             if isinstance(record, Unreadable):
                 outputs.append(unreadable_letter(self.topics, record, state, now_ms))
                 continue
             policies = record.topic == self.topics.policies
             try:
-                change = (
-                    _accept_policy(record, state)
-                    if policies
-                    else _accept_control(record, state, now_ms)
+                changes.append(
+                    (_accept_policy if policies else _accept_control)(record, state, now_ms)
                 )
-                outputs += self._tell(change, state)
             except _Broken as broken:
                 reason = "refused_policy" if policies else "refused_control"
                 outputs.append(dead_letter(self.topics, record, reason, str(broken), state, now_ms))
+        outputs += self._tell([change for change in changes if change is not None], state)
         return outputs
 
     def fire(
@@ -87,19 +91,20 @@ class RulesStage:
         """No timers are set by this stage."""
         return ()
 
-    def _tell(self, change: Sweep | None, state: State) -> Iterable[Output]:
+    def _tell(self, changes: Sequence[Sweep], state: State) -> Iterator[Output]:
         """Have everything looked at again, once the rules of this generation are known."""
-        if change is None:
+        if not changes:
             return
         generation = int(state.get(_GENERATION) or b"0") + 1
         state.put(_GENERATION, b"%d" % generation)
-        sweep = msgspec.structs.replace(change, generation=generation)
-        yield from everywhere(self.topics.sweeps, self.partitions, encode_sweep(sweep))
-        news = encode_news(RulesTold(sweep))
-        yield from everywhere(self.topics.account_news, self.partitions, news)
+        for change in dict.fromkeys(changes):
+            sweep = msgspec.structs.replace(change, generation=generation)
+            yield from everywhere(self.topics.sweeps, self.partitions, encode_sweep(sweep))
+            news = encode_news(RulesTold(sweep))
+            yield from everywhere(self.topics.account_news, self.partitions, news)
 
 
-def _accept_policy(record: Record, state: State) -> Sweep | None:
+def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
     document = _document_of(record)
     policy, faults = parse_policy(document)
     if policy is None:
@@ -112,10 +117,10 @@ def _accept_policy(record: Record, state: State) -> Sweep | None:
     if highest is not None and policy.version <= highest:
         message = f"$.data.version: must be above {highest}, the highest version accepted"
         raise _Broken(message)
-    kept = {"recorded_at_ms": record.timestamp, "document": document}
-    state.put(key, orjson.dumps(kept))
+    recorded_ms = record.timestamp if record.timestamp <= now_ms + CLOCK_AHEAD_MS else now_ms
+    state.put(key, orjson.dumps({"recorded_at_ms": recorded_ms, "document": document}))
     enterprise = None if policy.enterprise == EVERYONE else policy.enterprise
-    return Sweep(enterprise=enterprise, from_ms=policy.effective_at_ms or 0)
+    return Sweep(enterprise=enterprise, from_ms=since_ms(policy, recorded_ms))
 
 
 def _versions(state: State, enterprise: str) -> Iterable[int]:

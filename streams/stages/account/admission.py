@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from streams.core.account.line import Place
     from streams.core.ask import Ask
     from streams.core.campaign import CampaignWord
+    from streams.core.controls import Control
     from streams.core.verdict import Verdict
     from streams.lane.state import State
     from streams.stages.account.aggregates import Words
@@ -162,11 +163,14 @@ class Admission:
         paced = self.ruled.laws[place.kind].pacing
         if paced is None:
             return None
-        meters = self._meters(place)
+        brake, meters = self._brake(place), self._meters(place)
+        ends_ms = None if brake is None else brake.until_ms
         if meters is None:
-            return Wait(Reason.ACCOUNT_PACING, None)
+            return Wait(Reason.ACCOUNT_PACING, ends_ms)
         opens_ms = max([pacing.opens_ms(*meter, paced.burst_ms, self.now_ms) for meter in meters])
-        return Wait(Reason.ACCOUNT_PACING, opens_ms) if opens_ms > self.now_ms else None
+        if opens_ms <= self.now_ms:
+            return None
+        return Wait(Reason.ACCOUNT_PACING, min(opens_ms, ends_ms or opens_ms))
 
     def _quota(self, place: Place) -> int:
         """How many customers of an open place may go on at once."""
@@ -251,7 +255,7 @@ class Admission:
         """
         pace, paced = self.account.pace, self.ruled.policy.pacing
         meters = [(pace.tat_us, self._interval_us)]
-        if paced is not None and self._is_slowed(place):
+        if paced is not None and self._brake(place) is not None:
             meters.append((pace.braked_tat_us, pacing.interval_us(paced.amber_per_s)))
         found = [(tat_us, interval) for tat_us, interval in meters if interval is not None]
         return found if len(found) == len(meters) else None
@@ -259,12 +263,12 @@ class Admission:
     def _slowest_us(self, place: Place) -> int:
         return max((interval_us for _, interval_us in self._meters(place) or ()), default=0)
 
-    def _is_slowed(self, place: Place) -> bool:
-        """Whether an operator's `brake` is on it."""
+    def _brake(self, place: Place) -> Control | None:
+        """The operator's `brake` that is on it."""
         if not self.ruled.controls:
-            return False
+            return None
         account = self.account
         control = self.ruled.controls.applies(
             account.enterprise, account.name, place.campaign, Kind(place.kind), self.now_ms
         )
-        return control is not None and control.action is Action.BRAKE
+        return control if control is not None and control.action is Action.BRAKE else None
