@@ -3,7 +3,8 @@
 Rules of this file: one function a fact; each says whether it changed anything, none decides.
 `occurred_ms` is the producer's word and is bounded by the engine's clock: nothing has happened in
 the future, and no message was delivered before it was approved. Order does not matter where it
-should not: a delivery beats a failure, the first delivery stays, an older word yields to a newer.
+should not: a delivery beats a failure, the first delivery stays, an older word yields to a newer,
+and of two words of one millisecond the stricter counts (of two zones the one whose name is last).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from streams.core.ledger import (
     State,
     ignore,
 )
+from streams.core.localtime import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -180,7 +182,7 @@ def refused(ledger: Ledger, account: str) -> None:
 
 
 def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
-    if at_ms >= pair.friend_ms:
+    if (at_ms, friend) > (pair.friend_ms, pair.friend):
         pair.friend, pair.friend_ms = friend, at_ms
 
 
@@ -194,7 +196,7 @@ def consented(
     at_ms, took_back = heard_ms(occurred_ms, now_ms), False
     for kind in kinds:
         before = ledger.consent.get(kind)
-        if before is None or before.at_ms <= at_ms:
+        if before is None or (before.at_ms, not before.allowed) < (at_ms, not allowed):
             took_back |= not allowed and (before is None or before.allowed)
             ledger.consent[kind] = Said(at_ms, allowed)
     return took_back
@@ -205,10 +207,15 @@ def told_hours(
 ) -> None:
     """The customer's own quiet hours and zone, where given; the newest word on each holds."""
     at_ms = heard_ms(occurred_ms, now_ms)
-    if quiet is not None and at_ms >= ledger.quiet_ms:
+    if quiet is not None and (at_ms, _calm(quiet)) > (ledger.quiet_ms, _calm(ledger.quiet)):
         ledger.quiet, ledger.quiet_ms = quiet, at_ms
-    if zone is not None and at_ms >= ledger.zone_ms:
+    if zone is not None and (at_ms, zone) > (ledger.zone_ms, ledger.zone or ""):
         ledger.zone, ledger.zone_ms = zone, at_ms
+
+
+def _calm(quiet: Quiet | None) -> tuple[int, int]:
+    """How much of a day is quiet; of hours as long as others, the later."""
+    return ((quiet.to_ms - quiet.from_ms) % DAY_MS, quiet.from_ms) if quiet else (-1, 0)
 
 
 def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:

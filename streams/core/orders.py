@@ -16,9 +16,20 @@ if TYPE_CHECKING:
     from streams.core.ask import Ask
     from streams.core.law import Law
 
+ACTIVE: Final = "active"
+REINSTATED: Final = "reinstated"
 RESIGNED: Final = "resigned"
 SUSPENDED: Final = "suspended"
-"""Of the contract's account states, the two in which an account may not send."""
+"""The contract's account states; in the last two an account may not send."""
+
+_STRICTNESS: Final = {None: 0, ACTIVE: 1, REINSTATED: 2, SUSPENDED: 3, RESIGNED: 4}
+
+
+def supersedes(status: str, at_ms: int, known: str | None, known_ms: int) -> bool:
+    """Whether a word on an account takes the place of the one that is known: a newer one does, and
+    of two of the same millisecond the stricter, in whichever order they come.
+    """
+    return (at_ms, _STRICTNESS[status]) > (known_ms, _STRICTNESS[known])
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):

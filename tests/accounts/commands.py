@@ -72,7 +72,7 @@ def _stopped(past: Past, entry: Entry) -> bool:
 
 
 def _forbidden(past: Past) -> Iterator[str]:
-    """Messages of accounts that are suspended or gone; words of one time contradict each other."""
+    """Messages of accounts that are suspended or gone."""
     words: dict[str, list[Entry]] = {}
     for entry in past.of(INTERACTIONS, *APPROVED):
         if entry.type == "account_status":
@@ -87,6 +87,6 @@ def _word(told: Any, entry: Entry) -> str | None:
     known = [t for t in told if t.moment < entry.moment]
     if len(known) < len(told):
         return None
-    newest_ms = max((t.data["occurred_at_ms"] for t in known), default=0)
-    words = {t.data["status"] for t in known if t.data["occurred_at_ms"] == newest_ms}
-    return words.pop() if len(words) == 1 else None
+    rank = ["active", "reinstated", "suspended", "resigned"].index
+    words = [(t.data["occurred_at_ms"], rank(t.data["status"]), t.data["status"]) for t in known]
+    return max(words)[2] if words else None

@@ -74,10 +74,9 @@ class _Recount:
         data = entry.data
         account, at_ms = data["account_id"], min(data["occurred_at_ms"], entry.at_ms)
         rank = ["active", "reinstated", "suspended", "resigned"].index(data["status"])
-        if (at_ms, rank) <= self.word.get(account, (0, 0)):
-            return
-        self.word[account] = at_ms, rank
-        if data["status"] == "reinstated":
+        known = self.word.get(account, (0, 0))
+        self.word[account] = max(known, (at_ms, rank))
+        if data["status"] == "reinstated" and known[0] <= at_ms != self.since_ms.get(account):
             self.since_ms[account] = at_ms
             for key in [k for k in self.counts if k[0] == account and k[2] <= at_ms]:
                 del self.counts[key]

@@ -337,8 +337,8 @@ class Model:
 
     def _has(self, account: str) -> bool | None:
         """Whether the customer is the account's friend, as far as is known."""
-        ties = [(at, n, yes) for n, (a, at, yes) in enumerate(self.ties) if a == account]
-        return max(ties)[2] if ties else None
+        ties = [(at, not yes) for a, at, yes in self.ties if a == account]
+        return not max(ties)[1] if ties else None
 
     def _done(self, giver: str, at_ms: int) -> Approval:
         """The transfer that was carried out: one that may still be, else one of which we were told
@@ -417,8 +417,8 @@ class Model:
         if want.kind in (Kind.REPLY, Kind.TRANSFER):
             return None
         ask_first = self.policy.ask_first or 0
-        words = [(at, n, yes) for n, (at, k, yes) in enumerate(self.words) if k == want.kind]
-        allowed = max(words)[2] if words else not ask_first >> want.kind & 1
+        words = [(at, not yes) for at, k, yes in self.words if k == want.kind]
+        allowed = not max(words)[1] if words else not ask_first >> want.kind & 1
         return None if allowed else Answer("denied", "no_consent", "consent")
 
     def _suppressed(self, want: Want) -> Answer | None:
@@ -602,14 +602,12 @@ class Model:
         rule = self.policy.quiet_hours
         if rule is None or want.kind not in DISTURBS or not rule.kinds >> want.kind & 1:
             return None
-        return self._newest(1) or (rule.from_ms, rule.to_ms)
-
-    def _newest(self, index: int) -> tuple[int, int] | None:
-        told = [(h[0], n, h[index]) for n, h in enumerate(self.hours) if h[index] is not None]
-        return max(told)[2] if told else None  # type: ignore[return-value]
+        told = [(at, (h[1] - h[0]) % DAY_MS, h) for at, h, _ in self.hours if h is not None]
+        return max(told)[2] if told else (rule.from_ms, rule.to_ms)
 
     def _own_zone(self) -> str | None:
-        return self._newest(2)  # type: ignore[return-value]
+        told = [(at, zone) for at, _, zone in self.hours if zone is not None]
+        return max(told)[1] if told else None
 
     def is_quiet(self, want: Want, at_ms: int) -> bool:
         """6: the wall clock stands in [from, to)."""

@@ -5,10 +5,12 @@ Numbers are the lines of "How the numbers are read".
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from streams.core.kinds import Kind
-from streams.core.ledger import State
+from streams.core.ledger import Quiet, State
 from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
 from tests.core.person import (
     DAY,
@@ -281,7 +283,7 @@ def test_an_older_word_on_consent_yields_to_a_newer() -> None:
     person.consents(NOON, allowed=False)
     person.consents(NOON - 1, allowed=True)
     assert person.ask(Kind.DIRECT).reason == "no_consent"
-    person.consents(NOON, kinds=["direct"], allowed=True)
+    person.after(1).consents(kinds=["direct"], allowed=True)
     assert person.ask(Kind.DIRECT).outcome == "approved"
     assert person.ask(Kind.BROADCAST).reason == "no_consent"
 
@@ -470,3 +472,52 @@ def test_a_failed_transfer_takes_its_word_back_only_once() -> None:
         person.after(1).transfer_failed("a", "b")
     person.failed(intent)
     assert person.ask(Kind.TRANSFER, "a").remaining == {"w": 1}
+
+
+# --- two words of one millisecond -----------------------------------------------------------------
+
+
+@pytest.mark.rule("R4.91")
+@pytest.mark.parametrize("words", [(True, False), (False, True), (True, False, True)])
+def test_of_two_words_of_one_millisecond_a_no_counts(words: tuple[bool, ...]) -> None:
+    person = Person(policy(ask_first=0))
+    for allowed in words:
+        person.consents(NOON, allowed=allowed)
+    assert person.ask(Kind.DIRECT).reason == "no_consent"
+    assert person.after(1).consents(NOON + 1, allowed=True) == []
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
+@pytest.mark.rule("R4.91")
+@pytest.mark.parametrize("added_first", [True, False])
+def test_of_an_addition_and_a_removal_of_one_millisecond_the_removal_counts(
+    *, added_first: bool
+) -> None:
+    person = Person(policy(friends_required=False))
+    for added in (added_first, not added_first):
+        (person.befriended if added else person.unfriended)(NOON)
+    assert person.ask(Kind.DIRECT).reason == "not_friend"
+
+
+@pytest.mark.rule("R4.91")
+def test_of_two_quiet_hours_of_one_millisecond_the_longer_count_in_either_order() -> None:
+    hours = [("22:00", "08:00"), ("11:00", "13:00"), "off", ("21:00", "07:00")]
+    found = set()
+    for order in permutations(hours):
+        person = Person(policy())
+        for one in order:
+            person.consents(NOON, kinds=[], quiet_hours=one)
+        found.add(person.ledger.quiet)
+    assert found == {Quiet(22 * HOUR, 8 * HOUR)}
+
+
+@pytest.mark.rule("R4.91")
+def test_of_two_zones_of_one_millisecond_one_counts_in_either_order() -> None:
+    zones = ["Asia/Shanghai", "America/New_York", "Europe/Berlin"]
+    found = set()
+    for order in permutations(zones):
+        person = Person(policy())
+        for zone in order:
+            person.consents(NOON, kinds=[], time_zone=zone)
+        found.add(person.ledger.zone)
+    assert found == {"Europe/Berlin"}

@@ -58,7 +58,7 @@ def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:  # rules.md
     person = Person(policy(ask_first=0))
     person.consents(allowed=False)
     assert person.ask(kind).reason == "no_consent"
-    person.consents(allowed=True)
+    person.after(1).consents(allowed=True)
     assert person.ask(kind).outcome == "approved"
 
 
@@ -85,7 +85,7 @@ def test_a_no_is_heard_though_consent_is_unwritten(kind: Kind) -> None:
     assert person.ask(kind).outcome == "approved"
     person.consents(allowed=False)
     assert person.ask(kind).reason == "no_consent"
-    person.consents(allowed=True)
+    person.after(1).consents(allowed=True)
     assert person.ask(kind).outcome == "approved"
 
 
@@ -204,7 +204,7 @@ def test_friends_newest_word_holds_in_whatever_order_it_is_told() -> None:
     person.unfriended(NOON)
     person.befriended(NOON - 1)
     assert person.ask(Kind.DIRECT).reason == "not_friend"
-    person.befriended(NOON)
+    person.after(1).befriended(NOON + 1)
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 

@@ -168,7 +168,7 @@ def test_quiet_hours_are_the_customer_s_own_where_they_told_some() -> None:
     assert own.quiet_hours is not None
     assert own.quiet_hours.starts_at_ms == ms("2026-11-19 13:00", "Asia/Shanghai")
     assert own.quiet_hours.told_by_customer
-    person.consents(kinds=[], quiet_hours="off")
+    person.after(1).consents(kinds=[], quiet_hours="off")
     assert standing(person).quiet_hours is None
 
 

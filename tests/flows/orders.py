@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.flows.accounts import CEILINGS, ONE_A_SECOND
 from tests.flows.table import TWO_A_DAY, flow
 
 if TYPE_CHECKING:
@@ -114,3 +116,38 @@ def a_looser_policy_releases_what_is_held_when_its_time_comes(scene: Scene) -> N
     scene.at("1s")
     assert scene.story("2")[-1] == "approved ok"
     assert scene.decisions("2")[-1]["policy_version"] == 2
+
+
+@pytest.mark.rule("R7.72")
+@flow(windows=[], pacing=ONE_A_SECOND, ceilings=CEILINGS)
+def of_two_statuses_of_one_millisecond_the_stricter_counts_everywhere(scene: Scene) -> None:
+    ranks = ["active", "reinstated", "suspended", "resigned"]
+    for number, (one, other) in enumerate(permutations(ranks, 2)):
+        account, customers = f"a{number}", (f"b{number}", f"d{number}", f"f{number}")
+        for status in (one, other):
+            scene.tell_status(account, status)
+        for customer, kind in zip(
+            customers, ("broadcast", "direct", "friend_request"), strict=True
+        ):
+            scene.ask(f"{kind}{number}", customer, kind=kind, account=account)
+        lines = {
+            "resigned": "denied account_resigned",
+            "suspended": "deferred account_paused",
+        }
+        expected = lines.get(max(one, other, key=ranks.index), "approved ok")
+        for customer, kind in zip(
+            customers, ("broadcast", "direct", "friend_request"), strict=True
+        ):
+            scene.expect(f"{kind}{number}", expected, customer=customer)
+
+
+@pytest.mark.rule("R4.8", "R7.72")
+@flow(windows=[], pacing=ONE_A_SECOND)
+def a_status_from_the_future_is_a_status_of_now(scene: Scene) -> None:
+    scene.tell_status("xiaoer", "resigned", occurred_at_ms=scene.start_ms + 86_400_000)
+    scene.at("1s")
+    _status(scene, "active", at="2s")
+    scene.ask("d")
+    scene.ask("b", "bob", kind="broadcast")
+    scene.expect("d", "approved ok")
+    scene.expect("b", "approved ok", customer="bob")

@@ -110,15 +110,16 @@ class Scene:
         name = f"{what}-{customer}-{self.world.now_ms}" if event_id is None else event_id
         return events.event(name, what, data)
 
-    def tell_status(self, account: str, status: str) -> Placed:
+    def tell_status(self, account: str, status: str, **more: Any) -> Placed:
         """An account resigned, was suspended, or came back."""
         data = {
             "enterprise_id": self.enterprise,
             "account_id": account,
             "occurred_at_ms": self.world.now_ms,
             "status": status,
-        }
-        value = events.event(f"{account}-{self.world.now_ms}", "account_status", data)
+        } | more
+        name = f"{account}-{status}-{self.world.now_ms}"
+        value = events.event(name, "account_status", data)
         return self.put(INTERACTIONS, events.key(self.enterprise, account), value)
 
     def receipt(

@@ -31,16 +31,12 @@ def publish(scene: Scene, world: DriverWorld, version: int, ahead_ms: int, **sec
     scene.rest()
 
 
-@pytest.fixture
-def world() -> DriverWorld:
-    return DriverWorld()
-
-
 @pytest.mark.rule("R5.5", "R9.5", "R9.10")
 @pytest.mark.parametrize("ahead_ms", [-DAY, -1, 0, 1, 200, 5_000, MINUTE])
 def test_a_looser_version_releases_what_waits_when_it_comes_into_force(
-    told: Callable[..., Scene], world: DriverWorld, ahead_ms: int
+    told: Callable[..., Scene], ahead_ms: int
 ) -> None:
+    world = DriverWorld()
     scene = told(world, windows=[ONE_A_DAY], pacing=NOTHING_GOES)
     scene.ask("1")
     scene.ask("2")
@@ -58,8 +54,9 @@ def test_a_looser_version_releases_what_waits_when_it_comes_into_force(
 @pytest.mark.rule("R9.71")
 @pytest.mark.parametrize("ahead_ms", [MINUTE + 1, 3 * HOUR, 400 * DAY])
 def test_a_clock_that_cannot_be_makes_no_version_wait(
-    told: Callable[..., Scene], world: DriverWorld, ahead_ms: int
+    told: Callable[..., Scene], ahead_ms: int
 ) -> None:
+    world = DriverWorld()
     scene = told(world, windows=[ONE_A_DAY])
     scene.ask("1")
     scene.ask("2")
@@ -71,8 +68,9 @@ def test_a_clock_that_cannot_be_makes_no_version_wait(
 
 @pytest.mark.rule("R9.10")
 def test_versions_in_quick_succession_are_each_looked_at_in_their_time(
-    told: Callable[..., Scene], world: DriverWorld
+    told: Callable[..., Scene],
 ) -> None:
+    world = DriverWorld()
     scene = told(world, windows=[ONE_A_DAY])
     for intent in "1234":
         scene.ask(intent)
@@ -86,9 +84,10 @@ def test_versions_in_quick_succession_are_each_looked_at_in_their_time(
 
 @pytest.mark.rule("R9.10")
 def test_rules_are_counted_behind_all_that_one_batch_changed(
-    told: Callable[..., Scene], world: DriverWorld
+    told: Callable[..., Scene],
 ) -> None:
     """Whoever reads the count has read what it counts."""
+    world = DriverWorld()
     scene = told(world, windows=[ONE_A_DAY])
     before = len(world.read(RULES_STATE))
     with scene.together():

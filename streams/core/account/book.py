@@ -10,7 +10,7 @@ reviewed asks `next_review_ms`, and comes back then.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streams.core.account import pages
 from streams.core.account.judge import (
@@ -24,9 +24,10 @@ from streams.core.account.judge import (
 )
 from streams.core.account.law import AccountLaw, account_law_of
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
-from streams.core.account.pages import ACTIVE, REINSTATED, Book, Open, dump, load
+from streams.core.account.pages import Book, Open, dump, load
 from streams.core.account.rates import bucket_ms
 from streams.core.localtime import DAY_MS
+from streams.core.orders import REINSTATED, supersedes
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from streams.core.account.facts import Facts
 
 __all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
-
-_STRICTNESS: Final = {ACTIVE: 0, REINSTATED: 1, "suspended": 2, "resigned": 3}
-"""Of two words of the same millisecond the stricter holds, in whichever order they come."""
 
 
 # --- what is told to the book ---------------------------------------------------------------------
@@ -74,14 +72,15 @@ def note_status(book: Book, law: AccountLaw, status: str, at_ms: int, now_ms: in
     """Take a word on the account: `active`, `resigned`, `suspended` or `reinstated`.
 
     The newest word holds; repeats and older words change nothing. `reinstated` ends `off` and the
-    pause, and nothing from before it counts; the ceilings stay where they are.
+    pause, and nothing from before it counts, though a stricter word of its millisecond keeps the
+    account from sending; the ceilings stay where they are.
     """
     pages.turn(book, law, now_ms)
-    at_ms = min(at_ms, now_ms)
-    if (at_ms, _STRICTNESS[status]) <= (book.word_ms, _STRICTNESS[book.word]):
+    back = status == REINSTATED and book.word_ms <= at_ms != book.since_ms
+    if supersedes(status, at_ms, book.word, book.word_ms):
+        book.word, book.word_ms = status, at_ms
+    elif not back:
         return []
-    back = status == REINSTATED
-    book.word, book.word_ms = status, at_ms
     moves = reinstate(book, at_ms, now_ms) if back else []
     if book.status != book.said:
         why = REINSTATED if back else "account_status"

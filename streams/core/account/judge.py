@@ -12,9 +12,9 @@ from streams.core.account import brake, pages
 from streams.core.account.brake import Score
 from streams.core.account.ceilings import Case, moved, red_period, width_ms
 from streams.core.account.limits import OFF, Grade
-from streams.core.account.pages import REINSTATED
 from streams.core.account.rates import Totals
 from streams.core.account.reputation import Standing, follow, verdict
+from streams.core.orders import REINSTATED
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:

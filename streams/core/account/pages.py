@@ -8,7 +8,7 @@ ever. A book is bounded by its buckets (`rates.COUNTERS_MOST`): the packaged pol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,6 +25,7 @@ from streams.core.account.rates import (
 )
 from streams.core.account.reputation import Standing
 from streams.core.localtime import DAY_MS, period
+from streams.core.orders import ACTIVE, REINSTATED
 from streams.core.policy import Calendar
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from streams.core.account.law import AccountLaw
     from streams.core.account.rates import Rates
     from streams.core.localtime import Span
-
-ACTIVE: Final = "active"
-REINSTATED: Final = "reinstated"
 
 
 class Open(msgspec.Struct, array_like=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.core.controls import Action
 from streams.core.kinds import Kind
-from streams.core.orders import NO_ORDER, Order
+from streams.core.orders import NO_ORDER, Order, supersedes
 
 if TYPE_CHECKING:
     from streams.core.ask import Ask
@@ -27,7 +27,7 @@ has."""
 
 
 class _Standing(msgspec.Struct, array_like=True):
-    """What is known of an account here, and since when it was so; the newest word holds."""
+    """What is known of an account here, and since when it was so."""
 
     at_ms: int = 0
     status: str | None = None
@@ -45,8 +45,9 @@ def note_standing(state: State, sweep: Sweep) -> None:
     key = _key(sweep.enterprise or "", sweep.account or "")
     before = state.get(key)
     known = _Standing() if before is None else _decode(before)
-    if sweep.status is not None and known.at_ms <= sweep.status_ms:
-        known.at_ms, known.status = sweep.status_ms, sweep.status
+    status, at_ms = sweep.status, sweep.status_ms
+    if status is not None and supersedes(status, at_ms, known.status, known.at_ms):
+        known.at_ms, known.status = at_ms, status
     if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
         known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
     state.put(key, _encode(known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -141,19 +142,26 @@ def test_the_newest_word_holds_in_whatever_order_words_come() -> None:
     assert holder.status("active") == [("status", "suspended", "active", "account_status")]
 
 
-def test_of_two_words_of_one_moment_the_stricter_holds() -> None:
-    for words in (("active", "resigned"), ("resigned", "active")):
-        holder = Holder()
-        for word in words:
-            holder.status(word)
-        assert holder.book.status == "resigned"
+@pytest.mark.rule("R7.72")
+@pytest.mark.parametrize(
+    "words", list(permutations(["active", "reinstated", "suspended", "resigned"]))
+)
+def test_of_words_of_one_moment_the_strictest_holds_in_every_order(words: tuple[str, ...]) -> None:
+    holder = put_out(Holder(changed(brake=None)))
+    for word in words:
+        holder.status(word)
+    assert holder.book.status == "resigned"
+    assert not books.is_off(holder.book)  # reinstated it was
+    assert holder.limits.delivered == 0
 
 
-def test_a_word_from_the_future_is_taken_as_of_now() -> None:
+@pytest.mark.rule("R7.72")
+def test_words_ahead_of_this_clock_keep_their_order() -> None:
+    """Who heard them bounded them by its own clock, which may be a little ahead of this one."""
     holder = Holder()
-    holder.status("suspended", START + DAY)
-    holder.later(1)
-    assert holder.status("active") != []
+    holder.status("resigned", START + 5)
+    holder.status("reinstated", START + 6)
+    assert holder.book.status == "active"
 
 
 def put_out(holder: Holder) -> Holder:
