@@ -10,7 +10,7 @@ touch a private name.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -38,8 +38,9 @@ from aiokafka.protocol.transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
     from aiokafka.protocol.api import Request, Response
 
 PRIVATE_NAMES: Final = (
@@ -105,42 +106,43 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
     async def give_up(self) -> None:
         """Break off, whatever is under way: what was sent may yet arrive, no more is sent."""
         self._doubt = self._doubt or InDoubtError("given up")
-        for connection in list(self.client._conns.values()):  # noqa: SLF001
-            connection.close()
+        self._hang_up()
         with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_S):
                 await self.stop()
         await self.client.close()
-        self._look_at_failures()
 
-    def _look_at_failures(self) -> None:
-        """Futures that nobody waits for any more; asyncio would tell of each with a traceback."""
-        queued = self._message_accumulator._batches.values()  # noqa: SLF001
-        waiters = [batch._drain_waiter for batches in queued for batch in batches]  # noqa: SLF001
-        for waiter in (self._txn_manager.wait_for_transaction_end(), *waiters):
-            if waiter is not None and waiter.done() and not waiter.cancelled():
-                waiter.exception()
+    def _hang_up(self) -> None:
+        for connection in list(self.client._conns.values()):  # noqa: SLF001
+            connection.close()
 
     async def _send_once(
         self, node: int, request: Request, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
     ) -> Response:
         if not isinstance(request, ONCE):
             return await self._send(node, request, group=group)
+        self._refuse_if_in_doubt()
         if not await self.client.ready(node, group=group):
             raise NodeNotReadyError(f"node {node} cannot be reached, so nothing was sent")
-        if self._doubt is not None:
-            raise self._doubt
+        self._refuse_if_in_doubt()
         try:
             return await self._send(node, request, group=group)
         except (NodeNotReadyError, IncompatibleBrokerVersion):  # before anything is sent
             raise
         except KafkaError as error:
+            self._refuse_if_in_doubt()
             self._doubt = InDoubtError(f"{type(request).__name__} was sent and not answered")
             raise self._doubt from error
 
-    async def _look_again(self, kind: int, key: str) -> int:
+    def _refuse_if_in_doubt(self) -> None:
+        """The first error ends the sender; a task that it leaves behind ends without a word."""
+        task = self._sender.sender_task
         if self._doubt is not None:
-            raise self._doubt
+            self._hang_up()  # also what was being connected in the meantime
+            raise asyncio.CancelledError if task is not None and task.done() else self._doubt
+
+    async def _look_again(self, kind: int, key: str) -> int:
+        self._refuse_if_in_doubt()
         try:
             node: int = await self._look_up(kind, key)
         except KafkaConnectionError as error:
@@ -148,39 +150,31 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
         return node
 
 
-@asynccontextmanager
-async def _coordinator(
-    options: Mapping[str, Any], group: str
-) -> AsyncIterator[tuple[AIOKafkaClient, int]]:
-    """A connection of one's own to the node that coordinates a group."""
+async def farewell(options: Mapping[str, Any], group: str, member: str) -> None:
+    """Take a member out of its group, on a connection of its own: on the member's, a join that is
+    under way would come first. Raises KafkaError.
+    """
     client = AIOKafkaClient(**options)
     try:
         await client.bootstrap()
-        yield client, await client.coordinator_lookup(CoordinationType.GROUP, group)
+        node = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        await client.send(node, LeaveGroupRequest(group, member))
     finally:
         await client.close()
 
 
-async def is_member(options: Mapping[str, Any], group: str, generation: int, member: str) -> bool:
-    """Whether the group's present generation is this one, and has this member. Raises KafkaError
+async def is_member(coordinator: GroupCoordinator) -> bool:
+    """Whether the group still has this member in the generation that it knows. Raises KafkaError
     where nobody can say so now.
     """
-    async with _coordinator(options, group) as (client, node):
-        answer = await client.send(node, HeartbeatRequest(group, generation, member))
+    known = (coordinator.group_id, coordinator.generation, coordinator.member_id)
+    answer = await coordinator._send_req(HeartbeatRequest(*known))  # noqa: SLF001
     error = for_code(answer.error_code)
     if error in {NoError, RebalanceInProgressError}:  # the next generation is not there yet
         return True
     if error in {UnknownMemberIdError, IllegalGenerationError}:
         return False
     raise error
-
-
-async def farewell(options: Mapping[str, Any], group: str, member: str) -> None:
-    """Take a member out of its group, on a connection of its own: on the member's, a join that is
-    under way would come first. Raises KafkaError.
-    """
-    async with _coordinator(options, group) as (client, node):
-        await client.send(node, LeaveGroupRequest(group, member))
 
 
 sender.BACKOFF_OVERRIDE = TRANSACTION_RETRY_S

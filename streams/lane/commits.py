@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import TopicPartition
@@ -31,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from streams.lane.aiokafka_room import InDoubtError
-from streams.lane.clients import patiently, read_to_end, reader
+from streams.lane.clients import asker, patiently, read_to_end
 from streams.lane.state import WATERMARK_KEY
 from streams.lane.transaction import Transactions
 
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from streams.lane.recovery import Recovery
     from streams.lane.unit import Surroundings
 
-PATIENCE_S: Final = 30.0  # for one batch, from its first failure on
+PATIENCE_S: Final = 30.0  # to find out what became of a try
+OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
+TRIES: Final = 30  # of one batch; what fails so often is not the network's fault
 
 MENDED_BY_A_FENCE: Final = (
     InDoubtError,
@@ -69,6 +72,9 @@ class Commits:
 
     def __init__(self, recovery: Recovery, around: Surroundings) -> None:
         """Nothing is connected before `fence`."""
+        self.owes = False
+        """Whether the group's offsets are behind what is committed."""
+        self._told_at = 0.0
         self._recovery, self._around = recovery, around
         self._name, self._changelog = recovery.name, recovery.stage.changelog
         self._transactions: Transactions | None = None
@@ -76,11 +82,6 @@ class Commits:
         self._begins: dict[TopicPartition, int] = {}
         """Of each changelog, where what this unit has committed last begins; what is not here was
         not written since the recovery."""
-
-    @property
-    def owes(self) -> bool:
-        """Whether something should be written though there is nothing to decide."""
-        return self._transactions is not None and self._transactions.owes
 
     async def fence(self) -> None:
         """Lock every earlier producer of this unit out for good."""
@@ -91,13 +92,16 @@ class Commits:
     async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
         """Returns when all of it is committed, once; raises where that cannot be found out."""
         mine = self._checkpoints(writes)
-        try:
-            async with asyncio.timeout(None) as patience:
-                while not await self._written(mine, writes, positions, patience):
-                    pass
-        except TimeoutError as error:
-            raise InDoubtError(f"still in doubt after {PATIENCE_S:.0f} s") from error
+        tells = time.monotonic() - self._told_at >= OFFSETS_EVERY_S
+        for _ in range(TRIES):
+            if await self._written(mine, writes, positions if tells else {}):
+                break
+            tells = False  # what is written again does not wait for the group
+        else:
+            raise InDoubtError(f"not committed in {TRIES} tries")
         self._known |= mine
+        self.owes = not tells
+        self._told_at = time.monotonic() if tells else self._told_at
 
     async def close(self) -> None:
         """Give up the connections; no transaction may be open."""
@@ -105,11 +109,7 @@ class Commits:
             await self._transactions.close()
 
     async def _written(
-        self,
-        mine: Checkpoints,
-        writes: Writes,
-        positions: Mapping[TopicPartition, int],
-        patience: asyncio.Timeout,
+        self, mine: Checkpoints, writes: Writes, positions: Mapping[TopicPartition, int]
     ) -> bool:
         """One try, and what became of it."""
         if self._transactions is None:
@@ -120,11 +120,12 @@ class Commits:
             cause = self._transactions.cause_of(error)
             if not isinstance(cause, MENDED_BY_A_FENCE):
                 raise
-            _begin(patience)
             await self._transactions.give_up()
+        else:
+            self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
+            return True
+        async with asyncio.timeout(PATIENCE_S):
             return await self._settle(mine, cause)
-        self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
-        return True
 
     async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
         """Fence anew and see whether the batch was committed."""
@@ -154,15 +155,6 @@ class Commits:
         }
 
 
-def _begin(patience: asyncio.Timeout) -> None:
-    """From the first failure on. Looked at as well: aiokafka swallows a cancellation at times."""
-    now, ends_at = asyncio.get_running_loop().time(), patience.when()
-    if ends_at is None:
-        patience.reschedule(now + PATIENCE_S)
-    elif now > ends_at:
-        raise TimeoutError
-
-
 async def last_checkpoints(
     options: Mapping[str, Any], changelog: str, since: Mapping[TopicPartition, int]
 ) -> Checkpoints:
@@ -173,10 +165,12 @@ async def last_checkpoints(
         if key == WATERMARK_KEY and value is not None:
             found[TopicPartition(changelog, partition)] = value
 
-    async with reader(options, since) as consumer:
+    async with asker(options) as consumer:
+        ends = await consumer.end_offsets(list(since))
+        consumer.assign(list(since))
         for partition, offset in since.items():
             consumer.seek(partition, offset)
-        await read_to_end(consumer, await consumer.end_offsets(list(since)), keep)
+        await read_to_end(consumer, ends, keep)
     return found
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PRIVATE_NAMES: Final = (
     (driver.Consumer, ("_getmany", "_new_consumer_thread", "_thread")),
     (driver.AIOKafkaConsumerThread, ("_consumer", "_create_worker_consumer", "_ensure_consumer")),
-    (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "close")),
+    (group_coordinator.GroupCoordinator, ("check_errors", "request_rejoin", "close", "_send_req")),
     (driver.Producer, ("_new_producer",)),
     (driver.Transport, ("Consumer", "Producer")),
     (TableManager, ("_update_channels",)),
@@ -154,14 +154,13 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     async def _rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
 
-    async def membership(self) -> tuple[int, str]:
-        """The group's generation that this member knows, and under which name; empty for none."""
-        known: tuple[int, str] = await self.call_thread(self._membership)
-        return known
+    async def holds(self) -> bool:
+        """Whether the group counts this member in now. Raises KafkaError."""
+        counted: bool = await self.call_thread(self._holds)
+        return counted
 
-    async def _membership(self) -> tuple[int, str]:
-        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
-        return coordinator.generation, coordinator.member_id
+    async def _holds(self) -> bool:
+        return await is_member(self._ensure_consumer()._coordinator)  # noqa: SLF001
 
     async def stay_away(self) -> str:
         """Do not join again, whatever the group says; under which name it knows this member."""
@@ -241,9 +240,7 @@ class LaneConsumer(driver.Consumer):
 
     async def holds(self) -> bool:
         """Whether the group counts this member in now. Raises KafkaError."""
-        generation, member = await self._thread.membership()
-        options, group = self._hub.client_options, self.app.conf.id
-        return member != "" and await is_member(options, group, generation, member)
+        return await self._thread.holds()
 
     async def leave(self) -> None:
         """Leave the group for good, with a lasting name too. Raises KafkaError.

@@ -12,6 +12,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from aiokafka.errors import ProducerFenced
+
+from streams.lane.aiokafka_room import InDoubtError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,9 +54,21 @@ class RateLimit(logging.Filter):
         return True
 
 
+class ToldOnce(logging.Filter):
+    """A transaction in doubt or fenced off ends its producer, and each task and future of it that
+    nobody waits for any more would tell so with a traceback. It is told where it is settled.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may pass."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error and (error.__cause__ or error), InDoubtError | ProducerFenced)
+
+
 def quieten_libraries() -> None:
     """Warnings and worse only, rate-limited; call once, when all libraries are imported."""
     limit = RateLimit()
+    logging.getLogger("asyncio").addFilter(ToldOnce())
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name, level in ALSO.items():

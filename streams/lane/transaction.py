@@ -6,9 +6,7 @@ write is never repeated here: `commits` finds out what became of it, behind a ne
 
 from __future__ import annotations
 
-import time
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
@@ -23,19 +21,14 @@ if TYPE_CHECKING:
     from streams.lane.aiokafka_room import OnceProducer
     from streams.lane.batch import Item, Writes
 
-OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
-
 
 class Transactions:
     """The transactions of one producer, one after the other."""
 
     def __init__(self, producer: OnceProducer, group: str) -> None:
         """Take over a producer that has fenced off its predecessors."""
-        self.owes = False
-        """Whether the group's offsets are behind what is committed."""
         self._producer = producer
         self._group = group
-        self._offsets_at = 0.0
 
     @classmethod
     async def fence(
@@ -51,21 +44,17 @@ class Transactions:
     async def write(
         self, writes: Writes, positions: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """Write and commit; once a second the group's offsets as well. Where each partition's part
+        """Write and commit, with the group's offsets if there are any; where each partition's part
         begins. After an error it may or may not be committed, and only `give_up` is left to do.
         """
+        await self._producer.begin_transaction()
         pending: dict[TopicPartition, list[asyncio.Future[RecordMetadata]]] = {}
-        try:
-            await self._producer.begin_transaction()
-            for target, items in writes.items():
-                pending[TopicPartition(*target)] = await self._send(*target, items)
-            await self._tell_group(positions)
-            offsets = {tp: [(await one).offset for one in sent] for tp, sent in pending.items()}
-            await self._producer.commit_transaction()
-        except BaseException:
-            for future in chain.from_iterable(pending.values()):
-                future.add_done_callback(_looked_at)
-            raise
+        for target, items in writes.items():
+            pending[TopicPartition(*target)] = await self._send(*target, items)
+        if positions:
+            await self._producer.send_offsets_to_transaction(positions, self._group)
+        offsets = {tp: [(await one).offset for one in sent] for tp, sent in pending.items()}
+        await self._producer.commit_transaction()
         return {tp: found[0] for tp, found in offsets.items()}
 
     async def give_up(self) -> None:
@@ -75,13 +64,6 @@ class Transactions:
     async def close(self) -> None:
         """Give up the connections; waits for nothing, as no transaction may be open."""
         await self._producer.stop()
-
-    async def _tell_group(self, positions: Mapping[TopicPartition, int]) -> None:
-        now = time.monotonic()
-        self.owes = now - self._offsets_at < OFFSETS_EVERY_S
-        if not self.owes:
-            self._offsets_at = now
-            await self._producer.send_offsets_to_transaction(positions, self._group)
 
     async def _send(
         self, topic: str, partition: int, items: Iterable[Item]
@@ -97,9 +79,3 @@ class Transactions:
         batch.close()
         pending.append(await producer.send_batch(batch, topic, partition=partition))
         return pending
-
-
-def _looked_at(future: asyncio.Future[Any]) -> None:
-    """One failure is told once, and not by each of the futures that it ended."""
-    if not future.cancelled():
-        future.exception()

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.transaction import EndTxnRequest, InitProducerIdRequest
 
-from streams.lane import transaction
+from streams.lane import commits
 from streams.lane.aiokafka_room import ONCE
 from tests.kafka.late_rig import Way, committed, deliver, writing
 
@@ -22,7 +22,7 @@ FENCED_CODE = 47  # INVALID_PRODUCER_EPOCH
 @pytest.fixture
 def way(monkeypatch: pytest.MonkeyPatch) -> Way:
     """Each transaction of a test tells the group its offsets."""
-    monkeypatch.setattr(transaction, "OFFSETS_EVERY_S", 0.0)
+    monkeypatch.setattr(commits, "OFFSETS_EVERY_S", 0.0)
     return Way(monkeypatch)
 
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import logging
 
-from streams.lane.logs import SILENCE_S, RateLimit
+from aiokafka.errors import KafkaError
+
+from streams.lane.aiokafka_room import InDoubtError
+from streams.lane.logs import SILENCE_S, RateLimit, ToldOnce
 
 
 def record(text: str, *args: object, name: str = "aiokafka.conn") -> logging.LogRecord:
@@ -27,3 +30,16 @@ def test_other_messages_and_other_loggers_pass() -> None:
     assert limit.filter(record("one"))
     assert limit.filter(record("two"))
     assert limit.filter(record("one", name="aiokafka.producer"))
+
+
+def test_what_a_producer_in_doubt_leaves_behind_says_nothing_and_all_else_passes() -> None:
+    def left(error: Exception) -> logging.LogRecord:
+        about = (type(error), error, None)
+        return logging.LogRecord("asyncio", logging.ERROR, "", 0, "never retrieved", (), about)
+
+    wrapped = KafkaError("Unexpected error during batch delivery")
+    assert ToldOnce().filter(left(wrapped))
+    wrapped.__cause__ = InDoubtError()
+    assert not ToldOnce().filter(left(wrapped))
+    assert not ToldOnce().filter(left(InDoubtError()))
+    assert ToldOnce().filter(record("anything"))

@@ -106,6 +106,9 @@ def test_what_a_group_refuses_for_good_waits_where_we_look_for_it() -> None:
 
 def test_a_member_knows_its_generation_and_its_name() -> None:
     """And the group is asked with just these whether it has them still."""
+    assert "self.coordinator_dead()" in inspect.getsource(
+        group_coordinator.GroupCoordinator._send_req
+    )
     heartbeat = inspect.getsource(group_coordinator.GroupCoordinator._do_heartbeat)
     assert "HeartbeatRequest(self.group_id, self.generation, self.member_id)" in heartbeat
 

@@ -48,7 +48,6 @@ class Broker:
         self.open = asyncio.Event()
         self.open.set()
         self.begun = asyncio.Event()
-        self.owes = False
 
     @property
     def epoch(self) -> int:
@@ -76,10 +75,6 @@ class Producer:
     def __init__(self, broker: Broker) -> None:
         self.broker, self.epoch, self.given_up = broker, broker.epoch, False
 
-    @property
-    def owes(self) -> bool:
-        return self.broker.owes
-
     async def write(
         self, writes: Writes, positions: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
@@ -96,7 +91,7 @@ class Producer:
         if weather == NEVER:
             raise InDoubtError(weather)
         broker.commit(writes)
-        broker.positions = positions
+        broker.positions = positions or broker.positions
         if weather == LOST:
             raise InDoubtError(weather)
         return {TopicPartition(*target): 0 for target in writes}
