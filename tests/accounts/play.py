@@ -181,7 +181,8 @@ class Player:
     def _report(self, number: int, data: dict[str, Any], sent: float, hurt: float) -> None:
         share = _share(number, data["decision_id"])
         kind, names = data["kind"], {"decision_id": data["decision_id"]}
-        failure = names | {"reason": "not_friend" if share > 0.95 else "not_sent"}
+        reason = "not_friend" if share > 0.95 else "already_received" if share > 0.9 else "not_sent"
+        failure = names | {"reason": reason}
         if share >= sent:
             if share > 0.3:
                 self._say("failed", data, failure)
@@ -195,6 +196,8 @@ class Player:
             answer = "transferred" if share < sent * 0.6 else "transfer_failed"
             more = {} if answer == "transferred" else {"reason": "customer_refused"}
             self._say(answer, data, more | {"to_account_id": data["to_account_id"]})
+            if answer == "transferred" and share < sent * 0.4:  # a poll has seen it as well
+                self._say(answer, data, {"to_account_id": data["to_account_id"]}, "poll")
         else:
             self._delivered(data, names, share, sent * hurt)
 
@@ -205,13 +208,21 @@ class Player:
         if share < 0.1:
             self._say("delivered", data, names)
         if share < hurt:
-            self._say("blocked" if share < hurt * 0.2 else "complained", data, {})
+            # Some know the message and some do not; some say it twice, and some more and more.
+            about = names if share < hurt * 0.6 else {}
+            self._say("blocked" if share < hurt * 0.2 else "complained", data, about)
+            if share < hurt * 0.4:
+                self._say("consent", data, names | {"allowed": False, "kinds": ["moment"]})
         elif share > 0.7:
             self._say("message_received", data, {})
 
-    def _say(self, what: str, data: dict[str, Any], more: dict[str, Any]) -> None:
-        told = {"account_id": data["account_id"]} | more
-        name = f"{what}-{data['decision_id']}"
+    def _say(self, what: str, data: dict[str, Any], more: dict[str, Any], by: str = "") -> None:
+        """What names its decision is told by any account: the message knows whose it is."""
+        teller = data["account_id"]
+        if "decision_id" in more:
+            teller = ACCOUNTS[int(3 * _share(len(what), data["decision_id"]))]
+        told = {"account_id": teller} | more
+        name = f"{what}-{data['decision_id']}{by}"
         value = self._scene.interaction(what, data["customer_id"], name, **told)
         self._forgotten.discard(data["customer_id"])
         self._scene.put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)

@@ -152,6 +152,7 @@ class Plot:
                 ("friend_refused", {}),
                 ("blocked", {}),
                 *[("complained", {})] * 2,
+                ("complained", {"decision_id": "0" * 32}),
                 ("message_received", {}),
                 ("engaged", {"action": "view"}),
                 ("consent", {"allowed": False, "kinds": ["moment"]}),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.core import feedback
 from streams.core.account import book, pacing
 from streams.core.campaign import Phase
 from streams.stages.account.admission import Admission
@@ -53,6 +54,14 @@ def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.core.account.rates.Bucket.add", lambda *_: None)
 
 
+def knows_no_names(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.core.feedback.named", lambda *_: None)
+
+
+def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(feedback.Subject, "charged", None)
+
+
 def never_wakes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Admission, "_is_open", lambda self, place: self.wait(place) is None)
 
@@ -77,6 +86,8 @@ def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
         (knows_no_stages, "campaigns: "),
         (knows_no_brake, "orders: "),
         (counts_nothing_that_hurts, "figures: "),
+        (knows_no_names, "figures: "),
+        (counts_each_word_of_a_person, "figures: "),
         (never_wakes, "waits for nothing"),
         (tells_relations_twice, "figures: "),
     ],
