@@ -49,7 +49,8 @@ def main() -> int:
     if result.clean:
         shutil.rmtree(directory)
     sys.stdout.write(f"{table(result)}\n")
-    survived = _fuzzed(arguments.fuzz_minutes, arguments.seed, say)
+    minutes = 0 if arguments.only_ghosts else arguments.fuzz_minutes
+    survived = _fuzzed(minutes, arguments.seed, say)
     return 0 if result.clean and survived else 1
 
 
@@ -76,8 +77,9 @@ def _fuzzed(minutes: float, seed: int, say: Callable[[str], None]) -> bool:
 
 
 def _options(arguments: Namespace) -> Options:
+    counts = Counts(**{kind: getattr(arguments, kind) for kind in Counts._fields})
     return Options(
-        counts=Counts(**{kind: getattr(arguments, kind) for kind in Counts._fields}),
+        counts=Counts() if arguments.only_ghosts else counts,
         ghosts=arguments.ghosts,
         ghost_every_s=arguments.ghost_seconds,
         brokers=arguments.brokers,
@@ -101,7 +103,7 @@ def _parser() -> ArgumentParser:
     add = parser.add_argument
     add("--brokers", type=int, default=3, choices=[1, 2, 3], help="that keep everything")
     add("--workers", type=int, default=2, help="worker processes")
-    add("--rate", type=int, default=500, help="records a second")
+    add("--rate", type=int, default=300, help="records a second")
     add("--kills", type=int, default=20, help="kill -9 of a worker")
     add("--zombies", type=int, default=1, help="a worker frozen, and thawed when others took over")
     add("--zombie-seconds", type=float, default=12.0, help="how long it is frozen")
@@ -115,7 +117,8 @@ def _parser() -> ArgumentParser:
     add("--behind", type=int, default=1, help="a worker's clock stepped back, and ahead")
     add("--step-seconds", type=float, default=30.0, help="by how much")
     add("--ghosts", type=int, default=200, help="requests of transactions that arrive late")
-    add("--ghost-seconds", type=float, default=0.4, help="from one to the next, at the least")
+    add("--ghost-seconds", type=float, default=1.0, help="from one to the next, at the least")
+    add("--only-ghosts", action="store_true", help="no other faults, and no noise after")
     add("--seconds", type=float, default=0.0, help="the least time the load goes on")
     add("--partitions", type=int, default=8, help="of each keyed topic")
     add("--customers", type=int, default=300, help="few, so that they meet every cap")
