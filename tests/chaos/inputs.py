@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -82,6 +83,7 @@ def _is_intent(event: Event) -> bool:
         and isinstance(customers, list)
         and 1 <= len(customers) <= 1_000
         and all(map(_is_name, (data.get("enterprise_id"), data.get("account_id"), *customers)))
+        and data.get("not_before_ms", 0) <= data.get("deadline_ms", inf)
     )
 
 

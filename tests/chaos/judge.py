@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.referee import bounds_of, earliest, noes, too_early, used
+from tests.chaos.referee import bounds_of, earliest, ends_ms, noes, too_early, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,7 @@ def _deadline_ms(known: Known, ask: Ask, law: Law) -> int:
     waiting = known.held.get(ask.name)
     if waiting is not None:
         return waiting.deadline_ms
-    default_ms = ask.accepted_ms + law.deadline_ms[ask.kind]
-    return default_ms if ask.deadline_ms is None else ask.deadline_ms
+    return ends_ms(ask, law)
 
 
 def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:
@@ -80,8 +79,8 @@ def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:
 
 def _may_expire(known: Known, ask: Ask, law: Law, bounds: Bounds, now_ms: int) -> bool:
     """Its deadline is over; or it came so late that it could not be held for a moment."""
-    default_ms = ask.accepted_ms + law.deadline_ms[ask.kind]
-    stillborn = ask.deadline_ms is None and now_ms > default_ms and ask.name not in known.held
+    late = now_ms > ends_ms(ask, law)
+    stillborn = ask.deadline_ms is None and late and ask.name not in known.held
     waits = any(too_early(bounds, now_ms)) or _wants_leave(ask, law)
     return _is_over(known, ask, now_ms) or (stillborn and waits)
 

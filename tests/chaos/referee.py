@@ -39,6 +39,13 @@ class Ask:
     """Whether its account has ever let it go on without leave."""
 
 
+def ends_ms(ask: Ask, law: Law) -> int:
+    """Until when an ask may wait: its own deadline, else by the policy, from when it is of use."""
+    if ask.deadline_ms is not None:
+        return ask.deadline_ms
+    return max(ask.accepted_ms, ask.not_before_ms) + law.deadline_ms[ask.kind]
+
+
 @dataclass(frozen=True)
 class Contact:
     """One approved message, counting at `at_ms`; `doubted`: it was failed once."""
@@ -125,9 +132,7 @@ class Known:
         """Let a decision have its effect, justified or not."""
         self.held.pop(ask.name, None)
         if said["outcome"] == "deferred":
-            default_ms = ask.accepted_ms + law.deadline_ms[ask.kind]
-            deadline_ms = default_ms if ask.deadline_ms is None else ask.deadline_ms
-            self.held[ask.name] = Waiting(ask, deadline_ms)
+            self.held[ask.name] = Waiting(ask, ends_ms(ask, law))
         elif said["outcome"] == "approved":
             now_ms, send_by_ms = said["decided_at_ms"], said["send_by_ms"]
             self.contacts[said["decision_id"]] = Contact(
