@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 SOURCE = "decorum/cli"
 
+_ARGUMENTS = {"scope": "SCOPE", "by": "--by", "why": "--why", "until_ms": "--for"}
+
 
 def control_event(  # noqa: PLR0913 (one argument for each field)
     *, action: str, scope: str, by: str, why: str, for_ms: int | None, now_ms: int
 ) -> bytes:
     """A `decorum.control.v1` as JSON; `for_ms` None: until `resume`.
 
-    Raises ValueError with the path of the fault when a worker would refuse it.
+    Raises ValueError, in the words of the command line, when a worker would refuse it.
     """
     data: dict[str, Any] = {"action": action, "scope": scope, "by": by, "why": why}
     if for_ms is not None:
@@ -46,8 +48,15 @@ def control_event(  # noqa: PLR0913 (one argument for each field)
     )
     refused = decode_control(value)
     if isinstance(refused, Refused):
-        raise ValueError(refused.error)  # noqa: TRY004 (its value is wrong, not its type)
+        raise ValueError(_as_argument(refused.error))  # noqa: TRY004 (its value is wrong)
     return value
+
+
+def _as_argument(error: str) -> str:
+    """A refusal whose path is the argument that its field was made of."""
+    place, _, sentence = error.partition(": ")
+    field = place.removeprefix("$.data.")
+    return f"{_ARGUMENTS.get(field, field)}: {sentence}"
 
 
 async def publish(settings: Settings, scope: str, event: bytes) -> None:

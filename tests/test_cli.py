@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ from streams.resources import schema_path
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SIGNS = re.compile(r"\^|\\[A-Za-z]|\[\^|\(\?|\]\{|regex|pattern", re.IGNORECASE)
+"""What a regular expression has, and no sentence."""
 
 
 def run(*arguments: str) -> Result:
@@ -154,6 +159,30 @@ def test_what_a_worker_would_refuse_is_not_sent(
     assert result.exit_code == 2
     assert result.stderr
     assert sent == []
+
+
+@pytest.mark.rule("R1.62")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["pause", "acme/broadcast"],
+            'SCOPE: "acme/broadcast" is not a scope; write * (everything)',
+        ),
+        (["pause", "acme/broadcast"], "ENTERPRISE/kind/KIND, as in acme/account/xiaoer-08"),
+        (["pause", "acme/kind/sms"], "KIND is one of direct, broadcast, moment, friend_request, "),
+        (["pause", "acme/kind/Broadcast"], 'SCOPE: "acme/kind/Broadcast" is not a scope'),
+        (["stop", "acme"], "'pause', 'resume', 'brake'"),
+        (["pause", "acme", "--for", "30"], '--for: "30" is not a duration; write a whole number'),
+        (["pause", "acme", "--why", ""], "--why: is empty"),
+        (["pause", "acme", "--by", "x" * 129], "--by: 129 characters are more than 128, the most"),
+    ],
+)
+def test_what_is_wrong_with_a_control_is_said_in_words(arguments: list[str], says: str) -> None:
+    said = " ".join(run("control", "--by", "me", "--why", "so", *arguments).stderr.split())
+    assert says in said
+    assert not SIGNS.search(said)
+    assert "did you mean" not in said
 
 
 def test_a_control_needs_who_and_why(sent: list[tuple[str, bytes]]) -> None:

@@ -46,6 +46,8 @@ _PASSES: Final = {
     "windows": _DISTURBS | mask_of((Kind.TRANSACTIONAL, Kind.TRANSFER)),
     "holdout": _DISTURBS,
     "brake": _DISTURBS,
+    "pacing": _DISTURBS,
+    "canary": mask_of((Kind.BROADCAST, Kind.MOMENT)),
 }
 """The kinds that each section may bind, whatever the policy lists."""
 
@@ -117,7 +119,8 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
         raise ValueError(msg)
-    pacing, canary = _listing(policy.pacing, kind), _listing(policy.canary, kind)
+    pacing = _section("pacing", policy.pacing, kind)
+    canary = _section("canary", policy.canary, kind)
     governing = [_without_replies(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
     return Law(
         kind=kind,

@@ -15,6 +15,9 @@ T = TypeVar("T")
 Parse = Callable[[object], T]
 """From a plain value to a value of the core, or `Refused`."""
 
+_LEAST_LETTERS: Final = 4
+"""Among shorter words, one letter makes another word."""
+
 SHOWN: Final = 40
 """Characters of a wrong value that a message repeats."""
 _WORD_BITS: Final = 64
@@ -80,6 +83,34 @@ def suggest(wrong: object, known: Iterable[str]) -> str:
         return ""
     nearest = get_close_matches(wrong[:SHOWN].lower(), list(known), n=1)
     return f"; did you mean `{nearest[0]}`?" if nearest else ""
+
+
+def spelt(wrong: object, known: Iterable[str]) -> str:
+    """As `suggest`, for values: what is offered is easily taken, so only a slip of the pen is.
+
+    That is a word that differs in case, in punctuation or in one letter, where there is but one.
+    """
+    if not isinstance(wrong, str):
+        return ""
+    near = [word for word in known if _slip(bare(wrong[:SHOWN]), bare(word))]
+    return f"; did you mean `{near[0]}`?" if len(near) == 1 else ""
+
+
+def bare(word: str) -> str:
+    """A word without what writers differ in: case and punctuation."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
+
+
+def _slip(wrong: str, word: str) -> bool:
+    """Whether they are equal but for one letter left out, added, changed, or swapped with its
+    neighbour; of words too short for that to be a slip, whether they are equal.
+    """
+    if wrong == word or len(word) < _LEAST_LETTERS or abs(len(wrong) - len(word)) > 1:
+        return wrong == word
+    at = next((n for n, (a, b) in enumerate(zip(wrong, word, strict=False)) if a != b), len(word))
+    head, tail = wrong[at:], word[at:]
+    swapped = head[:2] == tail[1::-1] and len(tail) > 1 and head[2:] == tail[2:]
+    return swapped or head[1:] == tail or head == tail[1:] or head[1:] == tail[1:]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

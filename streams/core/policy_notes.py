@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.core.kinds import ALL_KINDS, names_in
+from streams.core.policy import Scope
 from streams.core.policy_sections import CONSENTED, GOVERNABLE
 from streams.core.policy_windows import CAMPAIGN_KINDS, WINDOW_KINDS
 
@@ -17,21 +18,30 @@ if TYPE_CHECKING:
     from streams.core.policy import Policy
 
 _UNWRITTEN: Final = {
-    "reply": ("reply", "a reply needs no message before it"),
+    "reply": ("reply", "replies need no message before them, and there may be any number"),
     "silence": ("silence", "customers who never answer are written to like all others"),
     "quiet_hours": (
         "quiet_hours",
-        "messages go out at any hour, save where a customer set their own",
+        "messages go out at any hour, also in quiet hours that a customer told",
     ),
-    "consent": ("ask_first", "no kind needs a consent before the first message"),
-    "suppression": ("suppression", "a complaint or block silences nobody"),
-    "friends": ("friends_required", "unknown pairs of account and customer are approved"),
+    "consent": (
+        "ask_first",
+        "no kind needs a consent before the first message; an opt-out binds all the same",
+    ),
+    "suppression": (
+        "suppression",
+        "a complaint silences nobody, nor does a block where `friends` is not written either",
+    ),
+    "friends": (
+        "friends_required",
+        "who never was a contact of the account, or removed it, is written to like the others",
+    ),
     "holdout": ("holdout", "nobody is kept free of marketing for comparison"),
     "reputation": ("reputation", "accounts get no grade from their complaints"),
     "ceilings": ("ceilings", "relations and daily adds are not limited"),
     "brake": ("brake", "a burst of complaints pauses no account"),
-    "pacing": ("pacing", "accounts send as fast as they can"),
-    "canary": ("canary", "campaigns start for everybody at once"),
+    "pacing": ("pacing", "accounts send as fast as they can, under an operator's `brake` as well"),
+    "canary": ("canary", "campaigns start for everybody at once, and complaints stop none"),
 }
 
 
@@ -47,11 +57,15 @@ def _sections(policy: Policy) -> Iterator[str]:
 
 
 def _kinds(policy: Policy) -> Iterator[str]:
-    limited = 0
+    limited = everywhere = 0
     for rule in policy.windows:
-        limited |= 0 if rule.limit is None or rule.shadow else rule.kinds
+        if rule.limit is not None and not rule.shadow:
+            limited |= rule.kinds
+            everywhere |= rule.kinds if rule.scope is Scope.ENTERPRISE else 0
     for name in names_in(WINDOW_KINDS & ~limited):
         yield f"windows: no limit for {name}"
+    for name in names_in(WINDOW_KINDS & limited & ~everywhere):
+        yield f"windows: {name} has no limit of scope enterprise, over all accounts and campaigns"
 
 
 def _passing(policy: Policy) -> Iterator[str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from streams.core.kinds import KIND_NAMES, KIND_OF, mask_of
-from streams.core.policy_faults import Fault, Parse, Refused, printable, show, suggest
+from streams.core.policy_faults import Fault, Parse, Refused, printable, show, spelt, suggest
 from streams.core.policy_units import choice
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ def kinds_or_group(groups: Mapping[str, int | None], *, least: int = 1) -> Parse
         if value in KIND_OF:
             raise Refused.because(f"one kind is a list too: [{value}]")
         if value not in groups:
-            raise Refused.because(f"{show(value)} is no group{suggest(value, groups)}")
+            raise Refused.because(f"{show(value)} is no group{spelt(value, groups)}")
         if (mask := groups[value]) is None:
             raise Refused  # its own fault is reported under `groups`
         return mask

@@ -11,11 +11,10 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from streams.core.localtime import zone_named, zone_names
-from streams.core.policy_faults import SHOWN, Fault, Parse, Refused, is_number, show, suggest
+from streams.core.policy_faults import Fault, Parse, Refused, is_number, show, spelt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,11 +44,8 @@ _RFC_3339: Final = re.compile(
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})",
 )
 
-_NAMED_ZONE: Final = re.compile(r"[A-Za-z_]+/[A-Za-z_/-]+")
-"""A zone named after a place, `Area/City`; the digits of `Etc/GMT+8` are no slip of the pen."""
-
-_ALIKE: Final = 0.88
-"""Of `difflib`: a letter or two that are left out, doubled or swapped in a name of ten."""
+_OFFSET: Final = re.compile("[0-9]")
+"""What `Etc/GMT+8` has and a zone named after a place has not: a digit is no slip of the pen."""
 
 IDENTIFIER: Final = r"[A-Za-z0-9_\-.:@=]{1,128}"
 """Enterprises, accounts, customers and campaigns (the contract's envelope)."""
@@ -157,21 +153,20 @@ def zone_fault(value: object) -> str | None:
     return f"{show(value)} is not an IANA time zone like Asia/Shanghai{_nearest_zone(value)}"
 
 
-def _nearest_zone(value: object) -> str:
+def _nearest_zone(wrong: object) -> str:
     """A zone to offer, only where it must be the one meant: a wrong one is hours off, and easily
     taken. Abbreviations and offsets (`CST`, `GMT+8`) have no neighbour that is sure to be right.
     """
-    wrong = value[:SHOWN].lower() if isinstance(value, str) else ""
-    sure = [name for name in zone_names() if name.lower() == wrong] or _misspelt(wrong)
-    return f"; did you mean `{sure[0]}`?" if len(sure) == 1 else ""
+    if not isinstance(wrong, str):
+        return ""
+    same = [name for name in zone_names() if name.casefold() == wrong.casefold()]
+    area = wrong.casefold().rpartition("/")[0]
+    there = (name for name in zone_names() if _area_of(name) == area and not _OFFSET.search(name))
+    return spelt(wrong, same or (there if area else ()))
 
 
-def _misspelt(wrong: str) -> list[str]:
-    """The zones named after a place of the same area that are spelt nearly so."""
-    area = wrong.rpartition("/")[0]
-    named = {name.lower(): name for name in zone_names() if _NAMED_ZONE.fullmatch(name)}
-    there = [name for name in named if name.rpartition("/")[0] == area]
-    return [named[name] for name in get_close_matches(wrong, there, n=2, cutoff=_ALIKE)]
+def _area_of(zone: str) -> str:
+    return zone.casefold().rpartition("/")[0]
 
 
 def whole(least: int, most: int, why: str = "") -> Parse[int]:
@@ -232,7 +227,7 @@ def choice(names: Mapping[str, T]) -> Parse[T]:
         if isinstance(value, str) and value in names:
             return names[value]
         listed = ", ".join(names)
-        raise Refused.because(f"{show(value)} is not one of {listed}{suggest(value, names)}")
+        raise Refused.because(f"{show(value)} is not one of {listed}{spelt(value, names)}")
 
     return parse
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import inspect
 
-from streams.core.policy_faults import Fault, show
+from streams.core.policy_faults import Fault, show, spelt
 from streams.events.fields import MAX_MS, MIN_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,16 +123,6 @@ def _word(value: Any, wanted: inspect.LiteralType) -> Fault | None:
     if len(words) == 1:
         return Fault("", f'{_shown(value)} must be "{words[0]}"')
     return Fault("", f"{_shown(value)} is not one of {', '.join(words)}{spelt(value, words)}")
-
-
-def spelt(value: object, words: Iterable[str]) -> str:
-    """The end of a sentence: the word that differs in case or punctuation alone, if any does."""
-    near = [word for word in words if isinstance(value, str) and _bare(word) == _bare(value)]
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _bare(word: str) -> str:
-    return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
 def _number(value: int, wanted: inspect.IntType) -> Fault | None:
