@@ -52,6 +52,11 @@ class PolicyBook:
         own[policy.version] = _Version(since_ms(policy, recorded_at_ms), policy)
         self._answers.clear()
 
+    def forget(self, enterprise: str, version: int) -> None:
+        """Drop a version that never is in force again; nothing happens if it is not held."""
+        self._versions.get(enterprise, {}).pop(version, None)
+        self._answers.clear()
+
     def in_force(self, enterprise: str, now_ms: int) -> Policy:
         """The policy to decide by for this enterprise at this moment."""
         # All that have no versions of their own share one answer: the cache stays as small as

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.stages.account.queue import index_of
 from streams.stages.account.stage import AccountStage
-from streams.stages.customer.books import TIMER_HEAD
+from streams.stages.customer.held import TIMER_HEAD
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.sweeping import SWEEP_HEAD
 

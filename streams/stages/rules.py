@@ -45,6 +45,9 @@ CLOCK_AHEAD_MS: Final = 60_000
 version by a clock still further ahead counts from its acceptance, or it would come into force hours
 or years late and nobody would know."""
 
+KEPT_MS: Final = 86_400_000
+"""What is over is kept for a day: far longer than any worker's clock is behind this stage's."""
+
 _decode_control = msgspec.msgpack.Decoder(Control).decode
 
 
@@ -76,9 +79,8 @@ class RulesStage:
                 continue
             policies = record.topic == self.topics.policies
             try:
-                changes.append(
-                    (_accept_policy if policies else _accept_control)(record, state, now_ms)
-                )
+                accept = _accept_policy if policies else _accept_control
+                changes.append(accept(record, state, now_ms))
             except _Broken as broken:
                 reason = "refused_policy" if policies else "refused_control"
                 outputs.append(dead_letter(self.topics, record, reason, str(broken), state, now_ms))
@@ -88,7 +90,12 @@ class RulesStage:
     def fire(
         self, partition: int, due: Sequence[Due], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """No timers are set by this stage."""
+        """Forget what has been over for `KEPT_MS`."""
+        for timer in due:
+            if timer.name.startswith(_POLICY):
+                _forget_below(timer.name, state)
+            else:
+                _forget_ended(timer.name, state, now_ms)
         return ()
 
     def _tell(self, changes: Sequence[Sweep], state: State) -> Iterator[Output]:
@@ -119,8 +126,10 @@ def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
         raise _Broken(message)
     recorded_ms = record.timestamp if record.timestamp <= now_ms + CLOCK_AHEAD_MS else now_ms
     state.put(key, orjson.dumps({"recorded_at_ms": recorded_ms, "document": document}))
+    begins_ms = since_ms(policy, recorded_ms)
+    state.set_timer(max(begins_ms, now_ms) + KEPT_MS, key)
     enterprise = None if policy.enterprise == EVERYONE else policy.enterprise
-    return Sweep(enterprise=enterprise, from_ms=since_ms(policy, recorded_ms))
+    return Sweep(enterprise=enterprise, from_ms=begins_ms)
 
 
 def _versions(state: State, enterprise: str) -> Iterable[int]:
@@ -143,8 +152,40 @@ def _accept_control(record: Record, state: State, now_ms: int) -> Sweep:
             action=action, scope=data.scope, by=data.by, why=data.why, until_ms=data.until_ms
         )
         state.put(key, msgspec.msgpack.encode(control))
-    head = data.scope.partition("/")[0]
-    return Sweep(enterprise=None if head == EVERYONE else head)
+        if data.until_ms is not None:
+            state.set_timer(data.until_ms + KEPT_MS, key)
+    return _about(data.scope)
+
+
+def _forget_below(key: bytes, state: State) -> None:
+    """Forget the versions below one that is long in force: none of them ever is again."""
+    enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+    for lower in _versions(state, enterprise):
+        if lower < int(version):
+            state.delete(_POLICY + f"{enterprise}/{lower}".encode())
+
+
+def _forget_ended(key: bytes, state: State, now_ms: int) -> None:
+    """Forget a control that has ended, unless there is another for its scope by now."""
+    value = state.get(key)
+    control = None if value is None else _decode_control(value)
+    until_ms = None if control is None else control.until_ms
+    if until_ms is not None and until_ms + KEPT_MS <= now_ms:
+        state.delete(key)
+
+
+def _about(scope: str) -> Sweep:
+    """The sweep of those who wait in a control's scope; of a kind, all of its enterprise."""
+    enterprise, _, rest = scope.partition("/")
+    if enterprise == EVERYONE:
+        return Sweep(waiting=True)
+    what, _, name = rest.partition("/")
+    return Sweep(
+        enterprise=enterprise,
+        account=name if what == "account" else None,
+        campaign=name if what == "campaign" else None,
+        waiting=True,
+    )
 
 
 def _refuse_over(until_ms: int | None, now_ms: int) -> None:
@@ -178,7 +219,10 @@ class Rules:
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take over one record of the rules' state."""
-        if key.startswith(_POLICY) and value is not None:
+        if key.startswith(_POLICY) and value is None:
+            enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+            self.policies.forget(enterprise, int(version))
+        elif key.startswith(_POLICY) and value is not None:
             kept = orjson.loads(value)
             policy, _ = parse_policy(kept["document"])
             if policy is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.lane.batch import Share
 from streams.stages.balance import balance_of
 from streams.topics import TOPICS
 from tests.flows.flows import FLOWS
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.flows.flows import Flow
+
+QUEUED = [flow for flow in FLOWS if flow.play.__module__.endswith((".accounts", ".campaigns"))]
+"""Those in which somebody waits for an account."""
 
 VISIBLE = [topic.name for topic in TOPICS if topic.direction != "internal"]
 
@@ -45,6 +49,12 @@ def check_balance(world: DriverWorld) -> None:
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 def test_flow(flow: Flow) -> None:
     play(flow, DriverWorld())
+
+
+@pytest.mark.rule("R1.41")
+@pytest.mark.parametrize("flow", QUEUED, ids=lambda flow: flow.name)
+def test_a_batch_that_may_write_next_to_nothing_tells_the_same_story(flow: Flow) -> None:
+    play(flow, DriverWorld(share=Share(output=1_000)))
 
 
 @pytest.mark.rule("R1.11", "R4.16", "R5.7")

@@ -86,9 +86,9 @@ def test_many_intents_at_once_are_many_small_transactions() -> None:
     scales = Scales()
     scene = told(scales, windows=[])
     with scene.together():
-        for number in range(40):
+        for number in range(24):
             scene.ask(f"i{number}", *names(1_000, f"{number}-"), kind="direct")
-    assert len(scene.sent("direct")) == 40_000
+    assert len(scene.sent("direct")) == 24_000
     assert max(scales.bytes) < MOST_OUTPUT
     assert max(scales.records) < MOST_OUTPUT // RECORD_WEIGHT
     order = [m["intent_id"] for m in scene.sent("direct")]

@@ -153,6 +153,8 @@ class Line:
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that wait, the highest first
         self._kinds: Counter[int] = Counter()
+        self.emptied: set[str] = set()
+        """Groups of which the last place of some priority went; for the owner to clear."""
 
     def __len__(self) -> int:
         """How many places wait."""
@@ -216,6 +218,7 @@ class Line:
         if not group.lanes:
             del level.groups[place.group]
             self._moved.add((place.priority, place.group))
+            self.emptied.add(place.group)
         if not level.groups:
             del self._levels[place.priority]
             self._order.remove(place.priority)

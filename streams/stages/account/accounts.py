@@ -142,6 +142,7 @@ class Accounts:
         for step, chosen in admission.steps(ask, customers).items():
             for names in _each_once(chosen):
                 admission.account.add(Slice(enterprise, ask, step, again), names)
+        self.index.joins(admission.account, ask)
         self._budget.promise(len(customers) * SAID)
 
     def take_over(self, key: bytes, news: TakeOver) -> None:
@@ -295,7 +296,7 @@ class Accounts:
         expiry_ms = 0 if first is None else first[0] + 1
         pace.expiry_ms = _moved(state, EXPIRY + key, pace.expiry_ms, expiry_ms)
         account.store(state)
-        (self.index.waiting.add if len(account.line) else self.index.waiting.discard)(key)
+        self.index.settle(account)
 
 
 def _each_once(customers: list[str]) -> Iterator[list[str]]:

@@ -28,21 +28,20 @@ from streams.events.news import (
     TakeOver,
     decode_news,
 )
-from streams.events.sweeps import encode_sweep
+from streams.events.sweeps import Sweep
 from streams.stages import balance
 from streams.stages.account.accounts import Accounts
-from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates
-from streams.stages.account.queue import group_of, is_account
+from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
+from streams.stages.account.queue import is_account
 from streams.stages.letters import dead_letter
 from streams.stages.routing import forwarded, news_for
-from streams.stages.sweeping import begin, is_sweep
+from streams.stages.sweeping import Sweeping, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streams.core.account.facts import Facts
     from streams.core.ask import Ask
-    from streams.core.campaign import CampaignWord
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
     from streams.stages.account.stage import AccountStage
@@ -108,7 +107,7 @@ class Batch:
         """Take news in."""
         news = decode_news(record.value or b"")
         if isinstance(news, RulesTold):
-            begin(encode_sweep(news.sweep), record.offset, self.state, self.now_ms)
+            begin(news.sweep, self.state, self.now_ms)
             return
         take: Callable[[bytes, Any], None] = self._takes[type(news)].__get__(self)
         take(record.key or b"", news)
@@ -168,18 +167,13 @@ class Batch:
     def _told(self, key: bytes, news: CampaignTold | EnterpriseTold) -> None:
         self.accounts.words.told(news)
         if isinstance(news, CampaignTold):
-            self._follow(news.enterprise, news.campaign, news.word)
+            self._follow(news.enterprise, news.campaign)
 
-    def _follow(self, enterprise: str, campaign: str, word: CampaignWord | None) -> None:
+    def _follow(self, enterprise: str, campaign: str) -> None:
         """Those who wait for a campaign go on with its next step, or not at all if it is killed."""
-        head, group = f"{enterprise}/".encode(), group_of(campaign)
-        killed = word is not None and word.phase is Phase.KILLED
-        # Sorted, for a set's order is another one after a restart, and no outcome may depend on it.
-        for key in sorted(k for k in self.accounts.index.waiting if k.startswith(head)):
-            if self.accounts.index.open(key).line.waits_for(group):
-                account = self.accounts.touch(key).account
-                if killed:
-                    account.cut_off(campaign)
+        if self.accounts.index.waiting_for(enterprise, campaign):
+            sweep = Sweep(enterprise=enterprise, campaign=campaign, waiting=True)
+            begin(sweep, self.state, self.now_ms)
 
     _takes: ClassVar[dict[type, Callable[..., None]]] = {
         AccountNews: _account,
@@ -193,11 +187,8 @@ class Batch:
 
     # --- time ---
 
-    def timer(self, partition: int, timer: Due) -> None:
+    def timer(self, timer: Due) -> None:
         """Do what the time has come for."""
-        if is_sweep(timer):
-            self._go_on(partition, timer)
-            return
         head, key = timer.name[:1], timer.name[1:]
         if head == CAMPAIGN:
             self.aggregates.due(key, timer.due_ms)
@@ -206,13 +197,33 @@ class Batch:
         else:
             self.accounts.touch(key).account.fired(timer)
 
-    def _go_on(self, partition: int, timer: Due) -> None:
-        stage, known = self.stage, self.stage.rules.generation
-        for key in stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known):
-            if is_account(key):
-                self.accounts.touch(key)
-            else:
+    def go_on(self, timers: Sequence[Due]) -> None:
+        """Look at the next ones that sweeps come to."""
+        sweeping = Sweeping(self.state, self.now_ms, self._concerned)
+        for key, sweep in sweeping.visits(timers, self.stage.rules.generation):
+            if not is_account(key):
                 self.aggregates.campaign(key)
+                continue
+            account = self.accounts.touch(key).account
+            if sweep.campaign is not None and self._is_killed(account.enterprise, sweep.campaign):
+                account.cut_off(sweep.campaign)
+
+    def _concerned(self, sweep: Sweep) -> list[bytes]:
+        """Whom a sweep is about: a policy moves accounts and campaigns, all else who waits."""
+        index, enterprise = self.accounts.index, sweep.enterprise or ""
+        if sweep.campaign is not None:
+            return sorted(index.waiting_for(enterprise, sweep.campaign))
+        if sweep.account is not None:
+            return [key for key in [account_key(enterprise, sweep.account)] if key in index.waiting]
+        keys = index.waiting if sweep.waiting else self.state
+        head = f"{enterprise}/".encode() if enterprise else b""
+        return sorted(
+            key for key in keys if key.startswith(head) and (is_account(key) or is_campaign(key))
+        )
+
+    def _is_killed(self, enterprise: str, campaign: str) -> bool:
+        word = self.accounts.words.campaign(enterprise, campaign)
+        return word is not None and word.phase is Phase.KILLED
 
     def close(self) -> list[Output]:
         """What follows from all of it."""

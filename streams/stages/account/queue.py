@@ -25,6 +25,7 @@ from streams.stages.account import slices
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from streams.core.ask import Ask
     from streams.lane.stage import Due
     from streams.lane.state import State
     from streams.stages.account.slices import Slice
@@ -213,6 +214,11 @@ def _put(state: State, key: bytes, value: bytes) -> None:
         state.put(key, value)
 
 
+def campaign_of(ask: Ask) -> str | None:
+    """The campaign that an ask waits for; of most kinds none."""
+    return ask.campaign_id if ask.kind in STAGED else None
+
+
 def group_of(campaign: str) -> str:
     """How the queue's order names a campaign among the groups that take turns."""
     return f"campaign {campaign}"
@@ -220,7 +226,7 @@ def group_of(campaign: str) -> str:
 
 def _place(seq: int, piece: Slice, left: int) -> Place:
     ask = piece.ask
-    campaign = ask.campaign_id if ask.kind in STAGED else None
+    campaign = campaign_of(ask)
     group = f"source {ask.source}" if campaign is None else group_of(campaign)
     return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left)
 
@@ -244,6 +250,7 @@ class Index:
         self._accounts: dict[bytes, Account] = {}
         self.grades: Counter[str] = Counter()
         self.waiting: set[bytes] = set()
+        self._by_group: dict[tuple[str, str], set[bytes]] = {}
         self._read()
 
     def open(self, key: bytes) -> Account:
@@ -257,11 +264,35 @@ class Index:
         """How many customers wait."""
         return sum(self._accounts[key].line.customers() for key in self.waiting)
 
+    def joins(self, account: Account, ask: Ask) -> None:
+        """Customers of this ask wait for the account."""
+        campaign = campaign_of(ask)
+        if campaign is not None:
+            group = account.enterprise, group_of(campaign)
+            self._by_group.setdefault(group, set()).add(account.key)
+
+    def settle(self, account: Account) -> None:
+        """Know again what waits for an account and what does no longer."""
+        line = account.line
+        (self.waiting.add if len(line) else self.waiting.discard)(account.key)
+        for group in line.emptied:
+            waiting = self._by_group.get((account.enterprise, group))
+            if waiting is not None and not line.waits_for(group):
+                waiting.discard(account.key)
+                if not waiting:
+                    del self._by_group[account.enterprise, group]
+        line.emptied.clear()
+
+    def waiting_for(self, enterprise: str, campaign: str) -> set[bytes]:
+        """The accounts at which somebody waits for a campaign."""
+        return self._by_group.get((enterprise, group_of(campaign)), set())
+
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""
         for key, seq, piece, left in slices.found(self._state):
             self.open(key).found(seq, piece, left)
             self.waiting.add(key)
+            self.joins(self.open(key), piece.ask)
         turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)
         for key in self._state:
             value = self._state.get(key) or b""

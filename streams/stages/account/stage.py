@@ -12,11 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.lane.stage import Unreadable
-from streams.stages.account.aggregates import is_campaign
 from streams.stages.account.batch import Batch
-from streams.stages.account.queue import is_account
 from streams.stages.letters import unreadable_letter
-from streams.stages.sweeping import Sweeping
+from streams.stages.sweeping import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +35,6 @@ class AccountStage:
         self.topics = topics
         self.router = router
         self.rules = rules
-        self.sweeping = Sweeping(_everyone)
         self.sources = (topics.intents, topics.account_news)
         self.changelog = topics.account_state
 
@@ -60,13 +57,11 @@ class AccountStage:
         """Let queues flow, end what has waited too long, and do what time does to books."""
         batch = Batch(self, state, now_ms)
         for timer in due:
+            if is_sweep(timer):
+                continue
             if state.budget.has_room():
-                batch.timer(partition, timer)
+                batch.timer(timer)
             else:
                 state.put_back(timer)
+        batch.go_on([timer for timer in due if is_sweep(timer)])
         return batch.close()
-
-
-def _everyone(state: State) -> list[bytes]:
-    """Accounts and campaigns: a policy or a control may move them all."""
-    return [key for key in state if is_account(key) or is_campaign(key)]

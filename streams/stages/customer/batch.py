@@ -20,14 +20,15 @@ from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
-from streams.stages.customer.books import TIMER_HEAD, Books, timer_of
+from streams.stages.customer.books import Books, timer_of
+from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers
 from streams.stages.customer.noting import BINDING, QUIET, is_repeat, note
-from streams.stages.customer.orders import note_campaign, note_standing
+from streams.stages.customer.orders import is_news, note_campaign, note_standing
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere, forwarded, news_for
 from streams.stages.sayings import id_of_ask, saying_of
-from streams.stages.sweeping import begin
+from streams.stages.sweeping import Sweeping, begin
 from streams.topics import INTENTS, INTERACTIONS
 
 if TYPE_CHECKING:
@@ -120,22 +121,33 @@ class Batch:
         """Hear of an account, or that what is held must be looked at again."""
         value = record.value or b""
         sweep = decode_sweep(value)
-        if sweep.account is not None:
-            note_standing(self.state, sweep)
-        if sweep.campaign is not None:
-            note_campaign(self.state, sweep)
-        # A brake put on is met when the time of what is held comes; what is forgotten holds nobody.
-        if not sweep.braked_until_ms and (sweep.campaign is None or sweep.killed):
-            begin(value, record.offset, self.state, self.now_ms)
+        if self._changes(sweep):
+            begin(sweep, self.state, self.now_ms)
 
-    def go_on(self, partition: int, timer: Due) -> None:
-        """Look at the next ones that a sweep comes to."""
-        known = self.stage.rules.generation
-        keys = self.stage.sweeping.go_on(partition, timer, self.state, self.now_ms, known)
-        # Who was woken in this very batch has no timer that the sweep could find them by.
-        for key in dict.fromkeys([*keys, *self.books.opened()]):
+    def _changes(self, sweep: Sweep) -> bool:
+        """Whether what is held may have another answer by what a sweep tells."""
+        if sweep.status is not None or sweep.braked_until_ms is not None:
+            return note_standing(self.state, sweep)
+        if sweep.campaign is not None and not sweep.waiting:
+            return note_campaign(self.state, sweep)
+        return True
+
+    def go_on(self, timers: Sequence[Due]) -> None:
+        """Look at the next ones that sweeps come to."""
+        sweeping = Sweeping(self.state, self.now_ms, self._concerned)
+        for key, _ in sweeping.visits(timers, self.stage.rules.generation):
             desk = self.books.open(key)
             self._say(key, desk, desk.reconsider())
+
+    def _concerned(self, sweep: Sweep) -> list[bytes] | None:
+        """Who holds what a sweep is about."""
+        if sweep.account is not None or sweep.campaign is not None:
+            name = name_of(sweep.enterprise or "", sweep.account, sweep.campaign)
+            return held_of(self.state, self.books.opened()).find(name)
+        head = b"" if sweep.enterprise is None else f"{sweep.enterprise}/".encode()
+        # Who was woken in this very batch has no timer that the sweep could find them by.
+        waiting = [*waiting_customers(self.state), *self.books.opened()]
+        return sorted({key for key in waiting if key.startswith(head)})
 
     def wake(self, timers: Sequence[Due]) -> None:
         """Look at one intent a timer, and at a customer's next ones in their turn.
@@ -174,6 +186,8 @@ class Batch:
             status=data.status,
             status_ms=min(data.occurred_at_ms, self.now_ms),
         )
+        if not is_news(self.state, sweep):
+            return
         topics, router = self.stage.topics, self.stage.router
         self.outputs += everywhere(topics.sweeps, router.partitions, encode_sweep(sweep))
         key = account_key(data.enterprise_id, data.account_id)

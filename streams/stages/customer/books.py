@@ -13,8 +13,8 @@ import msgspec
 from streams.core.customer import Desk, Wake, next_wake
 from streams.core.ledger import dump, load
 from streams.events.keys import parts_of
+from streams.stages.customer.held import note_held
 from streams.stages.customer.orders import PartitionOrders
-from streams.stages.sweeping import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from streams.core.law import Law
@@ -28,17 +28,9 @@ if TYPE_CHECKING:
 MOST_URGENT: Final = 100
 """The highest priority of the contract."""
 
-TIMER_HEAD: Final = 9
-"""Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
-
 _GROWS: Final = 256
 """Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
 decided."""
-
-
-def waiting_customers(state: State) -> list[bytes]:
-    """The customers with something held: each has one timer, which carries the key."""
-    return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
 
 
 class _Opened(msgspec.Struct, gc=False):
@@ -125,6 +117,8 @@ class Books:
             self._telling.given_up(desk.enterprise, desk.customer, desk.given_up)
         self._held += len(ledger.held) - opened.held
         self._queued += _queued(ledger) - opened.queued
+        if ledger.held or opened.held:
+            note_held(self._state, key, ledger)
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
         if value is None:

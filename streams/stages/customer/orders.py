@@ -12,7 +12,7 @@ import msgspec
 
 from streams.core.controls import Action
 from streams.core.kinds import Kind
-from streams.core.orders import NO_ORDER, Order, supersedes
+from streams.core.orders import NO_ORDER, RESIGNED, SUSPENDED, Order, supersedes
 
 if TYPE_CHECKING:
     from streams.core.ask import Ask
@@ -40,30 +40,55 @@ _decode = msgspec.msgpack.Decoder(_Standing).decode
 _UNKNOWN: Final = _Standing()
 
 
-def note_standing(state: State, sweep: Sweep) -> None:
-    """Keep what a sweep says of its account's status and brake, unless a newer word is known."""
+def note_standing(state: State, sweep: Sweep) -> bool:
+    """Keep what a sweep says of its account's status and brake, unless a newer word is known.
+
+    Whether anything that is held may have another answer now. A brake that is put on changes none
+    before its time comes.
+    """
     key = _key(sweep.enterprise or "", sweep.account or "")
     before = state.get(key)
     known = _Standing() if before is None else _decode(before)
+    standing = _bars(known.status), bool(known.braked_until_ms)
     status, at_ms = sweep.status, sweep.status_ms
     if status is not None and supersedes(status, at_ms, known.status, known.at_ms):
         known.at_ms, known.status = at_ms, status
     if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
         known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
     state.put(key, _encode(known))
+    barred, braked = _bars(known.status), bool(known.braked_until_ms)
+    return barred != standing[0] or (standing[1] and not braked)
+
+
+def is_news(state: State, sweep: Sweep) -> bool:
+    """Whether a word on an account's status says more than is known of it here."""
+    value = state.get(_key(sweep.enterprise or "", sweep.account or ""))
+    known = _UNKNOWN if value is None else _decode(value)
+    status = sweep.status
+    return status is not None and supersedes(status, sweep.status_ms, known.status, known.at_ms)
+
+
+def _bars(status: str | None) -> str | None:
+    """The status, where an account may not send under it; all others are one."""
+    return status if status in {RESIGNED, SUSPENDED} else None
 
 
 def _key(enterprise: str, account: str) -> bytes:
     return _STATUS + f"{enterprise}/{account}".encode()
 
 
-def note_campaign(state: State, sweep: Sweep) -> None:
-    """Keep in mind which campaigns were stopped for good, until they are forgotten."""
+def note_campaign(state: State, sweep: Sweep) -> bool:
+    """Keep in mind which campaigns were stopped for good, until they are forgotten.
+
+    Whether anything that is held may have another answer now: what is forgotten holds nobody.
+    """
     key = _campaign_key(sweep.enterprise or "", sweep.campaign or "")
-    if sweep.killed:
-        state.put(key, b"1")
-    else:
+    if not sweep.killed:
         state.delete(key)
+        return False
+    stopped = key not in state
+    state.put(key, b"1")
+    return stopped
 
 
 def _campaign_key(enterprise: str, campaign: str) -> bytes:

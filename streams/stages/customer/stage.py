@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from streams.core.kinds import KIND_NAMES
 from streams.lane.stage import Unreadable
 from streams.stages.customer.batch import Batch
-from streams.stages.customer.books import waiting_customers
 from streams.stages.letters import unreadable_letter
-from streams.stages.sweeping import Sweeping, is_sweep
+from streams.stages.sweeping import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +37,6 @@ class CustomerStage:
         self.router = router
         self.rules = rules
         self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
-        self.sweeping = Sweeping(waiting_customers)
         self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
 
@@ -65,7 +63,5 @@ class CustomerStage:
         """Look again at the held intents whose time has come, or that a sweep comes to."""
         batch = Batch(self, state, now_ms)
         batch.wake([timer for timer in due if not is_sweep(timer)])
-        for timer in due:
-            if is_sweep(timer):
-                batch.go_on(partition, timer)
+        batch.go_on([timer for timer in due if is_sweep(timer)])
         return batch.close()
