@@ -24,13 +24,13 @@ from streams.core.ledger import (
     Contact,
     Giving,
     Held,
-    forget_contacts,
     forget_repeats,
     remember,
     seen_before,
 )
 from streams.core.orders import NoOrders
 from streams.core.reasons import Outcome, Reason
+from streams.core.upkeep import forget_contacts
 from streams.core.verdict import Case, Verdict
 
 if TYPE_CHECKING:
@@ -198,8 +198,14 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         return self._again(_by_urgency(self._due())[:1])
 
     def reconsider(self) -> list[Settled]:
-        """Look again at everything held, after an event that may have changed the answer."""
-        return self._again(self.ledger.held)
+        """Look again at everything held, after an event that may have changed the answer.
+
+        A policy that lets less be held is such an event: the least urgent yield.
+        """
+        settled = self._again(self.ledger.held)
+        while (yielded := self._yield_to(None)) is not None:
+            settled.append(yielded)
+        return settled
 
     def cancel(self, reason: Reason) -> list[Settled]:
         """End everything that is held."""
@@ -297,7 +303,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         waits = msgspec.structs.replace(held, due_ms=due_ms, asked=not answered)
         self.ledger.held.append(waits)
 
-    def _yield_to(self, newcomer: Held) -> Settled | None:
+    def _yield_to(self, newcomer: Held | None) -> Settled | None:
         """End the least urgent where more are held than may be; it may be the newcomer itself."""
         held = self.ledger.held
         if len(held) <= self.laws[0].max_held:

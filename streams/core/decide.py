@@ -13,6 +13,7 @@ import msgspec
 
 from streams.core.reasons import Outcome, Reason
 from streams.core.timing import eligible_ms, fails, quiet, send_by_ms, too_early
+from streams.core.upkeep import is_crowded
 from streams.core.verdict import Verdict
 from streams.core.windows import Contacts, Standing, live_contacts, standings
 
@@ -35,6 +36,9 @@ def decide(case: Case) -> Verdict:
             return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
     night = quiet(case.ledger, law, now_ms)
     early = too_early(case, stands, night)
+    counted = law.retention.binding_ms[law.kind]
+    if early is None and counted and is_crowded(contacts.everyone, law.retention, now_ms):
+        return _crowded(case, stands, shadow)
     if early is None:
         return Verdict(
             Outcome.APPROVED,
@@ -48,6 +52,18 @@ def decide(case: Case) -> Verdict:
         early[0],
         rule=early[1],
         eligible_at_ms=eligible_ms(case, stands, now_ms),
+        remaining=_remaining(stands, taken=0),
+        shadow=shadow,
+    )
+
+
+def _crowded(case: Case, stands: Sequence[Standing], shadow: dict[str, str] | None) -> Verdict:
+    """Nothing forbids it but that a ledger has an end; nobody can tell when there is room."""
+    waits = case.law.defers and not case.ask.deny
+    return Verdict(
+        Outcome.DEFERRED if waits else Outcome.DENIED,
+        Reason.WINDOW_FULL,
+        rule="max_contacts",
         remaining=_remaining(stands, taken=0),
         shadow=shadow,
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core.kinds import Kind, mask_of
 from streams.core.leave import needs_leave
-from streams.core.ledger import FEEDBACK_MS, Retention
+from streams.core.ledger import FEEDBACK_MS
 from streams.core.localtime import DAY_MS, zone_named
 from streams.core.policy import (
     Calendar,
@@ -27,8 +27,10 @@ from streams.core.policy import (
     Window,
 )
 from streams.core.refusals import refusals_under
+from streams.core.upkeep import Retention
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from streams.core.policy import Policy
@@ -185,12 +187,13 @@ def _listing(value: S | None, kind: Kind) -> S | None:
 
 def _retention(policy: Policy) -> Retention:
     silence = _silence(policy)
-    reach = [max((_reach(w) for w in policy.windows if w.kinds >> k & 1), default=0) for k in Kind]
+    binding = _reaches([w for w in policy.windows if not w.shadow])
     if policy.reply is not None:
-        reach[Kind.REPLY] = max(reach[Kind.REPLY], policy.reply.within_ms)
+        binding[Kind.REPLY] = max(binding[Kind.REPLY], policy.reply.within_ms)
+    needed = [max(both) for both in zip(binding, _reaches(policy.windows), strict=True)]
     return Retention(
-        keep_ms=tuple(max(reach[k], policy.remember_ms, _known_ms(k)) for k in Kind),
-        governed=mask_of(kind for kind in Kind if reach[kind]),
+        keep_ms=tuple(max(needed[k], policy.remember_ms, _known_ms(k)) for k in Kind),
+        binding_ms=tuple(binding),
         silent=silence.kinds if silence is not None else 0,
     )
 
@@ -198,6 +201,11 @@ def _retention(policy: Policy) -> Retention:
 def _known_ms(kind: Kind) -> int:
     """How long a contact is kept for what is said of it."""
     return FEEDBACK_MS if _DISTURBS >> kind & 1 else 0
+
+
+def _reaches(windows: Sequence[Window]) -> list[int]:
+    """By kind, the longest reach of these windows."""
+    return [max((_reach(w) for w in windows if w.kinds >> kind & 1), default=0) for kind in Kind]
 
 
 def _reach(window: Window) -> int:

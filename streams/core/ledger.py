@@ -1,8 +1,8 @@
 """The customer's ledger: every contact reserved for or made with one customer, and what they said.
 
 It is the value the customer stage keeps for each `enterprise/customer`, and all a decision knows
-of the past. Rules of this file: state and its upkeep only, no policy questions. Fields are only
-appended, never renumbered, so that every released version's bytes can be read for ever.
+of the past. Rules of this file: state only; what is forgotten of it is `upkeep`'s affair. Fields
+are only appended, never renumbered, so that every released version's bytes can be read for ever.
 
 A contact's life: *reserved* when approved, counting at the last moment it may be sent;
 *delivered*, counting at the moment it really was; *released*, when sending failed; or *taken*, when
@@ -12,7 +12,7 @@ it failed because somebody outside had used the slot, which counts at the moment
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -20,7 +20,7 @@ from streams.core.ask import Ask  # noqa: TC001 (msgspec reads the annotations o
 from streams.core.localtime import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SEEN_MOST: Final = 4_096
 """Repeats known at once, a customer: 56 kB. A customer is not written of more often in two days."""
@@ -32,9 +32,6 @@ interest told so late that it lies before all of them answers none."""
 FEEDBACK_MS: Final = 7 * DAY_MS
 """So long after its time, at least, a message that disturbs is known to what is said of it; and so
 late, at most, a complaint that names no message is charged to anybody."""
-
-UNGOVERNED_MOST: Final = 64
-"""Contacts kept for their receipts alone, an account and customer."""
 
 
 class State(IntEnum):
@@ -246,61 +243,6 @@ def forget_repeats(book: Remembers, before_ms: int) -> None:
 
 def _time_at(seen: bytes, start: int) -> int:
     return int.from_bytes(seen[start + _MARK : start + _ENTRY], "big")
-
-
-# --- upkeep ---------------------------------------------------------------------------------------
-
-
-class Retention(NamedTuple):
-    """What upkeep must know of the policy.
-
-    `keep_ms`: by kind, how long after its time a contact can still be asked for. `governed`: kinds
-    that some window or credit counts. `silent`: kinds that the silence back-off counts.
-    """
-
-    keep_ms: tuple[int, ...]
-    governed: int
-    silent: int
-
-
-def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
-    """Drop contacts that no window, credit or receipt can ask for again.
-
-    An unanswered one leaves its times behind, for the silence back-off outlives it.
-    """
-    keep_ms = retention.keep_ms
-    for account, pair in list(ledger.pairs.items()):
-        if pair.blames and pair.blames[0].at_ms + FEEDBACK_MS <= now_ms:
-            pair.blames = [b for b in pair.blames if b.at_ms + FEEDBACK_MS > now_ms]
-        for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
-            if contact.at_ms + keep_ms[contact.kind] <= now_ms:
-                _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
-                break
-        if len(pair.contacts) > UNGOVERNED_MOST:
-            _bound_ungoverned(pair, retention)
-        if pair == NO_PAIR:
-            del ledger.pairs[account]
-
-
-def _bound_ungoverned(pair: Pair, retention: Retention) -> None:
-    free = [c.decided_ms for c in pair.contacts if not retention.governed >> c.kind & 1]
-    if len(free) > UNGOVERNED_MOST:
-        since_ms = sorted(free)[-UNGOVERNED_MOST]
-        governed = retention.governed
-        _keep_only(
-            pair, lambda c: governed >> c.kind & 1 or c.decided_ms >= since_ms, retention.silent
-        )
-
-
-def _keep_only(pair: Pair, wanted: Callable[[Contact], object], silent: int) -> None:
-    kept = []
-    for contact in pair.contacts:
-        if wanted(contact):
-            kept.append(contact)
-        elif is_unanswered(contact, pair, silent):
-            ignore(pair, [contact.decided_ms])
-            pair.ignored_ms = max(pair.ignored_ms, contact.at_ms)
-    pair.contacts = kept
 
 
 def ignore(pair: Pair, decided_ms: list[int]) -> None:

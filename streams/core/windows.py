@@ -56,7 +56,7 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     everyone: list[Contact] = []
     for name, pair in ledger.pairs.items():
         live = [c for c in pair.contacts if c.state != _RELEASED]
-        everyone = everyone + live if everyone else live
+        everyone.extend(live)
         if name == account:
             own = live
     return Contacts(everyone, own)

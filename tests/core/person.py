@@ -21,6 +21,7 @@ from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.law import laws_of
 from streams.core.ledger import dump, load
 from streams.core.policy import Calendar, Policy, Scope, Window
+from streams.core.upkeep import is_large
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
 from streams.stages.customer.noting import QUIET, is_repeat, note
@@ -277,6 +278,8 @@ class Person:
         desk = Desk(load(self.value), "e", self.customer, laws, self.now_ms)
         desk.tidy()
         settled = work(desk)
+        if is_large(desk.ledger):
+            desk.tidy()
         self.value = dump(desk.ledger)
         return settled
 

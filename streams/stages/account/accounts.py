@@ -136,6 +136,8 @@ class Accounts:
         if ask.campaign_id is not None:
             self._meet(enterprise, ask)
         refusal = admission.refusal(ask)
+        if refusal is None and not again:
+            refusal = admission.no_place(len(customers))
         if refusal is not None:
             self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
             return

@@ -38,6 +38,10 @@ PORTION_MS: Final = 1_000
 BINDING: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
 """Kinds whose leave takes a place for a relation, one at a time."""
 
+QUEUE_MOST: Final = 1_000_000
+"""Customers in one account's queue: more than a green account sends in a day of the packaged rate.
+Whoever comes then is refused, for nobody could say when it would be their turn."""
+
 EVERYBODY: Final = 1 << 30
 """As many as there are."""
 
@@ -79,6 +83,12 @@ class Admission:
         return None
 
     # --- out ---
+
+    def no_place(self, count: int) -> Verdict | None:
+        """Why the queue cannot take so many customers more."""
+        if self.account.line.customers() + count <= QUEUE_MOST:
+            return None
+        return refuse(Outcome.DENIED, Reason.TOO_MANY_HELD, rule="max_queue")
 
     def drain(self) -> Iterator[Passed]:
         """All that may go on now, in the order of the queue; `wake_ms` says when to ask again."""

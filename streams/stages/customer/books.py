@@ -12,9 +12,12 @@ import msgspec
 
 from streams.core.customer import Desk, Wake, next_wake
 from streams.core.ledger import dump, load
+from streams.core.upkeep import is_large, shed
 from streams.events.keys import parts_of
 from streams.stages.customer.held import note_held
 from streams.stages.customer.orders import PartitionOrders
+from streams.stages.customer.telling import ties_of
+from streams.topics import RECORD_BYTES
 
 if TYPE_CHECKING:
     from streams.core.law import Law
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 MOST_URGENT: Final = 100
 """The highest priority of the contract."""
+
+LARGEST: Final = RECORD_BYTES - 65_536
+"""Bytes of a ledger: its record's bound, less a key and a batch's overhead."""
 
 _GROWS: Final = 256
 """Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
@@ -63,8 +69,15 @@ class Books:
         opened = self._opened.get(key)
         if opened is None:
             opened = self._opened[key] = self._load(key)
-            opened.desk.tidy()
+            self._tidy(opened.desk)
         return opened.desk
+
+    def _tidy(self, desk: Desk) -> None:
+        """Tidy a ledger; where so much is forgotten that ties may be, their accounts hear of it."""
+        before = ties_of(desk.ledger) if is_large(desk.ledger) else None
+        desk.tidy()
+        if before is not None:
+            self._telling.compare(desk.enterprise, before, ties_of(desk.ledger))
 
     def wake(self, key: bytes) -> Desk:
         """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
@@ -111,6 +124,8 @@ class Books:
     def _store(self, key: bytes, opened: _Opened) -> None:
         desk = opened.desk
         ledger = desk.ledger
+        if is_large(ledger):  # by what came in this very batch
+            self._tidy(desk)
         if desk.wanted:
             self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
         if desk.given_up:
@@ -121,6 +136,9 @@ class Books:
             note_held(self._state, key, ledger)
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
+        if value is not None and len(value) > LARGEST:
+            shed(ledger, desk.laws[0].retention, self._now_ms)
+            value = dump(ledger)
         if value is None:
             self._state.delete(key)
         elif value != opened.value:

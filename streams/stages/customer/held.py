@@ -97,6 +97,8 @@ def _names_in(key: bytes, ledger: Ledger) -> set[bytes]:
     enterprise, _ = parts_of(key)
     names = set()
     for held in ledger.held:
+        if held.ticket:  # in its account's queue, which looks after it
+            continue
         ask = held.ask
         names.add(account_key(enterprise, ask.account_id))
         if ask.to_account_id is not None:
