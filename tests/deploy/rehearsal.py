@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 BUILD_S: Final = 600
-SCRATCH_BYTES: Final = 16 << 20
+SCRATCH_BYTES: Final = 16 << 20  # of a worker; a build has what its machine has
+BUILD_SCRATCH_BYTES: Final = 512 << 20
 """What compose.yaml and worker.yaml give; a test holds them to it."""
 HOMES: Final = ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DROP: Final = (
@@ -122,7 +123,7 @@ class Image:
     def _carry_out(self, stage: Stage, step: str) -> None:
         place = stage.said["WORKDIR"]
         command = [
-            *(self._bwrap, *_base(), *_scratch()),
+            *(self._bwrap, *_base(), *_scratch(BUILD_SCRATCH_BYTES)),
             *_mount("--bind", self.installed, self._place),
             *_mount("--bind", self._work, place),
             *("--chdir", place, *_variables(self._environment(stage)), "--remount-ro", "/", "--"),
@@ -160,8 +161,8 @@ def _mount(how: str, source: Path, place: str) -> list[str]:
     return [*opened, how, str(source), place]
 
 
-def _scratch() -> list[str]:
-    return ["--perms", "1777", "--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+def _scratch(size: int = SCRATCH_BYTES) -> list[str]:
+    return ["--perms", "1777", "--size", str(size), "--tmpfs", "/tmp"]  # noqa: S108
 
 
 def _variables(variables: Mapping[str, str]) -> list[str]:
