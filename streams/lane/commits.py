@@ -124,8 +124,11 @@ class Commits:
         else:
             self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
             return True
-        async with asyncio.timeout(PATIENCE_S):
-            return await self._settle(mine, cause)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._settle(mine, cause)
+        except TimeoutError as error:
+            raise InDoubtError(f"{cause!r}, and no clear word in {PATIENCE_S:.0f} s") from error
 
     async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
         """Fence anew and see whether the batch was committed."""

@@ -164,6 +164,21 @@ async def test_it_is_not_tried_for_ever(kafka: Broker, ends: list[BaseException]
     assert kafka.written == []
 
 
+async def test_without_a_clear_word_the_process_ends(
+    kafka: Broker, ends: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(commits, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(commits, "last_checkpoints", never)
+    async with running(Count(), World()) as unit:
+        kafka.weather = [NEVER]
+        offer(unit, "in", NUMBERS[0], b"x")
+        await until(lambda: bool(ends))
+    assert "no clear word" in str(ends[0])
+
+
 @pytest.mark.parametrize(
     ("found", "committed"),
     [
