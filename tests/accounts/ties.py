@@ -28,8 +28,8 @@ class Ties:
         self.messages: dict[str, dict[str, Any]] = {}
         """Approved messages by decision id; `state` is sent, delivered or failed, `counts_ms` when
         it was or may be sent, `holder` the account that the customer is with now."""
-        self.lost: set[Pair] = set()
-        """Who is known not to be friends."""
+        self.lost: dict[Pair, int] = {}
+        """Who is known not to be friends, and since when: of one millisecond it is what counts."""
         self.failed: set[str] = set()
         """What was never sent."""
         self._known: set[tuple[str, str]] = set()
@@ -75,7 +75,8 @@ class Ties:
             self._befriended(pair, data["occurred_at_ms"])
         elif entry.type in {"friend_removed", "blocked"}:
             named = self.messages.get(data.get("decision_id", ""))
-            self._lose((customer, named["holder"]) if named else pair)
+            lost = (customer, named["holder"]) if named else pair
+            self._lose(lost, data["occurred_at_ms"])
         elif entry.type == "friend_refused":
             self.asked.pop(pair, None)
         elif entry.type == "transfer_failed":
@@ -84,7 +85,7 @@ class Ties:
         elif entry.type == "transferred":
             self._end_transfer(pair, "delivered")
             self._gone(pair)
-            self.lost.add(pair)
+            self.lost[pair] = data["occurred_at_ms"]
             self._hand_on(pair, data["to_account_id"])
             self._befriended((customer, data["to_account_id"]), data["occurred_at_ms"])
         elif entry.type == "erase":
@@ -120,13 +121,14 @@ class Ties:
             if (message["customer_id"], message["holder"]) == pair:
                 message["holder"] = taker
 
-    def _lose(self, pair: Pair) -> None:
+    def _lose(self, pair: Pair, at_ms: int) -> None:
         self.friends.pop(pair, None)
-        self.lost.add(pair)
+        self.lost[pair] = at_ms
 
     def _befriended(self, pair: Pair, at_ms: int) -> None:
-        self.lost.discard(pair)
-        self.friends[pair] = at_ms
+        if self.lost.get(pair, 0) < at_ms:
+            self.lost.pop(pair, None)
+            self.friends[pair] = at_ms
         self.asked.pop(pair, None)
 
     def _gone(self, pair: Pair) -> None:
@@ -140,7 +142,7 @@ class Ties:
         gone = [name for name, m in self.messages.items() if m["customer_id"] == customer]
         for name in gone:
             del self.messages[name]
-        self.lost = {pair for pair in self.lost if pair[0] != customer}
+        self.lost = {pair: at for pair, at in self.lost.items() if pair[0] != customer}
         self._known = {known for known in self._known if known[0] != customer}
 
     def _receipt(self, entry: Entry) -> bool:
@@ -161,5 +163,5 @@ class Ties:
                 if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
                     del kept[pair]
             if data["reason"] == "not_friend":
-                self._lose(pair)
+                self._lose(pair, data["occurred_at_ms"])
         return True

@@ -351,7 +351,8 @@ class Customer(RuleBasedStateMachine):
     def complains(self, account: str, late: int, which: int, *, really: bool, names: bool) -> None:
         if not really:
             return
-        at_ms, known = self.model.now_ms - late, self._settleable()
+        at_ms = self.model.now_ms - late
+        known = [name for name in self._settleable() if name in self.wants]
         intent = known[which % len(known)] if names and known else None
         self.model.hurt("complaints", account, at_ms, intent)
         self._noted(self.person.complained(at_ms, account, intent))

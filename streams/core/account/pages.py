@@ -126,7 +126,8 @@ def count(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> None:
         book.friends += facts.relations
     at_ms = min(facts.at_ms, now_ms)
     start_ms = bucket_ms(at_ms, law.width_ms)
-    if at_ms < book.since_ms or start_ms + law.width_ms <= now_ms - law.keep_ms or not law.keep_ms:
+    is_over = start_ms + law.width_ms <= now_ms - law.keep_ms
+    if is_over or not law.keep_ms or facts.is_before(book.since_ms):
         return
     bucket_of(book.buckets, start_ms).add(facts)
     for totals in (book.red, book.green):

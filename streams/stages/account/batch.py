@@ -140,12 +140,12 @@ class Batch:
         for facts in told:
             if facts.heard_ms:
                 self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
-            self.accounts.bulletin.sum_up(
-                account.enterprise,
-                relations=facts.relations,
-                delivered=facts.delivered,
-                received=facts.received,
-            )
+        self.accounts.bulletin.sum_up(
+            account.enterprise,
+            relations=sum([facts.relations for facts in told]),
+            delivered=sum([facts.delivered for facts in told]),
+            received=sum([facts.received for facts in told]),
+        )
 
     def _status(self, key: bytes, news: StatusNews) -> None:
         admission = self.accounts.touch(key)

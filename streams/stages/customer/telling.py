@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.account.facts import Facts
+from streams.core.account.facts import GRAIN_MS, Facts
 from streams.core.campaign import CampaignFacts
 from streams.core.feedback import HURTS
 from streams.core.kinds import Kind
@@ -113,12 +113,14 @@ class Telling:
         """What an event makes an account count; `heard_ms`: the broker's time of the event."""
         told = self._accounts[account_key(enterprise, charge.account)]
         what, contact, at_ms = charge.what, charge.contact, charge.at_ms
-        if what != "failed":
-            told.counts[at_ms][what] += charge.by
-        if what == "failed" and contact and contact.kind == Kind.FRIEND_REQUEST:
-            told.undone.append(contact.decided_ms)  # leave is used on the day it was given
         if what in _HURTS:
-            told.heard_ms[at_ms] = min(heard_ms, told.heard_ms.get(at_ms, heard_ms))
+            told.counts[at_ms][what] += charge.by
+            if charge.by > 0:
+                told.heard_ms[at_ms] = min(heard_ms, told.heard_ms.get(at_ms, heard_ms))
+        elif what != "failed":
+            told.counts[at_ms - at_ms % GRAIN_MS][what] += charge.by
+        elif contact is not None and contact.kind == Kind.FRIEND_REQUEST:
+            told.undone.append(contact.decided_ms)  # leave is used on the day it was given
         campaign = None if contact is None else contact.campaign
         if campaign is not None and what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][what] += charge.by
