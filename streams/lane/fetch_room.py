@@ -33,7 +33,7 @@ KEEP_UNREADABLE: Final = "keep"
 """A consumer's `check_crcs`: it hands over `Unreadable` where others raise. Checked is always."""
 MOST_AT_ONCE: Final = 8 << 20
 """Bytes unpacked of one partition in one go: a fetch may unpack to far more than it has."""
-_OVERHEAD: Final = 64  # bytes in memory of a record, whatever it holds, at the least
+_OVERHEAD: Final = 512  # bytes in memory of a record, whatever it holds
 _NO_TIME: Final = -1
 
 
