@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[2] / "schemas" / "samples"
 VALID = sorted((SAMPLES / "valid").glob("*.json"))
 INVALID = sorted((SAMPLES / "invalid").glob("*.json"))
+BEYOND_THE_SCHEMA = {
+    "consent-quiet-hours-without-length",
+    "consent-time-zone-abbreviation",
+    "consent-time-zone-misspelt",
+}
+"""What only the decoder knows: how two times compare, and which zones there are."""
 
 
 def schema_of(sample: Path) -> str:
@@ -42,7 +48,8 @@ def test_a_valid_sample_passes_both(sample: Path, is_valid: Callable[[str, Any],
 
 @pytest.mark.parametrize("sample", INVALID, ids=lambda path: path.stem)
 def test_an_invalid_sample_fails_both(sample: Path, is_valid: Callable[[str, Any], bool]) -> None:
-    assert not is_valid(schema_of(sample), json.loads(sample.read_bytes()))
+    valid = is_valid(schema_of(sample), json.loads(sample.read_bytes()))
+    assert valid == (sample.stem in BEYOND_THE_SCHEMA)
     refused = decode(sample)
     assert isinstance(refused, Refused)
     assert refused.reason == ("unknown_type" if "type-unknown" in sample.stem else "invalid")
