@@ -90,6 +90,19 @@ def test_a_zone_that_does_not_exist_opens_nothing(told: Callable[..., Scene], zo
     scene.expect("2", "approved ok")
 
 
+@pytest.mark.rule("R4.3", "R4.72")
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "right/UTC", "CST"])
+def test_a_zone_that_was_stored_and_is_none_opens_nothing(zone: str) -> None:
+    at_ms = ms("2026-11-18 22:00")
+    guessing = Person(policy(quiet_hours=NIGHT, time_zone="UTC"), at_ms)
+    guessing.consents(kinds=[], time_zone=zone)
+    verdict = guessing.ask(Kind.DIRECT, deny=True)
+    assert verdict.eligible_at_ms == ms("2026-11-19 08:30")
+    denying = Person(policy(quiet_hours=NIGHT, unknown_zone_denies=True), at_ms)
+    denying.consents(kinds=[], time_zone=zone)
+    assert denying.ask(Kind.DIRECT).rule == "unknown_zone"
+
+
 @pytest.mark.rule("R4.2", "R4.4")
 def test_own_hours_are_read_on_the_customer_s_own_clock() -> None:
     person = Person(policy(quiet_hours=NIGHT, time_zone="UTC"), ms("2026-11-18 12:00"))
