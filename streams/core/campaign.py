@@ -22,8 +22,14 @@ harmful            `paused`, at once and at any time, fully released or not: its
 =================  ================================================================================
 
 A step of which nobody was approved for a day has nobody to be watched: the next one comes then.
-Counts are of the campaign's whole life; the released share never shrinks while the policy's steps
-stay as they are. Without `canary` everything is released; without `reputation` time alone decides.
+Counts are of the campaign's whole life. Without `canary` everything is released; without
+`reputation` time alone decides.
+
+**What is no proof.** That everything was released because the campaign was small, or because no
+canary governed it, proves nothing. When its size, or the number of customers who were asked for,
+reaches `from_size`, it goes on by shares: at the largest that is not above the part that was sent
+to already. Who went through all steps stays released, however much it grows. Otherwise the released
+share never shrinks while the policy's steps stay as they are.
 
 Rules of this file: values in, values out. It knows nothing of accounts, queues or partitions.
 """
@@ -49,8 +55,9 @@ from streams.core.campaign_book import (
     is_harmless,
     is_staged,
     load,
+    place_of,
     releases,
-    step_of,
+    steps_to,
     word_of,
 )
 from streams.core.localtime import DAY_MS
@@ -77,10 +84,11 @@ __all__ = [
     "missed",
     "next_review_ms",
     "note",
+    "place_of",
     "releases",
     "review",
     "status_of",
-    "step_of",
+    "steps_to",
     "word_of",
 ]
 
@@ -102,6 +110,7 @@ def note(book: CampaignBook, law: CampaignLaw, facts: CampaignFacts, now_ms: int
         book.size = max(facts.size, book.size or 0)
     is_first = facts.approved > 0 and not book.watched_ms
     book.noted_ms = now_ms
+    book.asked += facts.asked
     book.approved += facts.approved
     book.delivered += facts.delivered
     book.complaints += facts.complaints
@@ -127,16 +136,31 @@ def review(book: CampaignBook, law: CampaignLaw, now_ms: int) -> bool:
 
 
 def _fit(book: CampaignBook, canary: Canary, now_ms: int) -> None:
-    """Bring the book to this policy's steps: a new campaign, a size learned late, new steps."""
+    """Bring the book to this policy's steps: a new campaign, one that grew, new steps."""
     steps, last = canary.steps, len(canary.steps) - 1
-    if book.phase is Phase.CANARY and not is_staged(canary, book.size):
-        _step_to(book, steps, last, now_ms)
+    if book.size is not None and book.asked >= canary.from_size:
+        book.size = max(book.size, book.asked)
+    if not is_staged(canary, book.size):
+        if book.phase is Phase.CANARY:
+            _step_to(book, steps, last, now_ms)
     elif not book.stepped_ms:
         _step_to(book, steps, 0, now_ms)
-    elif book.step > last or steps[book.step] != book.released:
+    elif book.released >= 1 and not book.proven and book.phase is not Phase.KILLED:
+        _back_to_shares(book, steps, now_ms)
+    if book.step > last or steps[book.step] != book.released:
         # Not on to a share that was not tried: the largest of the new up to it, or the first.
         book.step = max(0, bisect_right(steps, book.released) - 1)
         book.released = steps[book.step]
+
+
+def _back_to_shares(book: CampaignBook, steps: tuple[float, ...], now_ms: int) -> None:
+    """Nothing was proven: what was sent already is what counts as released."""
+    sent = book.approved / book.size if book.size else 0.0
+    phase, last = book.phase, len(steps) - 1
+    _step_to(book, steps, max(0, min(bisect_right(steps, sent), last) - 1), now_ms)
+    if phase is Phase.PAUSED:
+        book.phase = phase
+    book.proven = last == 0
 
 
 def _step_to(book: CampaignBook, steps: tuple[float, ...], step: int, now_ms: int) -> None:
@@ -156,6 +180,7 @@ def _move_canary(book: CampaignBook, law: CampaignLaw, canary: Canary, now_ms: i
         _pause(book, now_ms)
     elif now_ms >= _step_due_ms(book, law, canary):
         _step_to(book, canary.steps, book.step + 1, now_ms)
+        book.proven = book.released >= 1
 
 
 def _move_full(book: CampaignBook, law: CampaignLaw, _: Canary, now_ms: int) -> None:

@@ -35,7 +35,8 @@ class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
     """What one batch saw of a campaign, at about `at_ms`.
 
     `size`: the audience, where an intent named it. An account that meets a campaign tells these
-    with the size alone, so that the campaign is known before its first message.
+    with the size alone, so that the campaign is known before its first message. `asked`: customers
+    of the intents that came while the campaign passed for a small one.
     """
 
     at_ms: int
@@ -45,6 +46,7 @@ class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
     complaints: int = 0
     blocks: int = 0
     opt_outs: int = 0
+    asked: int = 0
 
 
 class CampaignBook(msgspec.Struct, array_like=True):
@@ -52,6 +54,7 @@ class CampaignBook(msgspec.Struct, array_like=True):
 
     `step`: the last released, `released` its share. `stepped_ms`: when it was released,
     `watched_ms`: when the first message since then was approved. `noted_ms`: the last facts.
+    `proven`: it went through its steps to the last. `asked`: as in the facts.
     """
 
     version: int = 1
@@ -68,17 +71,20 @@ class CampaignBook(msgspec.Struct, array_like=True):
     complaints: int = 0
     blocks: int = 0
     opt_outs: int = 0
+    proven: bool = False
+    asked: int = 0
 
 
 class CampaignWord(msgspec.Struct, frozen=True, array_like=True):
-    """What every account partition knows of a campaign: steps 0 to `step` are released.
+    """What every account partition knows of a campaign: the share of its audience that is released.
 
-    `size`: the largest audience its owner was told of.
+    `size`: the largest audience its owner was told of. `proven`: as in the book.
     """
 
-    step: int = 0
+    released: float = 0.0
     phase: Phase = Phase.CANARY
     size: int | None = None
+    proven: bool = False
 
 
 class CampaignStatus(msgspec.Struct, frozen=True):
@@ -101,7 +107,7 @@ class CampaignStatus(msgspec.Struct, frozen=True):
 
 
 FIRST_WORD: Final = CampaignWord()
-"""What is assumed of a campaign of which no word has come yet."""
+"""What is assumed of a campaign of which no word has come yet: nobody's turn has come."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(CampaignBook).decode
@@ -113,26 +119,31 @@ def load(value: bytes | None) -> CampaignBook:
 
 
 def dump(book: CampaignBook) -> bytes:
-    """The value to store: at most about 100 bytes."""
+    """The value to store: at most about 110 bytes."""
     return _encode(book)
 
 
 def word_of(book: CampaignBook) -> CampaignWord:
     """What account partitions are to know of it."""
-    return CampaignWord(book.step, book.phase, book.size)
+    return CampaignWord(book.released, book.phase, book.size, book.proven)
 
 
-def releases(word: CampaignWord, step: int) -> bool:
-    """Whether customers of this step may be sent to."""
+def place_of(campaign: str, customer: str) -> float:
+    """A customer's place in [0, 1), the same for ever and everywhere, whatever the steps are."""
+    return share_of("canary", f"{campaign}/{customer}")
+
+
+def releases(word: CampaignWord, place: float) -> bool:
+    """Whether a customer with this place may be sent to."""
     if word.phase is Phase.CANARY:
-        return step <= word.step
+        return place < word.released
     return word.phase is Phase.FULL
 
 
-def step_of(canary: Canary, campaign: str, customer: str) -> int:
-    """The step that releases this customer, the same for ever and everywhere."""
-    place = share_of("canary", f"{campaign}/{customer}")
-    return min(bisect_right(canary.steps, place), len(canary.steps) - 1)
+def steps_to(canary: Canary, word: CampaignWord, place: float) -> int:
+    """How many steps on the share comes that this place is in; at least one."""
+    now = bisect_right(canary.steps, word.released)
+    return max(1, bisect_right(canary.steps, place) - now + 1)
 
 
 def is_staged(canary: Canary, size: int | None) -> bool:

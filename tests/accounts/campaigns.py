@@ -24,8 +24,7 @@ def faults(past: Past) -> Iterator[str]:
         campaign = entry.data.get("campaign_id")
         sections = past.sections("canary", entry.moment)
         intent = asked[entry.data["intent_id"]]
-        governed = sections and past.sections("canary", intent.moment)
-        if campaign and governed and all(entry.data["kind"] in s["kinds"] for s in sections):
+        if campaign and sections and all(entry.data["kind"] in s["kinds"] for s in sections):
             key = f"{entry.data['enterprise_id']}/{campaign}"
             believed = _is_believed_small(past, intent, key, sections)
             yield from _too_soon(past, entry, key, sections, believed=believed)
@@ -70,7 +69,8 @@ def _goes_back(past: Past) -> Iterator[str]:
     for entry in past.of(CAMPAIGN_STATUS):
         before = last.get(entry.key)
         if before and entry.data:
-            if entry.data["released"] < before["released"]:
+            # Full may have been no proof: it was small then, or nothing governed it.
+            if entry.data["released"] < before["released"] < 1:
                 yield f"{entry.key} goes back to {entry.data['released']} at {entry.moment}"
             if before["phase"] == "killed" != entry.data["phase"]:
                 yield f"{entry.key} was killed and is {entry.data['phase']} at {entry.moment}"

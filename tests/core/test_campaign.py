@@ -26,10 +26,11 @@ from streams.core.campaign import (
     missed,
     next_review_ms,
     note,
+    place_of,
     releases,
     review,
     status_of,
-    step_of,
+    steps_to,
     word_of,
 )
 from streams.core.kinds import Kind
@@ -96,37 +97,42 @@ class Campaign:
 # --- who is in a step -----------------------------------------------------------------------------
 
 
-def test_a_customers_step_is_the_first_whose_share_is_above_their_place() -> None:
-    steps = [step_of(CANARY, "spring", f"wm-{number}") for number in range(20_000)]
-    shares = [sum(each <= step for each in steps) / len(steps) for step in range(4)]
+def test_places_are_spread_evenly() -> None:
+    places = [place_of("spring", f"wm-{number}") for number in range(20_000)]
     # Four standard deviations of a fair sample of 20,000.
-    for found, share in zip(shares, STEPS, strict=True):
-        assert abs(found - share) <= 4 * (share * (1 - share) / len(steps)) ** 0.5
+    for share in STEPS:
+        found = sum(place < share for place in places) / len(places)
+        assert abs(found - share) <= 4 * (share * (1 - share) / len(places)) ** 0.5
 
 
-def test_a_customers_step_never_changes() -> None:
-    assert [step_of(CANARY, "spring", f"wm-{number}") for number in range(12)] == [
-        step_of(CANARY, "spring", f"wm-{number}") for number in range(12)
-    ]
+def test_a_customers_place_never_changes() -> None:
     # Frozen: a change of the hash would move every customer of every campaign under way.
-    assert "".join(str(step_of(CANARY, "spring", f"wm-{n}")) for n in range(40)) == FROZEN
+    places = [place_of("spring", f"wm-{n}") for n in range(40)]
+    assert "".join(str(sum(step <= place for step in STEPS)) for place in places) == FROZEN
 
 
 FROZEN: Final = "3133330333233313332332323333333333333233"
 
 
 def test_another_campaign_takes_others_first() -> None:
-    first = {n for n in range(20_000) if step_of(CANARY, "spring", f"wm-{n}") <= 1}
-    second = {n for n in range(20_000) if step_of(CANARY, "summer", f"wm-{n}") <= 1}
+    first = {n for n in range(20_000) if place_of("spring", f"wm-{n}") < 0.05}
+    second = {n for n in range(20_000) if place_of("summer", f"wm-{n}") < 0.05}
     assert len(first & second) <= 100  # 5 % of 5 % of 20,000 are 50; four deviations are 28
 
 
-def test_more_steps_move_nobody_behind_where_the_shares_are_the_same() -> None:
-    finer = msgspec.structs.replace(CANARY, steps=(0.01, 0.05, 0.1, 0.2, 1.0))
-    for number in range(2_000):
-        customer = f"wm-{number}"
-        old, new = step_of(CANARY, "spring", customer), step_of(finer, "spring", customer)
-        assert finer.steps[new] <= STEPS[old]
+@pytest.mark.parametrize(
+    ("released", "place", "steps"),
+    [
+        (0.01, 0.01, 1),
+        (0.01, 0.05, 2),
+        (0.01, 0.9, 3),
+        (0.2, 0.3, 1),
+        (0.0, 0.005, 1),
+        (0.0, 0.9, 4),
+    ],
+)
+def test_how_many_steps_on_a_share_comes(released: float, place: float, steps: int) -> None:
+    assert steps_to(CANARY, CampaignWord(released), place) == steps
 
 
 @pytest.mark.parametrize(
@@ -143,15 +149,16 @@ def test_small_campaigns_are_not_staged_and_unknown_ones_are(
 @pytest.mark.parametrize(
     ("word", "released"),
     [
-        (FIRST_WORD, [0]),
-        (CampaignWord(2, Phase.CANARY), [0, 1, 2]),
-        (CampaignWord(0, Phase.FULL), [0, 1, 2, 3]),
-        (CampaignWord(3, Phase.PAUSED), []),
-        (CampaignWord(3, Phase.KILLED), []),
+        (FIRST_WORD, []),
+        (CampaignWord(0.2, Phase.CANARY), [0.0, 0.01, 0.05]),
+        (CampaignWord(1.0, Phase.FULL), [0.0, 0.01, 0.05, 0.2, 0.99]),
+        (CampaignWord(1.0, Phase.PAUSED), []),
+        (CampaignWord(1.0, Phase.KILLED), []),
     ],
 )
-def test_what_a_word_releases(word: CampaignWord, released: list[int]) -> None:
-    assert [step for step in range(4) if releases(word, step)] == released
+def test_what_a_word_releases(word: CampaignWord, released: list[float]) -> None:
+    places = [0.0, 0.01, 0.05, 0.2, 0.99]
+    assert [place for place in places if releases(word, place)] == released
 
 
 def test_a_hold_that_ended_in_an_outage_begins_anew() -> None:
@@ -165,11 +172,10 @@ def test_a_hold_that_ended_in_an_outage_begins_anew() -> None:
 # --- the steps ------------------------------------------------------------------------------------
 
 
-def test_a_campaign_begins_as_everybody_assumes_and_says_nothing() -> None:
+def test_a_campaign_begins_with_its_first_share_and_says_so() -> None:
     campaign = Campaign()
-    word = word_of(campaign.book)
-    assert (word.step, word.phase) == (FIRST_WORD.step, FIRST_WORD.phase)
-    assert not campaign.changed
+    assert word_of(campaign.book) == CampaignWord(0.01, Phase.CANARY, 48_000)
+    assert campaign.changed
 
 
 def test_the_next_step_comes_a_hold_after_the_first_approval_to_the_millisecond() -> None:
@@ -245,6 +251,72 @@ def test_of_several_sizes_the_largest_counts() -> None:
     campaign = Campaign(size=48_000).hear(size=500)
     assert campaign.word == (0, Phase.CANARY)
     assert campaign.book.size == 48_000
+
+
+# --- no proof -------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("R6.71")
+@pytest.mark.parametrize(("sent", "step"), [(0, 0), (3, 0), (999, 0), (2_400, 1), (40_000, 2)])
+def test_a_campaign_that_grows_goes_by_the_shares_it_has_sent_to(sent: int, step: int) -> None:
+    campaign = Campaign(size=1_999).hear(approved=sent)
+    assert campaign.word == (3, Phase.FULL)
+    campaign.hear(size=48_000)
+    assert campaign.word == (step, Phase.CANARY)
+    assert campaign.changed
+    assert campaign.hear(approved=1).wait(2 * HOLD - 1).word == (step, Phase.CANARY)
+
+
+@pytest.mark.rule("R6.71")
+def test_a_campaign_is_no_smaller_than_what_was_asked_for() -> None:
+    campaign = Campaign(size=999).hear(asked=1_999)
+    assert campaign.word == (3, Phase.FULL)
+    campaign.hear(asked=1)
+    assert campaign.word == (0, Phase.CANARY)
+    assert campaign.book.size == 2_000
+    assert Campaign(size=999).hear(asked=999).hear(asked=999).word == (3, Phase.FULL)
+
+
+@pytest.mark.rule("R6.71")
+def test_a_campaign_that_went_through_its_steps_stays_released_however_it_grows() -> None:
+    campaign = Campaign(size=2_000).at_step(3)
+    assert campaign.hear(size=10**9, asked=10**6).word == (3, Phase.FULL)
+
+
+@pytest.mark.rule("R6.71")
+def test_a_small_campaign_that_grows_in_its_pause_goes_on_by_shares() -> None:
+    campaign = Campaign(size=1_000).hear(approved=300, delivered=300, complaints=9)
+    campaign.hear(size=48_000)
+    assert campaign.word == (0, Phase.PAUSED)
+    campaign.hear(delivered=20_000)
+    assert campaign.wait(HOLD).word == (0, Phase.CANARY)
+
+
+@pytest.mark.rule("R6.71")
+def test_a_killed_campaign_does_not_come_back_by_growing() -> None:
+    campaign = Campaign(size=1_000).hear(approved=300, delivered=300, complaints=9).wait(HOLD)
+    assert campaign.hear(size=48_000).word == (3, Phase.KILLED)
+
+
+@pytest.mark.rule("R6.71")
+@pytest.mark.parametrize(("from_size", "phase"), [(400, Phase.CANARY), (2_000, Phase.FULL)])
+def test_a_policy_with_another_from_size_holds_for_a_campaign_under_way(
+    from_size: int, phase: Phase
+) -> None:
+    campaign = Campaign(size=500).hear(approved=9)
+    canary = msgspec.structs.replace(CANARY, from_size=from_size)
+    campaign.law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    assert campaign.hear(approved=1).book.phase is phase
+
+
+def test_one_step_alone_is_proof_enough() -> None:
+    canary = msgspec.structs.replace(CANARY, steps=(1.0,))
+    law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    campaign = Campaign(law).hear(approved=1)
+    value = dump(campaign.book)
+    assert review(campaign.book, law, campaign.now_ms + HOUR) is False
+    assert dump(campaign.book) == value
+    assert campaign.book.phase is Phase.FULL
 
 
 # --- stopping -------------------------------------------------------------------------------------
@@ -358,10 +430,11 @@ def test_a_canary_that_is_taken_from_the_policy_lets_a_paused_campaign_go() -> N
     assert campaign.hear(delivered=1).book.phase is Phase.FULL
 
 
-def test_a_canary_that_is_new_takes_nothing_back() -> None:
+@pytest.mark.rule("R6.71")
+def test_what_no_canary_governed_goes_by_shares_under_one() -> None:
     campaign = Campaign(UNGOVERNED)
     campaign.law = LAW
-    assert campaign.hear(approved=1).word == (3, Phase.FULL)
+    assert campaign.hear(approved=1).word == (0, Phase.CANARY)
 
 
 @pytest.mark.parametrize(
@@ -438,7 +511,7 @@ def test_a_book_of_the_first_version_can_be_read_for_ever() -> None:
     assert load(golden) == CampaignBook(
         1, 48_000, Phase.PAUSED, 1, 0.05, NOON, NOON, NOON, NOON, 5, 4, 3, 2, 1
     )
-    assert dump(load(golden)) == golden
+    assert load(dump(load(golden))) == load(golden)
 
 
 GOLDEN: Final = (
@@ -448,11 +521,14 @@ GOLDEN: Final = (
 
 
 def test_what_is_told_between_partitions_keeps_its_form() -> None:
-    word, facts = CampaignWord(2, Phase.PAUSED, 9), CampaignFacts(NOON, 48_000, 1, 2, 3, 4, 5)
+    word, facts = (
+        CampaignWord(0.5, Phase.PAUSED, 9),
+        CampaignFacts(NOON, 48_000, 1, 2, 3, 4, 5, 6),
+    )
     encode, decode = msgspec.msgpack.encode, msgspec.msgpack.decode
-    assert encode(word) == b"\x93\x02\xa6paused\x09"
+    assert encode(word) == b"\x94\xcb\x3f\xe0\0\0\0\0\0\0\xa6paused\x09\xc2"
     assert decode(encode(word), type=CampaignWord) == word
-    assert decode(encode(facts)) == [NOON, 48_000, 1, 2, 3, 4, 5]
+    assert decode(encode(facts)) == [NOON, 48_000, 1, 2, 3, 4, 5, 6]
     assert decode(encode(facts), type=CampaignFacts) == facts
 
 

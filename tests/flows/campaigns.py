@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 from tests.flows.table import flow
 
 if TYPE_CHECKING:
@@ -21,6 +23,12 @@ REPUTATION: Final = {
     "red": {"above": "10%", "over": "7d", "from": 5, "confidence": "80%"},
     "green": {"below": "5%", "over": "28d", "from": 50, "confidence": "80%"},
     "hold": "24h",
+}
+STOPPED: Final = {
+    "kinds": KINDS,
+    **dict.fromkeys(("new", "amber", "red"), "0/s"),
+    "green": "1/s",
+    "burst": "1s",
 }
 LARGE: Final[dict[str, Any]] = {"campaign_id": "spring", "campaign_size": 100}
 
@@ -144,6 +152,114 @@ def of_sizes_that_differ_the_largest_counts(scene: Scene) -> None:
 @flow(canary=CANARY)
 def who_belongs_to_no_campaign_is_not_staged(scene: Scene) -> None:
     scene.ask("b", *EVERYBODY, kind="broadcast")
+    assert sent_to(scene) == set(EVERYBODY)
+
+
+# --- a size that grows ----------------------------------------------------------------------------
+
+
+@pytest.mark.rule("R6.71")
+@flow(canary=CANARY, deadline={"default": "7d"})
+def a_test_send_under_the_real_name_proves_nothing(scene: Scene) -> None:
+    test = THIRD[:1]
+    scene.ask("test", *test, kind="broadcast", campaign_id="spring", campaign_size=1)
+    assert sent_to(scene) == set(test)
+    scene.at("1h")
+    scene.ask("b", *EVERYBODY, kind="moment", **LARGE)
+    assert sent_to(scene, "moment") == set(FIRST)
+    assert (status(scene)["phase"], status(scene)["size"]) == ("canary", 100)
+    scene.at("1h30m")
+    assert sent_to(scene, "moment") == {*FIRST, *SECOND}
+
+
+@pytest.mark.rule("R6.71")
+@flow(canary=CANARY | {"from_size": 10}, pacing=STOPPED, deadline={"default": "7d"})
+def who_waits_already_waits_for_a_share_when_the_campaign_grows(scene: Scene) -> None:
+    scene.ask("small", *EVERYBODY[:9], kind="broadcast", campaign_id="spring", campaign_size=9)
+    scene.ask("b", *EVERYBODY[9:], kind="moment", account="another", **LARGE)
+    scene.policy(2, canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
+    scene.at("1s")
+    assert sent_to(scene) | sent_to(scene, "moment") == set(FIRST)
+
+
+@pytest.mark.rule("R6.71")
+@flow(canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
+def a_campaign_that_names_its_chunks_size_is_as_large_as_what_came(scene: Scene) -> None:
+    for number, chunk in enumerate((FIRST, SECOND, THIRD)):
+        named = {"campaign_id": "spring", "campaign_size": len(chunk)}
+        scene.ask(f"b{number}", *chunk, kind="broadcast", account=f"a{number}", **named)
+    assert sent_to(scene) == {*FIRST, *SECOND}  # of whom came ten before anybody knew
+    assert (status(scene)["phase"], status(scene)["size"]) == ("canary", 10)
+
+
+@pytest.mark.rule("R6.71")
+@flow(canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
+def an_intent_of_more_customers_than_it_names_is_as_large_as_itself(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", campaign_id="spring", campaign_size=1)
+    assert sent_to(scene) == set(FIRST)
+
+
+# --- other policies -------------------------------------------------------------------------------
+
+
+def released(scene: Scene, share: float) -> bool:
+    """Whether those, and only those, were sent to whose place is below the share."""
+    return sent_to(scene) == {c for c in EVERYBODY if place_of(c) < share}
+
+
+@pytest.mark.rule("R6.72")
+@flow(canary=CANARY, deadline={"default": "7d"})
+def other_steps_release_whom_they_say(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
+    assert released(scene, 0.2)
+    steps = ["1%", "2%", "5%", "20%", "35%", "60%", "100%"]
+    scene.policy(2, canary=CANARY | {"steps": steps}, deadline={"default": "7d"})
+    scene.at("1s")
+    assert released(scene, 0.2)
+    for moment, share in (("30m", 0.35), ("1h", 0.6), ("1h30m", 1.0)):
+        scene.at(moment)
+        assert released(scene, share)
+
+
+@pytest.mark.rule("R6.72")
+@flow(canary=CANARY, deadline={"default": "7d"})
+def going_slower_releases_nobody(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
+    scene.policy(2, canary=CANARY | {"steps": ["15%", "25%", "30%", "100%"]})
+    scene.at("1s")
+    assert (status(scene)["phase"], status(scene)["released"]) == ("canary", 0.15)
+    assert released(scene, 0.2)
+    scene.policy(3, canary=CANARY | {"steps": ["1%", "2%", "3%", "60%", "100%"], "hold": "2h"})
+    scene.at("30m")
+    assert released(scene, 0.2)
+    assert status(scene)["released"] == 0.03
+    scene.ask("more", *EVERYBODY, kind="moment", **LARGE)
+    assert sent_to(scene, "moment") == {c for c in EVERYBODY if place_of(c) < 0.03}
+
+
+@pytest.mark.rule("R6.72")
+@flow(pacing=STOPPED, deadline={"default": "7d"})
+def a_policy_that_brings_a_canary_holds_for_what_waits_already(scene: Scene) -> None:
+    scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
+    scene.policy(2, canary=CANARY, deadline={"default": "7d"})
+    scene.at("1s")
+    assert released(scene, 0.2)
+    scene.at("31m")
+    assert released(scene, 0.5)
+    scene.policy(3, deadline={"default": "7d"})
+    scene.at("31m1s")
+    assert released(scene, 1.0)
+
+
+@pytest.mark.rule("R6.73")
+@flow(canary=CANARY, deadline={"default": "300d"}, validity={"broadcast": "1h"})
+def who_waits_longer_than_a_campaign_is_remembered_is_not_left_behind(scene: Scene) -> None:
+    scene.tell_status("xiaoer", "suspended")
+    scene.ask("b", *SECOND, *THIRD, kind="broadcast", **LARGE)
+    scene.ask("full", *FIRST, kind="broadcast", account="another", **LARGE)
+    scene.at("98d")
+    scene.tell_status("xiaoer", "reinstated")
+    scene.at("103d")
     assert sent_to(scene) == set(EVERYBODY)
 
 

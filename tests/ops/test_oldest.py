@@ -77,7 +77,7 @@ async def test_what_queues_for_its_account_is_as_old_as_its_oldest_slice() -> No
     account = index_of(state).open(key)
     for age_ms in (4_000, 7_000, 1_000):
         ask = Ask("i", "crm", "xiaoer-08", 1, 50, deny=False, accepted_ms=NOW_MS - age_ms)
-        account.add(Slice("acme", ask, 0, again=False), ["wm-1"])
+        account.add(Slice("acme", ask, again=False), ["wm-1"], state)
     index_of(state).waiting.add(key)
     oldest = OldestHeld(lambda _: [state])
     await oldest.look("account")

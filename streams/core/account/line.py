@@ -37,7 +37,8 @@ class Place(msgspec.Struct):
     """One slice that waits; `left`: its customers not yet passed on.
 
     `seq` names it within its account and grows with time. `group`: the campaign, or what stands
-    for one where there is none.
+    for one where there is none. Of a campaign's customers, `share` is the place of the next one in
+    its audience, and `step` 0 where that is released and 1 where it is not.
     """
 
     seq: int
@@ -48,6 +49,7 @@ class Place(msgspec.Struct):
     campaign: str | None
     step: int
     left: int
+    share: float = 0.0
 
 
 LaneKey = tuple[int, str | None, int]
@@ -222,6 +224,20 @@ class Line:
         if not level.groups:
             del self._levels[place.priority]
             self._order.remove(place.priority)
+
+    def move(self, place: Place, share: float, step: int) -> None:
+        """Let a place wait for another share; it keeps its turn."""
+        place.share = share
+        if step == place.step:
+            return
+        level = self._levels[place.priority]
+        lanes = level.groups[place.group].lanes
+        lane = lanes[lane_key(place)]
+        lane.remove(place.seq)
+        if not lane.live:
+            del lanes[lane_key(place)]
+        place.step = step
+        level.lane(place).add(place)
 
     def next(self, is_open: Callable[[Place], bool]) -> Place | None:
         """Whose turn it is; None if nothing is open.

@@ -17,6 +17,7 @@ from streams.core.account.law import account_law_of
 from streams.core.account.line import QUANTUM, lane_key
 from streams.core.ask import Candidate
 from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
+from streams.core.kinds import STAGED
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import encode_candidate
 from streams.events.keys import account_key, campaign_key, customer_key
@@ -24,7 +25,7 @@ from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
 from streams.stages.account.aggregates import Words
 from streams.stages.account.bulletin import Bulletin
-from streams.stages.account.queue import DRAIN, EXPIRY, REVIEW, index_of
+from streams.stages.account.queue import DRAIN, EXPIRY, REVIEW, group_of, index_of
 from streams.stages.account.slices import Slice
 from streams.stages.account.terms import Ruled, refuse
 from streams.stages.routing import news_for
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from streams.core.account.limits import Change
     from streams.core.account.line import LaneKey, Place
     from streams.core.ask import Ask
+    from streams.core.policy import Canary
     from streams.core.verdict import Verdict
     from streams.events.news import TakeOver
     from streams.lane.stage import Output
@@ -82,6 +84,7 @@ class Accounts:
         self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
         self._touched: dict[bytes, tuple[Account, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
+        self._campaigns: dict[bytes, Counter[str]] = {}
         self._ruled: dict[str, Ruled] = {}
 
     # --- what the batch brings ---
@@ -133,17 +136,15 @@ class Accounts:
         """Customers of an intent whose kind needs leave: into the account's queue."""
         key = account_key(enterprise, ask.account_id)
         admission = self.touch(key)
-        if ask.campaign_id is not None:
-            self._meet(enterprise, ask)
         refusal = admission.refusal(ask)
         if refusal is None and not again:
             refusal = admission.no_place(len(customers))
         if refusal is not None:
             self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
             return
-        for step, chosen in admission.steps(ask, customers).items():
+        for chosen in admission.together(ask, customers):
             for names in _each_once(chosen):
-                admission.account.add(Slice(enterprise, ask, step, again), names)
+                admission.account.add(Slice(enterprise, ask, again), names, self._state)
         self.index.joins(admission.account, ask)
         self._budget.promise(len(customers) * SAID)
 
@@ -153,28 +154,55 @@ class Accounts:
         """
         account = self.touch(key).account
         for names in _each_once(news.customers):
-            account.add(Slice(account.enterprise, news.ask, 0, news.again), names)
+            account.add(Slice(account.enterprise, news.ask, news.again), names, self._state)
 
     def queues(self, enterprise: str, ask: Ask) -> bool:
         """Whether messages of this kind wait in the account's queue."""
         key = account_key(enterprise, ask.account_id)
         return key in self.index.waiting and self.index.open(key).line.has(ask.kind)
 
-    def _meet(self, enterprise: str, ask: Ask) -> None:
-        """Tell a campaign's owner of it, and of a larger audience than was known."""
-        canary, campaign = self.ruled(enterprise).laws[ask.kind].canary, ask.campaign_id or ""
-        if canary is None:
+    def meet(self, enterprise: str, ask: Ask, asked: int = 0) -> None:
+        """Tell a campaign's owner of it, of a larger audience than was known and, while it passes
+        for a small one, of how many were `asked` for.
+
+        An audience is as large as the largest that was named, and no smaller than what came. Until
+        the owner's word comes, what was not proven is taken for the first share.
+        """
+        canary, campaign = self.ruled(enterprise).laws[ask.kind].canary, ask.campaign_id
+        if canary is None or campaign is None or ask.kind not in STAGED:
             return
-        word, size = self.words.campaign(enterprise, campaign), ask.campaign_size
-        if word is not None and (size is None or size <= (word.size or 0)):
-            return
-        if word is None:
-            phase = Phase.CANARY if is_staged(canary, size) else Phase.FULL
-            word = CampaignWord(phase=phase)
-        self.words.assume(enterprise, campaign, replace(word, size=size))
-        key = campaign_key(enterprise, campaign)
-        news = CampaignNews(CampaignFacts(at_ms=self._now_ms, size=size))
-        self.outputs.append(news_for(key, news, self._topics, self._router))
+        word = self.words.campaign(enterprise, campaign)
+        told = self._campaigns.setdefault(campaign_key(enterprise, campaign), Counter())
+        told["all"] += asked
+        size = _largest(ask.campaign_size, None if word is None else word.size)
+        if size is not None and told["all"] >= canary.from_size:
+            size = max(size, told["all"])
+        if size is not None and not is_staged(canary, size):
+            told["asked"] += asked
+        if word is None or size != word.size:
+            told["news"] = 1
+            told["size"] = size or 0
+            self.words.assume(enterprise, campaign, _assumed(canary, word, size))
+            self.follow(enterprise, campaign)
+
+    def remind(self, account: Account, campaigns: Iterable[str]) -> None:
+        """Ask after the campaigns that an account waits for and of which no word is known."""
+        for campaign in campaigns:
+            place = next(account.line.of(group_of(campaign)), None)
+            if place is not None and self.words.campaign(account.enterprise, campaign) is None:
+                self.meet(account.enterprise, account.slice(place.seq, self._state).ask)
+
+    def follow(self, enterprise: str, campaign: str) -> None:
+        """Another share of a campaign is released than before, for all who wait for it."""
+        for key in self.index.waiting_for(enterprise, campaign):
+            self.index.open(key).follow(campaign, self._state)
+
+    def _tell_campaigns(self) -> Iterator[Output]:
+        for key, told in self._campaigns.items():
+            if told["news"] or told["asked"]:
+                size = told["size"] or None
+                facts = CampaignFacts(at_ms=self._now_ms, size=size, asked=told["asked"])
+                yield news_for(key, CampaignNews(facts), self._topics, self._router)
 
     def end(self, key: bytes, place: Place, verdict: Verdict) -> bool:
         """Take a place out of an account's queue and hand it on with a refusal; whether nothing of
@@ -208,6 +236,7 @@ class Accounts:
             changes = self._changes.get(key, ())
             self.outputs += self.bulletin.account(account, admission.ruled, changes)
             self._store(key, account, admission)
+        self.outputs += self._tell_campaigns()
         self.outputs += self.bulletin.enterprises()
 
     def _review(self, key: bytes, account: Account, ruled: Ruled) -> None:
@@ -299,6 +328,19 @@ class Accounts:
         pace.expiry_ms = _moved(state, EXPIRY + key, pace.expiry_ms, expiry_ms)
         account.store(state)
         self.index.settle(account)
+
+
+def _largest(one: int | None, other: int | None) -> int | None:
+    return max((size for size in (one, other) if size is not None), default=None)
+
+
+def _assumed(canary: Canary, word: CampaignWord | None, size: int | None) -> CampaignWord:
+    """What to go by until a campaign's owner has heard of this size."""
+    if word is None and not is_staged(canary, size):
+        return CampaignWord(1.0, Phase.FULL, size)
+    if word is None or (is_staged(canary, size) and word.phase is Phase.FULL and not word.proven):
+        return CampaignWord(canary.steps[0], Phase.CANARY, size)
+    return replace(word, size=size)
 
 
 def _each_once(customers: list[str]) -> Iterator[list[str]]:

@@ -7,20 +7,21 @@ account's refusal, for the customer stage alone says what becomes of an intent.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from streams.core.account import book as books
 from streams.core.account import pacing
-from streams.core.campaign import FIRST_WORD, Phase, releases, step_of
+from streams.core.campaign import FIRST_WORD, Phase, place_of, releases, steps_to
 from streams.core.controls import Action
-from streams.core.kinds import Kind
+from streams.core.kinds import STAGED, Kind
 from streams.core.orders import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.reasons import Outcome, Reason
 from streams.stages.account.room import full, no_room
 from streams.stages.account.terms import Passed, Wait, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.core.account.line import Place
     from streams.core.ask import Ask
@@ -60,19 +61,25 @@ class Admission:
 
     # --- in ---
 
-    def steps(self, ask: Ask, customers: list[str]) -> dict[int, list[str]]:
-        """The customers by the step of their campaign that they wait for, 0 for what is open."""
-        canary, campaign = self.ruled.laws[ask.kind].canary, ask.campaign_id
-        if canary is None or campaign is None:
-            return {0: customers}
+    def together(self, ask: Ask, customers: list[str]) -> Iterator[list[str]]:
+        """Customers who wait for the same: those of a campaign by the step that releases them.
+
+        They stand in the order of their places, so that whatever share is released later, under
+        whatever policy, it is the first of them that go.
+        """
+        campaign, canary = ask.campaign_id, self.ruled.laws[ask.kind].canary
+        if campaign is None or ask.kind not in STAGED:
+            yield customers
+            return
         word = self._word(campaign)
-        if word.phase is Phase.FULL:
-            return {0: customers}
-        found: dict[int, list[str]] = {}
-        for customer in customers:
-            step = step_of(canary, campaign, customer)
-            found.setdefault(0 if step <= word.step else step, []).append(customer)
-        return found
+
+        def step(placed: tuple[float, str]) -> int:
+            is_free = canary is None or word.phase is Phase.FULL or placed[0] < word.released
+            return 0 if canary is None or is_free else steps_to(canary, word, placed[0])
+
+        in_order = sorted((place_of(campaign, customer), customer) for customer in customers)
+        for _, some in groupby(in_order, step):
+            yield [customer for _, customer in some]
 
     def refusal(self, ask: Ask) -> Verdict | None:
         """What the account never will allow, whatever the time."""
@@ -118,7 +125,7 @@ class Admission:
         """
         canary = self.ruled.laws[place.kind].canary
         if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
-            steps = place.step - self._word(place.campaign).step
+            steps = steps_to(canary, self._word(place.campaign), place.share)
             return self.now_ms + steps * canary.hold_ms
         if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None:
             return wait.until_ms
@@ -147,7 +154,17 @@ class Admission:
         word = self._word(place.campaign)
         if word.phase in {Phase.PAUSED, Phase.KILLED}:
             return Wait(Reason.CAMPAIGN_PAUSED, None)
-        return None if releases(word, place.step) else Wait(Reason.CAMPAIGN_CANARY, None)
+        return None if releases(word, place.share) else Wait(Reason.CAMPAIGN_CANARY, None)
+
+    def _released(self, place: Place) -> Callable[[str], bool] | None:
+        """Whether a customer's share of a campaign is released; None where all are."""
+        campaign = place.campaign
+        if campaign is None or self.ruled.laws[place.kind].canary is None:
+            return None
+        word = self._word(campaign)
+        if word.phase is Phase.FULL:
+            return None
+        return lambda customer: releases(word, place_of(campaign, customer))
 
     def _answer_due(self, place: Place) -> Wait | None:
         """Whether leave that is on its way has taken what may come back."""
@@ -193,11 +210,10 @@ class Admission:
         return min([pacing.fits(*meter, paced.burst_ms, self.now_ms) for meter in meters])
 
     def _pass(self, place: Place, count: int) -> Passed:
-        refusal = self._full(place)
+        refusal, ticket = self._full(place), self.account.ticket(place)
+        piece, customers = self.account.take(place, count, self._released(place), self.state)
         if refusal is None:
-            self._spend(place, count)
-        ticket = self.account.ticket(place)
-        piece, customers = self.account.take(place, count, self.state)
+            self._spend(place, len(customers))
         return Passed(piece, customers, ticket, 0 if refusal else self.now_ms, refusal)
 
     def _spend(self, place: Place, count: int) -> None:

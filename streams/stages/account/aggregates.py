@@ -57,6 +57,12 @@ _decode_campaign = msgspec.msgpack.Decoder(CampaignWord).decode
 _decode_enterprise = msgspec.msgpack.Decoder(EnterpriseWord).decode
 
 
+def released_share(state: State, enterprise: str, campaign: str) -> float:
+    """The share of a campaign's audience that is released, as far as is known here."""
+    value = state.get(_WORD + campaign_key(enterprise, campaign))
+    return 0.0 if value is None else _decode_campaign(value).released
+
+
 class Words:
     """What this partition was told of campaigns and enterprises."""
 

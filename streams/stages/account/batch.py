@@ -87,6 +87,7 @@ class Batch:
         While a queue empties that needs leave no longer, who comes stands in line as well.
         """
         law = self.accounts.ruled(enterprise).laws[ask.kind]
+        self.accounts.meet(enterprise, ask, 0 if again else len(customers))
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
@@ -170,7 +171,8 @@ class Batch:
             self._follow(news.enterprise, news.campaign)
 
     def _follow(self, enterprise: str, campaign: str) -> None:
-        """Those who wait for a campaign go on with its next step, or not at all if it is killed."""
+        """Those who wait for a campaign go on with its next share; if it is killed, not at all."""
+        self.accounts.follow(enterprise, campaign)
         if self.accounts.index.waiting_for(enterprise, campaign):
             sweep = Sweep(enterprise=enterprise, campaign=campaign, waiting=True)
             begin(sweep, self.state, self.now_ms)
@@ -204,9 +206,12 @@ class Batch:
             if not is_account(key):
                 self.aggregates.campaign(key)
                 continue
-            account = self.accounts.touch(key).account
-            if sweep.campaign is not None and self._is_killed(account.enterprise, sweep.campaign):
-                account.cut_off(sweep.campaign)
+            account, campaign = self.accounts.touch(key).account, sweep.campaign
+            if campaign is not None and self._is_killed(account.enterprise, campaign):
+                account.cut_off(campaign)
+            else:  # a new policy may stage what nobody knew of, and what is forgotten begins anew
+                named = account.campaigns() if campaign is None else [campaign]
+                self.accounts.remind(account, named)
 
     def _concerned(self, sweep: Sweep) -> list[bytes]:
         """Whom a sweep is about: a policy moves accounts and campaigns, all else who waits."""

@@ -17,10 +17,12 @@ import msgspec
 from streams.core.account import book as books
 from streams.core.account.deadlines import Deadlines
 from streams.core.account.line import Line, Place, Turn
+from streams.core.campaign import place_of
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
 from streams.events.keys import parts_of
 from streams.stages.account import slices
+from streams.stages.account.aggregates import released_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -93,18 +95,40 @@ class Account:
         self.unsaid = dict.fromkeys(self.pace.unsaid)
         self.fresh: dict[int, tuple[Slice, list[str]]] = {}
 
-    def add(self, piece: Slice, customers: list[str]) -> None:
+    def add(self, piece: Slice, customers: list[str], state: State) -> None:
         """Let a slice wait; it is stored at the batch's end, if it is still there."""
         seq = self.pace.next_seq
         self.pace.next_seq += 1
         self.fresh[seq] = piece, customers
         self.unsaid[seq] = None
-        self.found(seq, piece, len(customers))
+        self.found(seq, piece, len(customers), state)
 
-    def found(self, seq: int, piece: Slice, left: int) -> None:
+    def found(self, seq: int, piece: Slice, left: int, state: State) -> None:
         """Put a slice in line, as it was left."""
-        self.line.add(_place(seq, piece, left))
+        place = _place(seq, piece, left)
+        place.share, place.step = self._next_share(place, state)
+        self.line.add(place)
         self.deadlines.add(seq, piece.ask, self.line)
+
+    def follow(self, campaign: str, state: State) -> None:
+        """Another share of a campaign is released than before."""
+        released = released_share(state, self.enterprise, campaign)
+        for place in list(self.line.of(group_of(campaign))):
+            self.line.move(place, place.share, int(place.share >= released))
+
+    def campaigns(self) -> list[str]:
+        """The campaigns that customers wait for here."""
+        places = self.line.places()
+        return list(dict.fromkeys(p.campaign for p in places if p.campaign is not None))
+
+    def _next_share(self, place: Place, state: State) -> tuple[float, int]:
+        """The place of the next customer in a campaign's audience, and whether it is to wait."""
+        if place.campaign is None:
+            return 0.0, 0
+        fresh = self.fresh.get(place.seq)
+        name = slices.first(self.key, place.seq, state) if fresh is None else fresh[1][0]
+        share = place_of(place.campaign, name)
+        return share, int(share >= released_share(state, self.enterprise, place.campaign))
 
     def ticket(self, place: Place) -> int:
         """What the customer stage knows a slice by; 0 for one that it has not heard of."""
@@ -122,26 +146,34 @@ class Account:
             return list(fresh[1])
         return slices.names(self.key, place.seq, place.left, state)
 
-    def take(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
-        """Take the next customers out of a slice, whose turn it is; one that is empty is gone."""
-        return self._out(place, count, state, self.line.served)
+    def take(
+        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
+    ) -> tuple[Slice, list[str]]:
+        """Take the next customers out of a slice, whose turn it is; one that is empty is gone.
+
+        `may`: whether a customer's own turn has come; the first one's has.
+        """
+        piece, customers = self._out(place, count, may, state)
+        self.line.served(place.seq, len(customers))
+        self._settle(place.seq, state)
+        return piece, customers
 
     def drop(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
         """As `take`, for customers who do not go on: they use up nobody's turn."""
-        return self._out(place, count, state, self.line.shorten)
+        piece, customers = self._out(place, count, None, state)
+        self.line.shorten(place.seq, len(customers))
+        self._settle(place.seq, state)
+        return piece, customers
 
     def _out(
-        self, place: Place, count: int, state: State, leave: Callable[[int, int], None]
+        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
     ) -> tuple[Slice, list[str]]:
         seq, piece = place.seq, self.slice(place.seq, state)
         fresh = self.fresh.get(seq)
         if fresh is None:
-            customers = slices.take(self.key, seq, place.left, count, state)
-        else:
-            customers = fresh[1][:count]
-            del fresh[1][:count]
-        leave(seq, len(customers))
-        self._settle(seq, state)
+            return piece, slices.take(self.key, seq, place.left, count, may, state)
+        customers = slices.up_to(fresh[1][:count], may)
+        del fresh[1][: len(customers)]
         return piece, customers
 
     def take_out(self, seq: int, gone: Collection[str], state: State) -> None:
@@ -187,8 +219,11 @@ class Account:
             self.pace.expiry_ms = 0
 
     def _settle(self, seq: int, state: State) -> None:
-        """Forget a slice in which nobody waits any more."""
-        if self.line.get(seq) is None:
+        """Forget a slice in which nobody waits any more; else see who is the next in it."""
+        place = self.line.get(seq)
+        if place is not None:
+            self.line.move(place, *self._next_share(place, state))
+        else:
             self.unsaid.pop(seq, None)
             if self.fresh.pop(seq, None) is None:
                 slices.forget(self.key, seq, state)
@@ -228,7 +263,7 @@ def _place(seq: int, piece: Slice, left: int) -> Place:
     ask = piece.ask
     campaign = campaign_of(ask)
     group = f"source {ask.source}" if campaign is None else group_of(campaign)
-    return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, piece.step, left)
+    return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, 0, left)
 
 
 # --- the timers' names ----------------------------------------------------------------------------
@@ -290,7 +325,7 @@ class Index:
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""
         for key, seq, piece, left in slices.found(self._state):
-            self.open(key).found(seq, piece, left)
+            self.open(key).found(seq, piece, left, self._state)
             self.waiting.add(key)
             self.joins(self.open(key), piece.ask)
         turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)

@@ -7,6 +7,7 @@ longer. Rules of this file: bytes in and out; the order of the queue is `line`'s
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from streams.core.ask import Ask  # noqa: TC001 (msgspec reads what it decodes)
 from streams.events.fields import MAX_CUSTOMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from streams.lane.state import State
 
@@ -34,13 +35,11 @@ _PARTS: Final = -(-MAX_CUSTOMERS // NAMES_MOST)
 class Slice(msgspec.Struct, frozen=True, array_like=True):
     """What customers of one intent that wait together have in common.
 
-    `step`: of their campaign's stages. `again`: the customer stage holds the ask and waits for
-    leave.
+    `again`: the customer stage holds the ask and waits for leave.
     """
 
     enterprise: str
     ask: Ask
-    step: int
     again: bool
 
 
@@ -71,16 +70,29 @@ def names(key: bytes, seq: int, left: int, state: State) -> list[str]:
     return [name for _, some in _parts(key, seq, left, state) for name in some]
 
 
-def take(key: bytes, seq: int, left: int, count: int, state: State) -> list[str]:
-    """Take out the first `count` of those who wait."""
+def first(key: bytes, seq: int, state: State) -> str:
+    """Who is the next to go."""
+    _, some = next(_parts(key, seq, 1, state))
+    return some[0]
+
+
+def take(  # noqa: PLR0913, PLR0917 (who, out of what, and how many)
+    key: bytes, seq: int, left: int, count: int, may: Callable[[str], bool] | None, state: State
+) -> list[str]:
+    """Take out the first `count` of those who wait; `may`: and only up to who may not go."""
     taken: list[str] = []
     for part, some in _parts(key, seq, left, state):
-        wanted = count - len(taken)
-        if not wanted:
+        chosen = up_to(some[: count - len(taken)], may)
+        taken += chosen
+        _put(part, some[len(chosen) :], state)
+        if len(chosen) < len(some):
             break
-        taken += some[:wanted]
-        _put(part, some[wanted:], state)
     return taken
+
+
+def up_to(names: list[str], may: Callable[[str], bool] | None) -> list[str]:
+    """The first ones, up to who may not go."""
+    return names if may is None else list(takewhile(may, names))
 
 
 def take_out(key: bytes, seq: int, left: int, gone: Collection[str], state: State) -> int:
