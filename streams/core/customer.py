@@ -56,6 +56,11 @@ _GROUNDS: Final = frozenset({Reason.ACCOUNT_RESIGNED, Reason.CAMPAIGN_PAUSED})
 """Whose end cancels what waits: nobody needs to be told no who had not been told yes or no."""
 
 
+QUEUED_MOST: Final = 200
+"""How much may wait for one customer in accounts' queues, at most 0.2 MB of their ledger: so many
+accounts do not wait to write to one person, whatever the policy lets wait here (`max_held`)."""
+
+
 class Settled(msgspec.Struct, frozen=True, gc=False):
     """What is to be said of one ask: `mark` is the first 64 bits of its decision id."""
 
@@ -144,11 +149,12 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if held is None or held.ticket:
             self.given_up.append((candidate.ask.account_id, candidate.ticket))
         else:
+            held.asked = True
             self._queue(held, candidate.ask, candidate.ticket)
         return []
 
     def _queue(self, held: Held, ask: Ask, ticket: int) -> None:
-        held.ask, held.ticket, held.asked, held.due_ms = ask, ticket, True, held.deadline_ms + 1
+        held.ask, held.ticket, held.due_ms = ask, ticket, held.deadline_ms + 1
 
     def _still_queued(self, held: Held) -> bool:
         """Whether what waits in a queue may wait on, by all that time does not mend."""
@@ -188,7 +194,12 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         held = self._held_under(mark)
         if held is None or held.ticket != candidate.ticket:
             return []
-        return list(self._look_again(held, candidate))
+        said = list(self._look_again(held, candidate))
+        came = None if _is_here(held) else self._held_under(mark)
+        yielded = None if came is None else self._yield_to(came)
+        if yielded is None:
+            return said
+        return [yielded] if yielded.mark == mark else [*said, yielded]
 
     def wake(self) -> list[Settled]:
         """Look again at the most urgent of what is due, of equals at the oldest.
@@ -304,12 +315,16 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         self.ledger.held.append(waits)
 
     def _yield_to(self, newcomer: Held | None) -> Settled | None:
-        """End the least urgent where more are held than may be; it may be the newcomer itself."""
-        held = self.ledger.held
-        if len(held) <= self.laws[0].max_held:
+        """End the least urgent where more wait than may, here or in queues; it may be the newcomer
+        itself.
+        """
+        here = newcomer is None or _is_here(newcomer)
+        most = self.laws[0].max_held if here else QUEUED_MOST
+        beside = [held for held in self.ledger.held if _is_here(held) == here]
+        if len(beside) <= most:
             return None
-        least = _by_urgency(held)[-1]
-        held.remove(least)
+        least = _by_urgency(beside)[-1]
+        self.ledger.held.remove(least)
         self._give_up(least)
         if least is not newcomer:  # which is remembered from its arrival on, and that is now
             remember(self.ledger, least.mark, self.now_ms)
@@ -322,6 +337,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
             remaining=left(case),
         )
         return Settled(least.ask, least.mark, verdict)
+
+
+def _is_here(held: Held) -> bool:
+    """Whether it waits here, be it for leave; not in its account's queue from the first."""
+    return not held.ticket or held.asked
 
 
 def _may_come(verdict: Verdict) -> bool:

@@ -65,9 +65,8 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
     """The clock of acceptance of each ask, from the internal topic between the stages."""
     found: dict[AskKey, int] = {}
     for record in candidates:
-        ask, _, _, refusal = msgspec.msgpack.decode(record.value or b"")[:4]
-        if refusal is None or refusal[0] != "duplicate":  # a repeat may overtake what it repeats
-            found.setdefault(key_of(record, ask), ask[ACCEPTED_MS])
+        (ask,) = msgspec.msgpack.decode(record.value or b"")[:1]
+        found.setdefault(key_of(record, ask), ask[ACCEPTED_MS])
     return found
 
 
@@ -75,8 +74,8 @@ def _without_leave(candidates: Iterable[Seen]) -> set[AskKey]:
     """Asks that once went on without leave: not for now, or too late, by the account's clock."""
     found: set[AskKey] = set()
     for record in candidates:
-        ask, leave_ms, _, refusal = msgspec.msgpack.decode(record.value or b"")[:4]
-        if not leave_ms and (refusal is None or refusal[0] == "expired"):
+        ask, leave_ms, _, refusal, _, wait = msgspec.msgpack.decode(record.value or b"")[:6]
+        if not leave_ms and wait is None and (refusal is None or refusal[0] == "expired"):
             found.add(key_of(record, ask))
     return found
 

@@ -4,9 +4,8 @@ What is proven from outside, for everything that was on the topics when they wer
 
 - *Nothing is lost or doubled.* Each accepted intent and customer has one first decision, as many
   `duplicate`s as it was repeated, and after `deferred` at most one final word; each refused record
-  one dead letter that keeps it whole; each stray a copy where it belongs. What an account says of a
-  repeat, that it is one or that it waits in the queue, may stand before or after the customer's
-  word on the first.
+  one dead letter that keeps it whole; each stray a copy where it belongs. No repeat is answered
+  before the first, wherever that waits, and no two events have one id.
 - *No transaction is torn*: of all that the wire showed of one, everything is committed or nothing;
   and approved messages are the approved decisions, one to one, each in its key's partition.
 - *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
@@ -34,8 +33,8 @@ and whether the clock of a machine was right.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -77,6 +76,10 @@ if TYPE_CHECKING:
 def audit(evidence: Evidence) -> Report:
     """Read everything, judge everything. Raises Unjudged for a policy beyond the audit's rules."""
     return _Audit(evidence).run()
+
+
+STOPPING: Final = {"campaign_paused"}
+"""Reasons that customers' partitions give on an account's behalf."""
 
 
 class _Audit:
@@ -138,11 +141,16 @@ class _Audit:
 
     def _decided(self) -> dict[AskKey, list[tuple[Seen, dict[str, Any]]]]:
         decided: dict[AskKey, list[tuple[Seen, dict[str, Any]]]] = defaultdict(list)
+        ids = Counter[str]()
         for record in self.evidence.topics[DECISIONS]:
-            data = orjson.loads(record.value or b"{}")["data"]
+            event = orjson.loads(record.value or b"{}")
+            data = event["data"]
             names = ("enterprise_id", "intent_source", "intent_id", "customer_id")
             decided[tuple(data[name] for name in names)].append((record, data))
+            ids[event["id"]] += 1
             self._stands(record, data["enterprise_id"], data["customer_id"], DECISIONS)
+        twice = (name for name, times in ids.items() if times > 1)
+        self.report.add("doubled", (f"several decisions have the id {name}" for name in twice))
         return decided
 
     def _stands(self, record: Seen, enterprise: str, name: str, topic: str) -> None:
@@ -161,9 +169,10 @@ class _Audit:
         for key, said in self._by_customer().items():
             replay = Replay(heard[key], clockwork, self.brakes)
             for number, one in enumerate(said):
-                if one.data["stage"] == "account" and one.data["outcome"] != "expired":
+                by_account = one.data["stage"] == "account" or one.data["reason"] in STOPPING
+                if by_account and one.data["outcome"] != "expired":
                     self._wrongly(one, self._fault_of_account(one))
-                    replay.end_waiting(one)
+                    replay.follow(one, number)
                 else:
                     self._wrongly(one, replay.judge(one, number))
             self.known[key] = replay.end()

@@ -65,12 +65,15 @@ class Brakes:
                 self._words[record.partition].append(word)
 
     def covers(self, ask: Ask, data: dict[str, Any]) -> bool:
-        """Whether an account's own word was said within one of its pauses. Its no is given when it
-        accepts, and told later, by the customer stage and on another clock.
+        """Whether an account's own word was given within one of its pauses: when it accepted, and
+        told later, by the customer stage and on another clock; where a batch was full, in between.
         """
         account = f"{data['enterprise_id']}/{data['account_id']}"
-        at_ms = ask.accepted_ms if data["outcome"] == "denied" else data["decided_at_ms"]
-        return any(p.account == account and p.from_ms <= at_ms < p.until_ms for p in self.pauses)
+        first_ms, last_ms = sorted((ask.accepted_ms, data["decided_at_ms"]))
+        return any(
+            p.account == account and p.from_ms <= last_ms and first_ms < p.until_ms
+            for p in self.pauses
+        )
 
     def known_ms(self, record: Seen, data: dict[str, Any]) -> set[int]:
         """The ends of its account's pause by which a decision may have been taken, 0 for none."""

@@ -10,13 +10,12 @@ import orjson
 from streams.topics import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tests.chaos.accounts import Decided
     from tests.chaos.asks import AskKey
     from tests.chaos.evidence import Evidence, Seen
 
-_IN_QUEUE: Final = ("deferred", "account")
 FINAL: Final = {"approved", "denied", "held_out", "expired", "cancelled"}
 APPROVED: Final = [t.name for t in TOPICS if t.name.startswith("approved.")]
 
@@ -35,10 +34,8 @@ def faults_of_chain(
     if not words:
         yield "lost", f"{key} was asked and never decided"
         return
-    repeats, own = words.count("duplicate"), _own(said, asked - 1)
-    first = said[0][1]
-    too_soon = (first["outcome"], first["stage"]) == ("duplicate", "customer")
-    if too_soon or repeats != asked - 1:
+    repeats, own = words.count("duplicate"), [word for word in words if word != "duplicate"]
+    if words[0] == "duplicate" or repeats != asked - 1:
         yield "doubled" if repeats > asked - 1 else "lost", f"{key} asked {asked}×: {words}"
     finals = [word for word in own if word in FINAL]
     if len(finals) > 1 or (finals and own[-1] not in FINAL):
@@ -62,17 +59,6 @@ def unlike(evidence: Evidence, decided: Decided) -> Iterator[Fault]:
     )
     yield from (("torn", f"approved and not sent on: {p}") for p in promised - found)
     yield from (("torn", f"sent on and not approved: {p}") for p in found - promised)
-
-
-def _own(said: Iterable[tuple[Seen, dict[str, Any]]], repeats: int) -> list[str]:
-    """What was said of an ask itself. Its account, which does not know whether the ask has ended,
-    may say once of each repeat that it waits.
-    """
-    words = [data for _, data in said if data["outcome"] != "duplicate"]
-    while repeats and words and (words[-1]["outcome"], words[-1]["stage"]) == _IN_QUEUE:
-        words.pop()
-        repeats -= 1
-    return [data["outcome"] for data in words]
 
 
 def _promise(data: dict[str, Any]) -> tuple[Any, ...]:

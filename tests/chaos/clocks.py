@@ -46,5 +46,4 @@ def _readings(evidence: Evidence) -> Iterator[tuple[str, int, int, int]]:
                 yield topic, record.partition, record.offset, clock_ms
     for record in evidence.topics[DECISIONS]:
         data = orjson.loads(record.value or b"{}")["data"]
-        if data["stage"] == "customer":  # what accounts say comes from as many clocks
-            yield DECISIONS, record.partition, record.offset, data["decided_at_ms"]
+        yield DECISIONS, record.partition, record.offset, data["decided_at_ms"]

@@ -78,7 +78,7 @@ class Replay:
 
     def judge(self, said: Said, number: int) -> str | None:
         """Let a decision follow; why no interleaving explains it, None if one does."""
-        if said.data["stage"] == "account":  # on another clock: it tells nothing of what was read
+        if said.data["stage"] == "account":  # whatever was read, its account said so
             options = self._paths
         else:
             found = (self._options(path, said.record, said.data) for path in self._paths)
@@ -90,10 +90,10 @@ class Replay:
             path.known.follow(said.ask, said.data, said.law, number)
         return None if good else faults[-1]
 
-    def end_waiting(self, said: Said) -> None:
-        """Let an account's own word follow: if it is the last, nothing is held any more."""
-        for path in self._paths if said.data["outcome"] != "deferred" else ():
-            path.known.held.pop(said.ask.name, None)
+    def follow(self, said: Said, number: int) -> None:
+        """Let an account's own word follow: it waits in the queue, or nothing is held any more."""
+        for path in self._paths:
+            path.known.follow(said.ask, said.data, said.law, number)
 
     def end(self) -> Known:
         """What is known when all interactions are noted."""

@@ -65,14 +65,14 @@ def _wants_leave(ask: Ask, law: Law) -> bool:
 
 
 def _deadline_ms(known: Known, ask: Ask, law: Law) -> int:
-    waiting = known.held.get(ask.name)
+    waiting = known.waiting(ask.name)
     if waiting is not None:
         return waiting.deadline_ms
     return ends_ms(ask, law)
 
 
 def _is_over(known: Known, ask: Ask, now_ms: int) -> bool:
-    waiting = known.held.get(ask.name)
+    waiting = known.waiting(ask.name)
     deadline_ms = ask.deadline_ms if waiting is None else waiting.deadline_ms
     return deadline_ms is not None and now_ms > deadline_ms
 

@@ -78,16 +78,23 @@ class Known:
     consent: dict[str, tuple[int, bool]] = field(default_factory=dict)
     heard: frozenset[tuple[str, str]] = frozenset()
     held: dict[str, Waiting] = field(default_factory=dict)
+    queued: dict[str, Waiting] = field(default_factory=dict)
+    """What waits here, and what waits in accounts' queues."""
     braked_ms: Mapping[str, int] = field(default_factory=dict)
     """Until when each account is braked, as the customer's partition knows it."""
 
     def copy(self) -> Known:
         """The same past, free to go another way."""
         new = copy(self)
-        new.contacts, new.held = dict(self.contacts), dict(self.held)
+        new.contacts = dict(self.contacts)
+        new.held, new.queued = dict(self.held), dict(self.queued)
         new.credit_ms, new.hurt_ms = dict(self.credit_ms), dict(self.hurt_ms)
         new.consent = dict(self.consent)
         return new
+
+    def waiting(self, name: str) -> Waiting | None:
+        """What waits under a name, here or in a queue."""
+        return self.held.get(name) or self.queued.get(name)
 
     # --- what customers and senders say --------------------------------------------------------
 
@@ -131,8 +138,10 @@ class Known:
     def follow(self, ask: Ask, said: dict[str, Any], law: Law, number: int) -> None:
         """Let a decision have its effect, justified or not."""
         self.held.pop(ask.name, None)
+        self.queued.pop(ask.name, None)
         if said["outcome"] == "deferred":
-            self.held[ask.name] = Waiting(ask, ends_ms(ask, law))
+            place = self.queued if said["stage"] == "account" else self.held
+            place[ask.name] = Waiting(ask, ends_ms(ask, law))
         elif said["outcome"] == "approved":
             now_ms, send_by_ms = said["decided_at_ms"], said["send_by_ms"]
             self.contacts[said["decision_id"]] = Contact(

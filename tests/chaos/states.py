@@ -113,6 +113,6 @@ def _compare(ledger: Ledger, past: Known, fresh_ms: int) -> Iterator[str]:
     if lacking:
         yield f"the ledger lacks contacts: {lacking}"
     waiting = {f"{h.ask.source}/{h.ask.intent_id}": h.deadline_ms for h in ledger.held}
-    wanted = {name: held.deadline_ms for name, held in past.held.items()}
+    wanted = {name: held.deadline_ms for name, held in (past.held | past.queued).items()}
     if waiting != wanted:
         yield f"held is {waiting}, and should be {wanted}"

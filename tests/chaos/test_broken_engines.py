@@ -74,7 +74,7 @@ def gives_leave_too_fast(patch: pytest.MonkeyPatch) -> None:
 
 
 def approves_under_a_brake(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(timing, "_brake_ends_ms", lambda _: 0)
+    patch.setattr(timing, "stopped_until_ms", lambda *_: 0)
 
 
 def gives_leave_under_a_brake(patch: pytest.MonkeyPatch) -> None:

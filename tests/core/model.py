@@ -144,7 +144,11 @@ class Model:
         """Its account gives leave for what waits in its queue, if it still does."""
         said = self.look_again(only_due=True)
         held = next((w for w in self.waiting if w.want == want and w.queued), None)
-        return said if held is None else said + self._look_at(held, self.decide)
+        if held is None:
+            return said
+        own = self._look_at(held, self.decide)
+        yielded = self._too_many()
+        return said + (yielded if yielded and yielded[0][0] == want.name else own + yielded)
 
     def _arrives(self, want: Want, eligible_at_ms: int | None = None) -> list[tuple[str, Answer]]:
         known_ms = self.arrived.get(want.name)
@@ -182,9 +186,10 @@ class Model:
         return held
 
     def _too_many(self) -> list[tuple[str, Answer]]:
-        if len(self.waiting) <= self.policy.max_held:
+        here = [w for w in self.waiting if not w.queued]
+        if len(here) <= self.policy.max_held:
             return []
-        least = self._by_urgency(self.waiting)[-1]
+        least = self._by_urgency(here)[-1]
         self.waiting.remove(least)
         self.arrived[least.want.name] = self.now_ms
         judged = self._refused(least.want) or self._timed(least.want)

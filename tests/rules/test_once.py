@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import pytest
 
+from streams.core.customer import QUEUED_MOST
 from streams.topics import DECISIONS
 from tests.core.person import HOUR
 from tests.flows.accounts import CEILINGS, ONE_A_SECOND
@@ -46,6 +47,12 @@ def named(world: DriverWorld, name: bytes = b"annabel") -> list[tuple[str, bytes
             kept += [(timer, b"") for timer in state.timer_names()]
             found += [(stage, key) for key, value in kept if name in key + value]
     return found
+
+
+def ledgers(world: DriverWorld) -> list[tuple[bytes, bytes]]:
+    """Every value that the customer stage keeps."""
+    states = [world.driver.state("customer", number) for number in range(world.partitions)]
+    return [(key, state.get(key) or b"") for state in states for key in state]
 
 
 def waiting(told: Callable[..., Scene], world: DriverWorld | None = None, **more: Any) -> Scene:
@@ -411,3 +418,23 @@ def test_a_taker_s_last_place_is_not_denied_for_one_that_nobody_takes(
     assert ends(scene, "t1") == ["denied"]
     scene.expect("t2", "approved ok", customer="glad")
     scene.expect("t3", "denied taker_at_ceiling ceilings", customer="late")
+
+
+@pytest.mark.rule("R5.10")
+def test_a_ledger_holds_so_much_of_what_queues_and_no_more(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    scene = told(world, **QUEUED, max_held=5)
+    for number in range(QUEUED_MOST + 2):
+        account = f"a{number}"
+        scene.tell_status(account, "suspended")
+        more = {"priority": 60} if number == QUEUED_MOST else {}
+        scene.ask(f"i{number}", ANN, kind="broadcast", account=account, **more)
+    assert ends(scene, "i0") == []
+    assert ends(scene, f"i{QUEUED_MOST}") == []
+    for yielded in (QUEUED_MOST - 1, QUEUED_MOST + 1):
+        assert scene.story(f"i{yielded}", ANN)[-1] == "denied too_many_held max_held"
+    check_balance(world)
+    kept = {key: value for key, value in ledgers(world) if key.endswith(ANN.encode())}
+    assert all(len(value) < 200_000 for value in kept.values())
+    scene.ask("direct", ANN)
+    scene.expect("direct", "approved ok", customer=ANN)
