@@ -72,7 +72,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     ),
     "repeats_total": Metric(
         "counter",
-        "Intents (for each customer) and interactions that had come before, and change nothing.",
+        "Intents (for each customer) and interactions that tell nothing that was not told before.",
         {"topic": "topic"},
         from_start=True,
     ),

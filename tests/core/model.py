@@ -61,6 +61,7 @@ class Approval:
     send_by_ms: int
     delivered_ms: int | None = None
     failed: bool = False
+    taken_ms: int | None = None
     moved: bool = False
 
     @property
@@ -68,7 +69,14 @@ class Approval:
         """1: delivered beats failed; without a receipt the last moment it may be sent."""
         if self.delivered_ms is not None:
             return self.delivered_ms
+        if self.taken_ms is not None:
+            return self.taken_ms
         return None if self.failed else self.send_by_ms
+
+    @property
+    def sent_ms(self) -> int | None:
+        """As `counts_ms`, for what a customer may have seen: not what was somebody else's."""
+        return None if self.delivered_ms is None and self.failed else self.counts_ms
 
 
 @dataclass
@@ -237,10 +245,14 @@ class Model:
         if approval.delivered_ms is None:
             approval.delivered_ms = max(min(occurred_ms, self.now_ms), approval.decided_ms)
 
-    def failed(self, name: str) -> None:
+    def failed(self, name: str, *, taken: bool = False) -> None:
+        """`taken`: somebody outside used the slot; a reply and a transfer have none."""
         for approval in self.approvals:
             if approval.want.name == name:
                 approval.failed = True
+                has_slot = approval.want.kind not in {Kind.REPLY, Kind.TRANSFER}
+                if taken and has_slot and approval.taken_ms is None:
+                    approval.taken_ms = self.now_ms
 
     def wrote(self, account: str, occurred_ms: int) -> None:
         self.written.append((account, min(occurred_ms, self.now_ms)))
@@ -296,9 +308,9 @@ class Model:
             if last
             and a.want.account == account
             and a.want.kind in (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT)
-            and a.counts_ms is not None
-            and a.counts_ms <= at_ms
-            and self.now_ms < a.counts_ms + self.keeps_ms[a.want.kind]
+            and a.sent_ms is not None
+            and a.sent_ms <= at_ms
+            and self.now_ms < a.sent_ms + self.keeps_ms[a.want.kind]
         ]
         sent = [a for a in known if a.delivered_ms is not None] or known
         return max(sent, key=lambda a: (a.counts_ms or 0, a.decided_ms), default=None)
@@ -585,9 +597,9 @@ class Model:
             return 0
         heard_ms = max((at for a, at in self.interest if a == want.account), default=-1)
         row = [
-            a.counts_ms
+            a.sent_ms
             for a in self.approvals
-            if a.counts_ms is not None
+            if a.sent_ms is not None
             and rule.kinds >> a.want.kind & 1
             and a.want.kind in DISTURBS
             and a.account == want.account

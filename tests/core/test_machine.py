@@ -299,15 +299,21 @@ class Customer(RuleBasedStateMachine):
     # --- receipts -------------------------------------------------------------------------------
 
     @precondition(lambda self: self._settleable())
-    @rule(which=pick, lost=st.booleans(), late=st.sampled_from([-HOUR, *LATENESS, 20 * HOUR]))
-    def is_settled(self, which: int, late: int, *, lost: bool) -> None:
+    @rule(
+        which=pick,
+        lost=st.booleans(),
+        taken=RARELY,
+        late=st.sampled_from([-HOUR, *LATENESS, 20 * HOUR]),
+    )
+    def is_settled(self, which: int, late: int, *, lost: bool, taken: bool) -> None:
         names = self._settleable()
         name = names[which % len(names)]
         if self.honest:
             self._reports(name)
         elif lost:
-            self.model.failed(name)
-            self._noted(self.person.failed(name))
+            self.model.failed(name, taken=taken)
+            reason = "already_received" if taken else "not_sent"
+            self._noted(self.person.failed(name, reason=reason))
         else:
             self._delivered(name, self.model.now_ms - late)
 

@@ -187,6 +187,7 @@ class Batch:
             status_ms=min(data.occurred_at_ms, self.now_ms),
         )
         if not is_news(self.state, sweep):
+            self.state.tally["repeats_total", INTERACTIONS] += 1
             return
         topics, router = self.stage.topics, self.stage.router
         self.outputs += everywhere(topics.sweeps, router.partitions, encode_sweep(sweep))
