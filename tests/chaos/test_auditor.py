@@ -16,8 +16,9 @@ from streams.topics import (
     INTENTS,
 )
 from tests.chaos.auditor import audit
-from tests.chaos.chains import FINAL
+from tests.chaos.chains import FINAL, faults_of_chain
 from tests.chaos.doctoring import change, decisions, find, found, outcome, repeat, told
+from tests.chaos.evidence import Seen
 from tests.chaos.rehearsal import STEP_AHEAD_MS, Steps, evidence_of, rehearse
 from tests.chaos.watermarks import WATERMARK
 from tests.chaos.wire import Place
@@ -145,6 +146,15 @@ def test_a_stray_that_was_not_forwarded(evidence: Evidence) -> None:
 def test_a_decision_that_is_doubled(evidence: Evidence, what: str) -> None:
     repeat(evidence, DECISIONS, find(evidence, DECISIONS, outcome(what)))
     assert "doubled" in found(evidence)
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("direct", True), ("moment", False)])
+def test_a_repeat_that_is_told_before_the_first(kind: str, *, wrong: bool) -> None:
+    """Where an account's leave is waited for, there may be no word on the first yet."""
+    said = [{"outcome": word, "kind": kind, "decision_id": "d"} for word in ("duplicate", "denied")]
+    record = Seen(0, 0, 0, None, None)
+    faults = list(faults_of_chain(("e", "s", "i", "c"), 2, [(record, data) for data in said]))
+    assert bool(faults) is wrong
 
 
 def test_a_deferral_after_the_last_word(evidence: Evidence) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.chaos.faults import Counts, plan
+from tests.chaos.faults import ALIBI_S, Counts, plan, unexplained
 from tests.chaos.table import FAULTS
 from tests.chaos.worker import LOOK_S, SteppedClock, set_ahead
 
@@ -37,3 +37,11 @@ def test_a_clock_steps_as_its_file_says_and_back(tmp_path: Path) -> None:
         right_ms = time.time_ns() // 1_000_000
         assert abs(clock() - ahead_ms - right_ms) < STEP_MS / 10
         assert abs(clock.seconds_until(right_ms + ahead_ms)) < STEP_MS / 10_000
+
+
+def test_only_what_may_end_a_worker_explains_that_one_ended() -> None:
+    fell = [(100.0, 0)]
+    assert unexplained(fell, [("broker", 90.0)]) == []
+    nothing_deadly = [("kills", 99.0), ("behind", 99.0)]
+    assert len(unexplained(fell, nothing_deadly)) == 1
+    assert len(unexplained(fell, [("broker", 100.5), ("cuts", 100.0 - ALIBI_S)])) == 1
