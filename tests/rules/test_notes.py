@@ -110,7 +110,7 @@ def test_canary(told: Callable[..., Scene]) -> None:
     assert scene.everything(CAMPAIGN_STATUS)[-1]["phase"] == "full"
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.62", "R3.6", "R4.18", "R4.19")
 @pytest.mark.parametrize("kind", ["reply", "transactional", "transfer"])
 def test_what_passes_a_section_passes_it(told: Callable[..., Scene], kind: str) -> None:
     kinds = ["direct", "broadcast", "moment", kind]
