@@ -34,14 +34,16 @@ Client = TypeVar("Client", bound=_Client)
 Answer = TypeVar("Answer")
 
 
-async def patiently(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The answer; tries again while the cluster cannot give it yet, for CONNECT_PATIENCE_S at most.
+async def patiently(
+    attempt: Callable[[], Awaitable[Answer]], patience_s: float = CONNECT_PATIENCE_S
+) -> Answer:
+    """The answer; tries again while the cluster cannot give it yet, for `patience_s` at most.
 
     A cluster that is starting, or has lost a node and not noticed, refuses a try now and then.
     Raises the KafkaError of the last try after that; any that a wait does not mend at once.
     """
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + CONNECT_PATIENCE_S
+    give_up_at = loop.time() + patience_s
     while True:
         try:
             return await attempt()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,6 +125,9 @@ class Commits:
         else:
             self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
             return True
+        # As long as nobody answers: an outage is waited for, and to end would mend nothing.
+        if not await patiently(self._around.source.holds, math.inf):
+            raise LostUnitError(f"{self._name} is another worker's now") from cause
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await self._settle(mine, cause)
@@ -132,8 +136,6 @@ class Commits:
 
     async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
         """Fence anew and see whether the batch was committed."""
-        if not await patiently(self._around.source.holds):
-            raise LostUnitError(f"{self._name} is another worker's now") from cause
         await self.fence()
         found = await patiently(self._read)
         committed = was_committed(mine, self._known, found)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import RecordListTooLargeError
 
-from streams.lane import commits
+from streams.lane import clients, commits
 from streams.lane import unit as units
 from streams.lane.commits import LostUnitError, was_committed
 from tests.lane.toy import Alarm, Count
@@ -162,6 +162,19 @@ async def test_it_is_not_tried_for_ever(kafka: Broker, ends: list[BaseException]
         await until(lambda: bool(ends))
     assert f"{commits.TRIES} tries" in str(ends[0])
     assert kafka.written == []
+
+
+async def test_an_outage_is_waited_for_however_long(
+    kafka: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "CONNECT_PAUSE_S", 0.001)
+    monkeypatch.setattr(commits, "PATIENCE_S", 0.01)
+    world = World()
+    async with running(Count(), world) as unit:
+        kafka.weather, world.outage = [LOST], 100
+        offer(unit, "in", NUMBERS[0], b"x")
+        await until(lambda: bool(world.told))
+    assert (world.outage, world.doubts) == (0, [True])
 
 
 async def test_without_a_clear_word_the_process_ends(

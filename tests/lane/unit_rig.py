@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streams.lane.aiokafka_room import InDoubtError
 from streams.lane.recovery import Memory, Recovery
@@ -114,6 +114,8 @@ class World:
         self.told: list[tuple[str, int, int]] = []
         self.doubts: list[bool] = []
         self.member = True
+        self.outage = 0
+        """How often nobody answers before somebody does."""
         self.now_ms = 0
 
     async def open(self, unit: Unit) -> bool:
@@ -124,6 +126,9 @@ class World:
         return self.fetcher
 
     async def holds(self) -> bool:
+        if self.outage:
+            self.outage -= 1
+            raise KafkaConnectionError("nobody is there")
         return self.member
 
     def was_in_doubt(self, _: str, *, committed: bool) -> None:
