@@ -33,7 +33,7 @@ class EnterpriseFacts(msgspec.Struct, frozen=True, array_like=True):
 
     `relations`: by how many the relations grew. `room`: by how much the sum of free places under
     the accounts' ceilings did. Both negative where they shrank. `delivered`, `received`: messages
-    to customers and from them.
+    to customers and from them. `open`: friend requests under way.
     """
 
     at_ms: int
@@ -41,6 +41,7 @@ class EnterpriseFacts(msgspec.Struct, frozen=True, array_like=True):
     room: int = 0
     delivered: int = 0
     received: int = 0
+    open: int = 0
 
 
 class Day(msgspec.Struct, array_like=True):
@@ -58,6 +59,7 @@ class EnterpriseBook(msgspec.Struct, array_like=True):
     relations: int = 0
     room: int = 0
     days: list[Day] = []
+    open: int = 0
 
 
 class EnterpriseLaw(msgspec.Struct, frozen=True):
@@ -74,6 +76,12 @@ class EnterpriseWord(msgspec.Struct, frozen=True, array_like=True):
     room: int = 0
     delivered: int = 0
     received: int = 0
+    open: int = 0
+
+    @property
+    def claimed(self) -> int:
+        """Relations held, and those that requests under way may become."""
+        return self.relations + self.open
 
     @property
     def reply_rate(self) -> float | None:
@@ -127,6 +135,7 @@ def note(book: EnterpriseBook, facts: EnterpriseFacts, now_ms: int) -> None:
     """Add facts up. Ones from the future count for today."""
     book.relations += facts.relations
     book.room += facts.room
+    book.open += facts.open
     if facts.delivered or facts.received:
         day = _day(book, min(facts.at_ms, now_ms) // DAY_MS)
         day.delivered += facts.delivered
@@ -163,6 +172,7 @@ def word_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> Enterprise
         room=max(0, book.room),
         delivered=sum(day.delivered for day in counted),
         received=sum(day.received for day in counted),
+        open=max(0, book.open),
     )
 
 

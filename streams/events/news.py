@@ -43,8 +43,9 @@ class GivenUp(msgspec.Struct, frozen=True, array_like=True):
 class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     """For one account, out of one batch of a partition of customers.
 
-    `answered`: when leave was given for friend requests and transfers whose place is no longer
-    waiting for an answer. `undone`: when friend requests were approved that were not sent.
+    `answered`, `handed`: when leave was given for friend requests, and for transfers, whose place
+    is no longer waiting for an answer. `undone`: when friend requests were approved that were not
+    sent.
     `given_up`: who waits in the queue for nothing. `used`: by kind, how many were approved of those
     whose leave takes an add or a place.
     """
@@ -56,6 +57,7 @@ class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     undone: list[int] = []
     given_up: list[GivenUp] = []
     used: dict[int, int] = {}
+    handed: list[int] = []
 
 
 class StatusNews(msgspec.Struct, frozen=True, array_like=True, tag="status"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,7 +108,7 @@ def test_a_busy_enterprises_book_stays_small() -> None:
 def test_a_book_of_the_first_version_can_be_read_for_ever() -> None:
     golden = bytes.fromhex("9401cd011819" + "9193cd51150a02")
     assert load(golden) == EnterpriseBook(1, 280, 25, [Day(20_757, 10, 2)])
-    assert dump(load(golden)) == golden
+    assert load(dump(load(golden))) == load(golden)
 
 
 def test_the_law_is_the_policys() -> None:
@@ -151,3 +152,11 @@ def test_the_order_of_the_facts_changes_nothing(
     assert word.delivered == sum(one.delivered for one in counted)
     assert word.received == sum(one.received for one in counted)
     assert there.relations == sum(one.relations for one in facts)
+
+
+@pytest.mark.rule("R6.74")
+def test_requests_under_way_are_claimed_like_relations() -> None:
+    made = book(EnterpriseFacts(NOON, relations=5, open=2), EnterpriseFacts(NOON, open=-1))
+    assert (word_of(made, LAW, NOON).open, word_of(made, LAW, NOON).claimed) == (1, 6)
+    note(made, EnterpriseFacts(NOON, open=-3), NOON)
+    assert word_of(made, LAW, NOON).claimed == 5

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from tests.flows.accounts import CEILINGS, outcomes
+import pytest
+
+from tests.flows.accounts import CEILINGS, ONE_A_SECOND, outcomes
 from tests.flows.table import flow
 
 if TYPE_CHECKING:
@@ -91,6 +93,75 @@ def an_enterprise_at_its_ceiling_grows_by_a_new_version_of_its_policy(scene: Sce
     scene.policy(2, ceilings=CEILINGS | {"relations": relations})
     scene.ask("g", "x", kind="friend_request")
     scene.expect("g", "approved ok", customer="x")
+
+
+FEW: Final = CEILINGS | {
+    "relations": CEILINGS["relations"] | {"max": 3, "enterprise": 3},
+    "daily_adds": {"start": 9, "step": 1, "floor": 1, "max": 9},
+}
+
+
+@pytest.mark.rule("R6.74")
+@flow(ceilings=FEW)
+def requests_under_way_count_at_the_enterprise_s_ceiling(scene: Scene) -> None:
+    for customer, account in (("x", "one"), ("y", "two")):
+        scene.hear("friend_added", customer, account_id=account, initiated_by="customer")
+    for number in range(4):
+        scene.at(f"{number + 1}m")
+        scene.ask(f"f{number}", f"c{number}", kind="friend_request", account=f"a{number}")
+    asked = [outcomes(scene, f"f{number}", f"c{number}") for number in range(4)]
+    assert asked == [["approved"], ["denied"], ["denied"], ["denied"]]
+    denied = scene.decisions("f1", "c1")[0]
+    assert (denied["reason"], denied["remaining"]["relations-enterprise"]) == (
+        "enterprise_ceiling",
+        0,
+    )
+    scene.hear("friend_refused", "c0", account_id="a0")
+    scene.at("6m")
+    scene.ask("again", "c1", kind="friend_request", account="a1")
+    scene.expect("again", "approved ok", customer="c1")
+    scene.hear("friend_added", "c1", account_id="a1", initiated_by="account")
+    scene.at("7m")
+    assert scene.everything("enterprise-limits")[-1]["relations"] == 3
+
+
+@pytest.mark.rule("R6.74")
+@flow(ceilings=FEW)
+def a_transfer_under_way_makes_the_enterprise_no_larger(scene: Scene) -> None:
+    for customer in "xy":
+        scene.hear("friend_added", customer, account_id="one", initiated_by="customer")
+    scene.ask("t", "x", kind="transfer", account="one", to_account_id="two")
+    scene.expect("t", "approved ok", customer="x")
+    scene.at("1m")
+    scene.ask("f", "c", kind="friend_request", account="three")
+    scene.expect("f", "approved ok", customer="c")
+    scene.hear("transferred", "x", account_id="one", to_account_id="two")
+    scene.hear("friend_refused", "c", account_id="three")
+    scene.at("2m")
+    scene.ask("g", "d", kind="friend_request", account="three")
+    scene.expect("g", "approved ok", customer="d")
+
+
+@pytest.mark.rule("R6.75")
+@flow(ceilings=CEILINGS, pacing=ONE_A_SECOND)
+def who_resigned_has_no_room(scene: Scene) -> None:
+    for customer, account in (("x", "gone"), ("y", "away")):
+        scene.hear("friend_added", customer, account_id=account, initiated_by="customer")
+    for customer in "abc":
+        scene.hear("friend_added", customer, initiated_by="customer")
+    scene.tell_status("gone", "resigned")
+    scene.tell_status("away", "suspended")
+    scene.at("3s")
+    told = scene.limits("gone")
+    assert (told["relations"], told["relations_ceiling"]) == (1, 0)
+    assert (told["daily_add_ceiling"], told["broadcast_rate_per_s"]) == (0, 0.0)
+    scene.ask("f", "z", kind="friend_request")
+    assert scene.decisions("f", "z")[0]["remaining"]["relations-elsewhere"] == 0
+    scene.tell_status("gone", "reinstated")
+    scene.at("6s")
+    assert scene.limits("gone")["relations_ceiling"] == 3
+    scene.ask("g", "z", kind="friend_request")
+    assert scene.decisions("g", "z")[0]["remaining"]["relations-elsewhere"] == 2
 
 
 @flow(ceilings=CEILINGS)

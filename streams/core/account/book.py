@@ -27,13 +27,14 @@ from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.account.pages import Book, Open, dump, load
 from streams.core.account.rates import bucket_ms
 from streams.core.localtime import DAY_MS
-from streams.core.orders import REINSTATED, supersedes
+from streams.core.orders import REINSTATED, RESIGNED, SUSPENDED, supersedes
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.core.account.facts import Facts
+    from streams.core.account.judge import Watched
 
 __all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
 
@@ -118,13 +119,14 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     relations, adds = watched(book, law.ceilings) if law.ceilings else (None, None)
     rates = pages.rates(book, law, now_ms)
     paused_ms = paused_until_ms(book, now_ms)
+    gone = book.status == RESIGNED
     stopped = OFF if paused_ms is None else PAUSED if paused_ms else None
     return Limits(
         grade=stopped or Grade(book.standing.grade).label,
         relations=book.relations,
-        relations_ceiling=relations.held.in_force(relations.limits) if relations else None,
+        relations_ceiling=_shown(relations, gone=gone),
         adds_today=pages.adds_today(book, law, now_ms),
-        daily_add_ceiling=adds.held.in_force(adds.limits) if adds else None,
+        daily_add_ceiling=_shown(adds, gone=gone),
         broadcast_rate_per_s=broadcast_rate_per_s(book, law, now_ms),
         delivered=rates.delivered if rates else None,
         complaints=rates.complaints if rates else None,
@@ -136,12 +138,19 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     )
 
 
+def _shown(one: Watched | None, *, gone: bool) -> int | None:
+    """A ceiling as it is told: who is gone takes nobody on, whatever was earned."""
+    if one is None:
+        return None
+    return 0 if gone else one.held.in_force(one.limits)
+
+
 def broadcast_rate_per_s(book: Book, law: AccountLaw, now_ms: int) -> float | None:
     """Messages a second by the account's grade; 0 while it is stopped, None without `pacing`."""
     pacing = law.pacing
     if pacing is None:
         return None
-    if paused_until_ms(book, now_ms) != 0:
+    if book.status == RESIGNED or paused_until_ms(book, now_ms) != 0:
         return 0.0
     by_grade = (pacing.red_per_s, pacing.amber_per_s, pacing.new_per_s, pacing.green_per_s)
     return by_grade[book.standing.grade]
@@ -176,6 +185,13 @@ def room(book: Book, law: AccountLaw) -> int | None:
     return max(0, ceiling - book.relations - book.open_requests)
 
 
+def vacancies(book: Book, law: AccountLaw) -> int:
+    """As many of `room` as others can count on: none at an account that may not send at all."""
+    if is_off(book) or book.status in {RESIGNED, SUSPENDED}:
+        return 0
+    return room(book, law) or 0
+
+
 def free_adds(book: Book, law: AccountLaw, now_ms: int) -> int | None:
     """How many more friend requests may be granted in the policy's calendar day."""
     if law.ceilings is None:
@@ -194,17 +210,22 @@ def next_day_ms(law: AccountLaw, now_ms: int) -> int:
 
 def take_add(book: Book, law: AccountLaw, now_ms: int) -> None:
     """A friend request is granted: one add of today, and one place taken until it is answered."""
-    take_relation(book, law, now_ms)
+    _take(book, law, now_ms, handed=0)
     book.adds += 1
 
 
 def take_relation(book: Book, law: AccountLaw, now_ms: int) -> None:
     """A transfer to this account is under way: one place taken until it is answered."""
+    _take(book, law, now_ms, handed=1)
+
+
+def _take(book: Book, law: AccountLaw, now_ms: int, *, handed: int) -> None:
     pages.turn(book, law, now_ms)
     day = now_ms // DAY_MS
     if not book.open or book.open[-1].day != day:
         book.open.append(Open(day))
     book.open[-1].count += 1
+    book.open[-1].handed += handed
 
 
 def give_back_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
@@ -221,10 +242,15 @@ def undo_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
         book.adds -= 1
 
 
-def answered(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
-    """A request or transfer came to its end: its place is free, or taken by a relation."""
+def answered(
+    book: Book, law: AccountLaw, granted_ms: int, now_ms: int, *, handed: bool = False
+) -> None:
+    """A request, or a transfer (`handed`), came to its end: its place is free, or taken by a
+    relation.
+    """
     pages.turn(book, law, now_ms)
     for entry in book.open:
         if entry.day == granted_ms // DAY_MS:
             entry.count -= 1
+            entry.handed -= handed
     book.open = [entry for entry in book.open if entry.count > 0]

@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
 
 class Open(msgspec.Struct, array_like=True):
-    """Requests granted on a day of UTC (counted since 1970) that nobody has answered yet."""
+    """Requests granted on a day of UTC (counted since 1970) that nobody has answered yet.
+
+    `handed`: how many of them are transfers, of customers whom the enterprise has already.
+    """
 
     day: int
     count: int = 0
+    handed: int = 0
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -92,6 +96,11 @@ class Book(msgspec.Struct, array_like=True):
     def open_requests(self) -> int:
         """Requests and transfers under way that may still become relations."""
         return sum([entry.count for entry in self.open])
+
+    @property
+    def open_adds(self) -> int:
+        """Of these, the friend requests: each may be one relation more for the enterprise."""
+        return sum([entry.count - entry.handed for entry in self.open])
 
 
 _encode = msgspec.msgpack.Encoder().encode

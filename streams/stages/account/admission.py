@@ -242,7 +242,7 @@ class Admission:
                 books.give_back_add(book, law, leave_ms, self.now_ms)
         elif kind == Kind.TRANSFER:
             for _ in range(count):
-                books.answered(book, law, leave_ms, self.now_ms)
+                books.answered(book, law, leave_ms, self.now_ms, handed=True)
         elif self.ruled.laws[kind].pacing is not None:
             pace.tat_us = pacing.give_back(pace.tat_us, self._interval_us or 0, count)
 

@@ -130,7 +130,8 @@ class Aggregates:
         book = enterprises.load(self._state.get(key))
         enterprises.note(book, facts, self._now_ms)
         self._state.put(key, enterprises.dump(book))
-        every_ms = TELL_EVERY_MS if facts.relations or facts.room else TELL_RATE_EVERY_MS
+        counted = facts.relations or facts.room or facts.open
+        every_ms = TELL_EVERY_MS if counted else TELL_RATE_EVERY_MS
         due_ms = (self._now_ms // every_ms + 1) * every_ms
         self._state.set_timer(due_ms, ENTERPRISE + key)
 

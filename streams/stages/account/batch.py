@@ -124,6 +124,8 @@ class Batch:
             admission.used(kind, count)
         for leave_ms in news.answered:
             books.answered(account.book, law, leave_ms, now_ms)
+        for leave_ms in news.handed:
+            books.answered(account.book, law, leave_ms, now_ms, handed=True)
         for approved_ms in news.undone:
             books.undo_add(account.book, law, approved_ms, now_ms)
         for wanted in news.wanted:

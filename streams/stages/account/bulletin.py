@@ -125,8 +125,11 @@ class Bulletin:
         return everywhere(self._topics.sweeps, self._router.partitions, encode_sweep(sweep))
 
     def _room(self, account: Account, ruled: Ruled) -> None:
-        room = books.room(account.book, ruled.account) or 0
+        room = books.vacancies(account.book, ruled.account)
         pace = account.pace
+        if pace.open != account.book.open_adds:
+            self.sum_up(account.enterprise, open=account.book.open_adds - pace.open)
+            pace.open = account.book.open_adds
         if room != pace.room:
             self.sum_up(account.enterprise, room=room - pace.room)
             if self._now_ms - pace.room_ms > TELL_EVERY_MS:

@@ -46,7 +46,8 @@ class Pace(msgspec.Struct, array_like=True):
 
     `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
     on. `wake_ms`, `review_ms`, `expiry_ms`: the timers that are set, 0 for none. `room`: what the
-    enterprise was told of free places, `room_before`: and what before `room_ms`.
+    enterprise was told of free places, `room_before`: and what before `room_ms`. `open`: what it
+    was told of friend requests under way.
     `braked_until_ms`: what the customers' partitions were told. `grade`, `told`: the grade and a
     checksum of the limits that everybody was told. `unsaid`: the slices of which the customer stage
     does not know yet that they wait. Cut off, and to be ended before anything goes on: all slices
@@ -70,6 +71,7 @@ class Pace(msgspec.Struct, array_like=True):
     under_way: dict[int, int] = {}
     room_before: int = 0
     room_ms: int = 0
+    open: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def no_room(account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict | None:
     """The refusal of a friend request where no relation can be added; None where one can."""
     allowed = _allowed(ruled)
-    if allowed is not None and words.enterprise(account.enterprise).relations >= allowed:
+    if allowed is not None and words.enterprise(account.enterprise).claimed >= allowed:
         return full(Reason.ENTERPRISE_CEILING, account, ruled, words, now_ms)
     if books.room(account.book, ruled.account) == 0:
         return full(Reason.ACCOUNT_CEILING, account, ruled, words, now_ms)
@@ -41,7 +41,7 @@ def full(reason: Reason, account: Account, ruled: Ruled, words: Words, now_ms: i
         "relations-elsewhere": max(0, word.room - own),
     }
     if allowed is not None:
-        left["relations-enterprise"] = max(0, allowed - word.relations)
+        left["relations-enterprise"] = max(0, allowed - word.claimed)
     return refuse(Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left)
 
 

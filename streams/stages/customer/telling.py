@@ -58,7 +58,8 @@ class _Account:
     """What there is to tell one account."""
 
     __slots__ = (
-        *("answered", "counts", "given_up", "heard_ms", "relations", "undone", "unused"),
+        *("answered", "counts", "given_up", "handed", "heard_ms", "relations", "undone"),
+        "unused",
         *("used", "wanted"),
     )
 
@@ -69,6 +70,7 @@ class _Account:
         self.unused: Counter[tuple[int, int]] = Counter()
         self.used: Counter[int] = Counter()
         self.answered: list[int] = []
+        self.handed: list[int] = []
         self.undone: list[int] = []
         self.wanted: list[Wanted] = []
         self.given_up: list[GivenUp] = []
@@ -76,7 +78,7 @@ class _Account:
     def news(self) -> Iterator[AccountNews]:
         """One record, and more for the asks, which may be long."""
         times = {**self.counts, **self.relations}
-        if times or self.unused or self.used or self.answered or self.undone:
+        if times or self.unused or self.used or self.answered or self.handed or self.undone:
             yield self._summed(times)
         for first in range(0, len(self.given_up), NAMES_MOST):
             yield AccountNews(given_up=self.given_up[first : first + NAMES_MOST])
@@ -96,6 +98,7 @@ class _Account:
             ],
             unused=[Unused(kind, leave_ms, n) for (kind, leave_ms), n in self.unused.items()],
             answered=self.answered,
+            handed=self.handed,
             undone=self.undone,
             used=dict(self.used),
         )
@@ -169,7 +172,7 @@ class Telling:
             told.answered.append(was.asked_ms)
         if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
             taker = self._accounts[account_key(enterprise, was.giving.taker)]
-            taker.answered.append(was.giving.leave_ms)
+            taker.handed.append(was.giving.leave_ms)
 
     def outputs(self, topics: Topics, router: Router) -> Iterator[Output]:
         """One record for each account and campaign that there is news for."""

@@ -349,3 +349,31 @@ def test_counts_are_looked_at_when_they_leave_their_window_and_not_before() -> N
 
 def test_a_policy_is_arranged_once() -> None:
     assert books.account_law_of(WECOM) is books.account_law_of(changed())
+
+
+@pytest.mark.rule("R6.74")
+def test_a_transfer_under_way_takes_a_place_and_is_no_add() -> None:
+    holder = Holder()
+    begun_ms = holder.now_ms
+    holder.add()
+    holder.transfer()
+    assert (holder.book.open_requests, holder.book.open_adds) == (2, 1)
+    holder._step(
+        lambda book: books.answered(book, holder.law, begun_ms, holder.now_ms, handed=True)
+    )
+    assert (holder.book.open_requests, holder.book.open_adds) == (1, 1)
+    holder.answered(begun_ms)
+    assert (holder.book.open_requests, holder.book.open_adds) == (0, 0)
+
+
+@pytest.mark.rule("R6.75")
+@pytest.mark.parametrize("word", ["resigned", "suspended"])
+def test_who_may_not_send_has_no_room_for_anybody(word: str) -> None:
+    holder = Holder()
+    free = books.vacancies(holder.book, holder.law)
+    holder.status(word)
+    assert (free > 0, books.vacancies(holder.book, holder.law)) == (True, 0)
+    assert (holder.limits.relations_ceiling == 0) is (word == "resigned")
+    holder.later(1)
+    holder.status("reinstated")
+    assert books.vacancies(holder.book, holder.law) == free
