@@ -140,6 +140,15 @@ class KafkaWorld:
         """Whether the worker that was started last is alive."""
         return self._worker.returncode is None
 
+    def stop_worker(self) -> None:
+        """kill -9."""
+        self._worker.kill()
+        self._run(self._worker.wait())
+
+    def start_worker(self) -> None:
+        """A new one, where there is none."""
+        self._run(self._start_worker())
+
     def settle(self) -> None:
         self._run(self._settle())
 
@@ -160,9 +169,8 @@ class KafkaWorld:
 
     def crash(self) -> None:
         """kill -9, and a new worker in its place."""
-        self._worker.kill()
-        self._run(self._worker.wait())
-        self._run(self._start_worker())
+        self.stop_worker()
+        self.start_worker()
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._runner.run(work)

@@ -9,6 +9,7 @@ from aiokafka.admin import NewPartitions
 
 from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig
 from tests.support import topics
+from tests.support.rawlog import Raw, RawProducer, sound
 
 EXIT_REFUSED = 2
 
@@ -52,6 +53,18 @@ async def test_a_topic_that_was_made_anew_is_refused(rig: Rig, topic: str, why: 
     worker = await rig.worker()
     assert await worker.ended() == EXIT_REFUSED
     assert why in worker.errors
+
+
+async def test_a_changelog_that_cannot_be_read_is_refused(rig: Rig) -> None:
+    """Kept going, the worker would take lost state for none."""
+    await rig.create()
+    await decide_one(rig)
+    spoilt = sound(Raw(b"v", b"k", length=99), codec="gzip")
+    with RawProducer(rig.bootstrap) as raw:
+        at = raw.put(f"{rig.prefix}count-state", 3, spoilt)
+    worker = await rig.worker()
+    assert await worker.ended() == EXIT_REFUSED
+    assert f"count-state-3: what stood at offsets {at} to {at} cannot be read" in worker.errors
 
 
 async def test_partitions_that_were_added_are_refused(rig: Rig) -> None:
