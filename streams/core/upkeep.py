@@ -68,14 +68,30 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
             del ledger.pairs[account]
     if listed > _FEW:
         _bound_contacts(ledger, retention, now_ms)
-    if len(ledger.pairs) > IDLE_MOST:
+    if has_too_many_idle(ledger):
         _bound_idle(ledger)
 
 
-def is_large(ledger: Ledger) -> bool:
-    """Whether a bound may be passed, so that the ledger has to be looked over before it is kept."""
+def is_large(ledger: Ledger, before: int = 0) -> bool:
+    """Whether it has grown from so many entries past what might be a bound, and has to be looked
+    over before it is kept.
+    """
+    now = entries(ledger)
+    return now > _FEW and now > before
+
+
+def entries(ledger: Ledger) -> int:
+    """How many contacts and accounts there are."""
     pairs = ledger.pairs
-    return len(pairs) > IDLE_MOST or sum([len(pair.contacts) for pair in pairs.values()]) > _FEW
+    return len(pairs) + sum([len(pair.contacts) for pair in pairs.values()])
+
+
+def has_too_many_idle(ledger: Ledger) -> bool:
+    """Whether accounts will be forgotten of which something was still known."""
+    pairs = ledger.pairs
+    if len(pairs) <= IDLE_MOST:
+        return False
+    return sum([not pair.contacts for pair in pairs.values()]) > IDLE_MOST
 
 
 def shed(ledger: Ledger, retention: Retention, now_ms: int) -> None:

@@ -1,7 +1,8 @@
 """`make bench`: figures of this machine, measured now.
 
 Prints what is done to stderr and one table to stdout. Exit status 1 if a bench failed; the others
-are still run. Benches: floor drain latency brake restore held takeover rolling, peers on request.
+are still run. Benches: floor costs drain latency brake restore held takeover rolling, and peers on
+request.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.local.kafka import LocalKafka
-from tests.bench import brake, drain, floor, held, latency, peers, restore, rolling, takeover
+from tests.bench import brake, costs, drain, floor, held, latency, peers, restore, rolling, takeover
 from tests.bench.machine import Others, describe, divide_cores
 from tests.bench.report import BenchError, Row, table
 from tests.bench.run import Run
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 BENCHES: Final[dict[str, Callable[[Run], Awaitable[list[Row]]]]] = {
     "floor": floor.run,
+    "costs": costs.run,
     "drain": drain.run,
     "latency": latency.run,
     "brake": brake.run,
@@ -39,6 +41,7 @@ BENCHES: Final[dict[str, Callable[[Run], Awaitable[list[Row]]]]] = {
     "rolling": rolling.run,
     "peers": peers.run,
 }
+IN_MEMORY: Final = {"floor", "costs"}
 ON_REQUEST: Final = "peers"
 
 
@@ -89,10 +92,11 @@ def _measure(names: Sequence[str], cores: Cores | None, *, quick: bool, long: bo
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="decorum-bench-")))
         broker = LocalKafka(scratch / "kafka")
-        if set(names) != {"floor"}:
+        in_memory = set(names) <= IN_MEMORY
+        if not in_memory:
             stack.enter_context(broker)
         run = Run(broker.bootstrap, scratch, cores, quick, long)
-        if not quick and set(names) != {"floor"}:
+        if not (quick or in_memory):
             asyncio.run(_warm(run))
         return [row for name in names for row in _one(name, run)]
 

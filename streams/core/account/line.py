@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
 QUANTUM: Final = 50
 """Customers of one group's turn: five seconds of a green account's packaged rate. Much smaller, and
@@ -100,8 +100,11 @@ class _Group:
         for lane in self.lanes.values():
             yield from lane.live.values()
 
-    def next(self, is_open: Callable[[Place], bool]) -> Place | None:
-        firsts = sorted((lane.first() for lane in self.lanes.values()), key=_age)
+    def next(self, is_open: Callable[[Place], bool], closed: Container[int]) -> Place | None:
+        lanes = [lane for key, lane in self.lanes.items() if key[0] not in closed]
+        if not lanes:
+            return None
+        firsts = sorted((lane.first() for lane in lanes), key=_age)
         return next((place for place in firsts if is_open(place)), None)
 
 
@@ -239,15 +242,16 @@ class Line:
         place.step = step
         level.lane(place).add(place)
 
-    def next(self, is_open: Callable[[Place], bool]) -> Place | None:
-        """Whose turn it is; None if nothing is open.
+    def next(self, is_open: Callable[[Place], bool], closed: Container[int] = ()) -> Place | None:
+        """Whose turn it is; None if nothing is open. Of kinds that are `closed`, nobody is asked:
+        `is_open` may add to them.
 
         `is_open` may look at priority, group, kind, campaign and step alone: it is asked for one
         place of a lane, and its answer is taken for all of them.
         """
         for priority in self._order:
             for group in self._levels[priority].groups.values():
-                place = group.next(is_open)
+                place = group.next(is_open, closed)
                 if place is not None:
                     return place
         return None

@@ -56,6 +56,8 @@ class Admission:
         self.account, self.ruled, self.words = account, ruled, words
         self.state, self.now_ms = state, now_ms
         self.wake_ms: int | None = None
+        self._closed: set[int] = set()
+        """Kinds that the account's own pace holds back: nobody else of them need be asked."""
         rate_per_s = books.broadcast_rate_per_s(account.book, ruled.account, now_ms)
         self._interval_us = pacing.interval_us(rate_per_s or 0.0)
 
@@ -104,7 +106,8 @@ class Admission:
 
     def _next(self) -> Place | None:
         self.wake_ms = None  # what was to be waited for before the last that went on
-        return self.account.line.next(self._is_open)
+        self._closed.clear()
+        return self.account.line.next(self._is_open, self._closed)
 
     def wait(self, place: Place) -> Wait | None:
         """Why the place may not go on now; None if it may."""
@@ -138,8 +141,26 @@ class Admission:
             due_ms = wait.until_ms
             if wait.reason is Reason.ACCOUNT_PACING:
                 due_ms += max(0, PORTION_MS - self._slowest_us(place) // 1_000)
-            self.wake_ms = due_ms if self.wake_ms is None else min(due_ms, self.wake_ms)
+            self._wake(due_ms)
+        if wait is not None and wait.reason is Reason.ACCOUNT_PACING:
+            self._close_by_pace()
         return wait is None
+
+    def _wake(self, due_ms: int) -> None:
+        self.wake_ms = due_ms if self.wake_ms is None else min(due_ms, self.wake_ms)
+
+    def _close_by_pace(self) -> None:
+        """Where the account's own pace lets nobody go, that is the answer for all paced kinds."""
+        paced, interval_us = self.ruled.policy.pacing, self._interval_us
+        if paced is None:
+            return
+        if interval_us is not None:
+            tat_us = self.account.pace.tat_us
+            opens_ms = pacing.opens_ms(tat_us, interval_us, paced.burst_ms, self.now_ms)
+            if opens_ms <= self.now_ms:
+                return
+            self._wake(opens_ms + max(0, PORTION_MS - interval_us // 1_000))
+        self._closed |= {law.kind for law in self.ruled.laws if law.pacing is not None}
 
     def _stopped(self, place: Place) -> Wait | None:
         if self.account.book.status == SUSPENDED:

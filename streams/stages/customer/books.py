@@ -12,7 +12,7 @@ import msgspec
 
 from streams.core.customer import Desk, Wake, next_wake
 from streams.core.ledger import dump, load
-from streams.core.upkeep import is_large, shed
+from streams.core.upkeep import entries, has_too_many_idle, is_large, shed
 from streams.events.keys import parts_of
 from streams.stages.customer.held import note_held
 from streams.stages.customer.orders import PartitionOrders
@@ -34,6 +34,10 @@ MOST_URGENT: Final = 100
 LARGEST: Final = RECORD_BYTES - 65_536
 """Bytes of a ledger: its record's bound, less a key and a batch's overhead."""
 
+MORE: Final = 64
+"""Entries that may come to a ledger in a batch before it is looked over at once, and not when it is
+opened next."""
+
 _GROWS: Final = 256
 """Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
 decided."""
@@ -47,6 +51,7 @@ class _Opened(msgspec.Struct, gc=False):
     wake: Wake | None
     held: int
     queued: int
+    entries: int = 0
 
 
 class Books:
@@ -70,11 +75,12 @@ class Books:
         if opened is None:
             opened = self._opened[key] = self._load(key)
             self._tidy(opened.desk)
+            opened.entries = entries(opened.desk.ledger)
         return opened.desk
 
     def _tidy(self, desk: Desk) -> None:
-        """Tidy a ledger; where so much is forgotten that ties may be, their accounts hear of it."""
-        before = ties_of(desk.ledger) if is_large(desk.ledger) else None
+        """Tidy a ledger; where accounts are forgotten, they hear of it."""
+        before = ties_of(desk.ledger) if has_too_many_idle(desk.ledger) else None
         desk.tidy()
         if before is not None:
             self._telling.compare(desk.enterprise, before, ties_of(desk.ledger))
@@ -124,7 +130,7 @@ class Books:
     def _store(self, key: bytes, opened: _Opened) -> None:
         desk = opened.desk
         ledger = desk.ledger
-        if is_large(ledger):  # by what came in this very batch
+        if is_large(ledger, opened.entries + MORE):
             self._tidy(desk)
         if desk.wanted:
             self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
