@@ -7,11 +7,12 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.account.line import QUANTUM, Line, Place
+from streams.core.account.line import QUANTUM, Line, Place, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,3 +271,36 @@ def test_what_is_removed_from_a_closed_lane_leaves_no_weight_behind() -> None:
         waiting.remove(seq)
     lane = next(iter(waiting._levels[50].groups["spring"].lanes.values()))
     assert len(lane.heap) <= 2
+
+
+@pytest.mark.rule("R1.33")
+def test_turns_are_taken_up_where_they_were_left() -> None:
+    dice = random.Random(3)
+    groups = [f"g{number}" for number in range(7)]
+    places = [
+        place(seq, dice.choice(groups), left=dice.randint(1, 120), priority=dice.choice([40, 50]))
+        for seq in range(60)
+    ]
+    waiting, turns = line(*places), dict[tuple[int, str], Turn]()
+    while (first := waiting.next(always)) is not None:
+        waiting.served(first.seq, min(dice.randint(1, 30), waiting.turn(first)))
+        for name, turn in waiting.moved():
+            if turn is None:
+                turns.pop(name, None)
+            else:
+                turns[name] = turn
+        left = [msgspec.structs.replace(one) for one in waiting.places()]
+        dice.shuffle(left)
+        again = line(*left)
+        again.resume(turns)
+        steady = line(*(msgspec.structs.replace(one) for one in left))
+        steady.resume(dict(reversed(turns.items())))
+        ahead = [drained(again), drained(steady)]
+        assert ahead[0] == ahead[1]
+        assert not ahead[0] or ahead[0][0][0] == _next_of(waiting)
+
+
+def _next_of(waiting: Line) -> int:
+    first = waiting.next(always)
+    assert first is not None
+    return first.seq
