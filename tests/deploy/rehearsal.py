@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 BUILD_S: Final = 600
-SCRATCH_BYTES: Final = 16 << 20  # of a worker; a build has what its machine has
 BUILD_SCRATCH_BYTES: Final = 512 << 20
+SCRATCH_BYTES: Final = 16 << 20
 """What compose.yaml and worker.yaml give; a test holds them to it."""
 HOMES: Final = ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DROP: Final = (
