@@ -161,7 +161,7 @@ def test_what_a_worker_would_refuse_is_not_sent(
     assert sent == []
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

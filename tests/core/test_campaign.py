@@ -256,7 +256,7 @@ def test_of_several_sizes_the_largest_counts() -> None:
 # --- no proof -------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @pytest.mark.parametrize(("sent", "step"), [(0, 0), (3, 0), (999, 0), (2_400, 1), (40_000, 2)])
 def test_a_campaign_that_grows_goes_by_the_shares_it_has_sent_to(sent: int, step: int) -> None:
     campaign = Campaign(size=1_999).hear(approved=sent)
@@ -267,7 +267,7 @@ def test_a_campaign_that_grows_goes_by_the_shares_it_has_sent_to(sent: int, step
     assert campaign.hear(approved=1).wait(2 * HOLD - 1).word == (step, Phase.CANARY)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 def test_a_campaign_is_no_smaller_than_what_was_asked_for() -> None:
     campaign = Campaign(size=999).hear(asked=1_999)
     assert campaign.word == (3, Phase.FULL)
@@ -277,13 +277,13 @@ def test_a_campaign_is_no_smaller_than_what_was_asked_for() -> None:
     assert Campaign(size=999).hear(asked=999).hear(asked=999).word == (3, Phase.FULL)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 def test_a_campaign_that_went_through_its_steps_stays_released_however_it_grows() -> None:
     campaign = Campaign(size=2_000).at_step(3)
     assert campaign.hear(size=10**9, asked=10**6).word == (3, Phase.FULL)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 def test_a_small_campaign_that_grows_in_its_pause_goes_on_by_shares() -> None:
     campaign = Campaign(size=1_000).hear(approved=300, delivered=300, complaints=9)
     campaign.hear(size=48_000)
@@ -292,13 +292,13 @@ def test_a_small_campaign_that_grows_in_its_pause_goes_on_by_shares() -> None:
     assert campaign.wait(HOLD).word == (0, Phase.CANARY)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 def test_a_killed_campaign_does_not_come_back_by_growing() -> None:
     campaign = Campaign(size=1_000).hear(approved=300, delivered=300, complaints=9).wait(HOLD)
     assert campaign.hear(size=48_000).word == (3, Phase.KILLED)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @pytest.mark.parametrize(("from_size", "phase"), [(400, Phase.CANARY), (2_000, Phase.FULL)])
 def test_a_policy_with_another_from_size_holds_for_a_campaign_under_way(
     from_size: int, phase: Phase
@@ -430,7 +430,7 @@ def test_a_canary_that_is_taken_from_the_policy_lets_a_paused_campaign_go() -> N
     assert campaign.hear(delivered=1).book.phase is Phase.FULL
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 def test_what_no_canary_governed_goes_by_shares_under_one() -> None:
     campaign = Campaign(UNGOVERNED)
     campaign.law = LAW

@@ -154,7 +154,7 @@ def test_the_order_of_the_facts_changes_nothing(
     assert there.relations == sum(one.relations for one in facts)
 
 
-@pytest.mark.rule("R6.74")
+@pytest.mark.rule("R6.12")
 def test_requests_under_way_are_claimed_like_relations() -> None:
     made = book(EnterpriseFacts(NOON, relations=5, open=2), EnterpriseFacts(NOON, open=-1))
     assert (word_of(made, LAW, NOON).open, word_of(made, LAW, NOON).claimed) == (1, 6)

@@ -477,7 +477,7 @@ def test_a_failed_transfer_takes_its_word_back_only_once() -> None:
 # --- two words of one millisecond -----------------------------------------------------------------
 
 
-@pytest.mark.rule("R4.91")
+@pytest.mark.rule("R4.21")
 @pytest.mark.parametrize("words", [(True, False), (False, True), (True, False, True)])
 def test_of_two_words_of_one_millisecond_a_no_counts(words: tuple[bool, ...]) -> None:
     person = Person(policy(ask_first=0))
@@ -488,7 +488,7 @@ def test_of_two_words_of_one_millisecond_a_no_counts(words: tuple[bool, ...]) ->
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
-@pytest.mark.rule("R4.91")
+@pytest.mark.rule("R4.21")
 @pytest.mark.parametrize("added_first", [True, False])
 def test_of_an_addition_and_a_removal_of_one_millisecond_the_removal_counts(
     *, added_first: bool
@@ -499,7 +499,7 @@ def test_of_an_addition_and_a_removal_of_one_millisecond_the_removal_counts(
     assert person.ask(Kind.DIRECT).reason == "not_friend"
 
 
-@pytest.mark.rule("R4.91")
+@pytest.mark.rule("R4.21")
 def test_of_two_quiet_hours_of_one_millisecond_the_longer_count_in_either_order() -> None:
     hours = [("22:00", "08:00"), ("11:00", "13:00"), "off", ("21:00", "07:00")]
     found = set()
@@ -511,7 +511,7 @@ def test_of_two_quiet_hours_of_one_millisecond_the_longer_count_in_either_order(
     assert found == {Quiet(22 * HOUR, 8 * HOUR)}
 
 
-@pytest.mark.rule("R4.91")
+@pytest.mark.rule("R4.21")
 def test_of_two_zones_of_one_millisecond_one_counts_in_either_order() -> None:
     zones = ["Asia/Shanghai", "America/New_York", "Europe/Berlin"]
     found = set()

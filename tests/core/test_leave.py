@@ -58,7 +58,7 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     assert again.wanted == []
 
 
-@pytest.mark.rule("R5.31")
+@pytest.mark.rule("R5.19")
 def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() -> None:
     ledger = Ledger()
     now_or_never = Ask("i", "s", "a", Kind.BROADCAST, 50, deny=True, accepted_ms=NOON)
@@ -72,7 +72,7 @@ def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() ->
     assert ledger.held == []
 
 
-@pytest.mark.rule("R4.31")
+@pytest.mark.rule("R4.25")
 def test_after_an_answer_of_no_use_an_account_is_asked_again_a_second_later() -> None:
     ledger = Ledger()
     desk(paced(), ledger).judge(Candidate(ask()), 1)

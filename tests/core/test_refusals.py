@@ -78,7 +78,7 @@ def test_opt_out_of_some_kinds_leaves_the_others() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
-@pytest.mark.rule("R4.71", "R9.2")
+@pytest.mark.rule("R4.22", "R9.2")
 @pytest.mark.parametrize("kind", [*DISTURBING_KINDS, Kind.TRANSACTIONAL])
 def test_a_no_is_heard_though_consent_is_unwritten(kind: Kind) -> None:
     person = Person(policy())

@@ -54,7 +54,7 @@ def listed(person: Person) -> list[Contact]:
 # --- contacts -------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R2.41")
+@pytest.mark.rule("R2.27")
 def test_what_failed_is_bounded_and_the_newest_are_kept() -> None:
     person = Person(policy(MANY))
     for _ in range(1_000):
@@ -67,7 +67,7 @@ def test_what_failed_is_bounded_and_the_newest_are_kept() -> None:
     assert person.ask(Kind.BROADCAST).remaining == {"w": 99_997}
 
 
-@pytest.mark.rule("R2.18", "R2.41")
+@pytest.mark.rule("R2.18", "R2.27")
 def test_of_two_hundred_free_messages_in_minutes_every_receipt_is_understood() -> None:
     person = Person(policy())
     sent = [person.after(SECOND).approved(Kind.TRANSACTIONAL) for _ in range(200)]
@@ -76,7 +76,7 @@ def test_of_two_hundred_free_messages_in_minutes_every_receipt_is_understood() -
     assert [c.state for c in listed(person)] == [State.DELIVERED] * 200
 
 
-@pytest.mark.rule("R2.41")
+@pytest.mark.rule("R2.27")
 def test_free_messages_are_bounded_whoever_sends_them() -> None:
     person = Person(policy(remember_ms=30 * DAY))
     for number in range(600):
@@ -86,7 +86,7 @@ def test_free_messages_are_bounded_whoever_sends_them() -> None:
     assert len(person.ledger.pairs) == FREE_MOST
 
 
-@pytest.mark.rule("R2.41")
+@pytest.mark.rule("R2.27")
 def test_shadow_rules_bind_nothing_and_so_they_keep_a_bounded_number() -> None:
     shadow = window(limit=2, rolling_ms=90 * DAY, shadow=True)
     person = Person(policy(shadow))
@@ -96,7 +96,7 @@ def test_shadow_rules_bind_nothing_and_so_they_keep_a_bounded_number() -> None:
     assert person.ask(Kind.DIRECT).shadow == {"w": "window_full"}
 
 
-@pytest.mark.rule("R2.41")
+@pytest.mark.rule("R2.27")
 def test_a_shadow_rule_that_reaches_further_drops_nothing_that_binds() -> None:
     shadow = window(id="s", limit=2, rolling_ms=90 * DAY, shadow=True)
     person = Person(policy(rolling(300, DAY), shadow))
@@ -106,7 +106,7 @@ def test_a_shadow_rule_that_reaches_further_drops_nothing_that_binds() -> None:
     assert len(listed(person)) < 288 + FREE_MOST + 2
 
 
-@pytest.mark.rule("R2.42")
+@pytest.mark.rule("R2.28")
 def test_what_binding_windows_count_is_never_dropped_and_the_next_one_waits() -> None:
     own = rolling(1, DAY, scope=Scope.ACCOUNT, kinds=kinds(Kind.DIRECT))
     person = Person(policy(own))
@@ -126,7 +126,7 @@ def test_what_binding_windows_count_is_never_dropped_and_the_next_one_waits() ->
 # --- accounts -------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R2.43")
+@pytest.mark.rule("R2.29")
 def test_an_account_that_was_only_heard_of_is_forgotten_with_its_credit() -> None:
     person = Person(policy(reply=Reply(credits=5, within_ms=2 * DAY)))
     person.wrote(account="conversation-1")
@@ -139,7 +139,7 @@ def test_an_account_that_was_only_heard_of_is_forgotten_with_its_credit() -> Non
     assert list(other.ledger.pairs) == ["b"]
 
 
-@pytest.mark.rule("R2.43")
+@pytest.mark.rule("R2.29")
 def test_of_too_many_accounts_those_go_first_that_matter_least() -> None:
     person = Person(policy(reply=Reply(credits=5, within_ms=2 * DAY)))
     person.complained(account="harmful")
@@ -154,7 +154,7 @@ def test_of_too_many_accounts_those_go_first_that_matter_least() -> None:
     assert "conversation-0" not in pairs
 
 
-@pytest.mark.rule("R2.43")
+@pytest.mark.rule("R2.29")
 def test_an_account_with_a_message_on_record_is_never_too_many() -> None:
     person = Person(policy(rolling(1, 30 * DAY, scope=Scope.ACCOUNT)))
     person.delivered(person.approved(Kind.DIRECT, account="sender"), None, "sender")
@@ -210,7 +210,7 @@ def greatest() -> Ledger:
     return ledger
 
 
-@pytest.mark.rule("R2.41", "R2.42", "R2.43", "R5.10")
+@pytest.mark.rule("R2.27", "R2.28", "R2.29", "R5.10")
 def test_the_greatest_ledger_fits_into_its_record() -> None:
     ledger = greatest()
     law = laws_of(policy(rolling(1, DAY, kinds=kinds(Kind.BROADCAST))))[0]

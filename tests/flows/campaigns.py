@@ -158,7 +158,7 @@ def who_belongs_to_no_campaign_is_not_staged(scene: Scene) -> None:
 # --- a size that grows ----------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @flow(canary=CANARY, deadline={"default": "7d"})
 def a_test_send_under_the_real_name_proves_nothing(scene: Scene) -> None:
     test = THIRD[:1]
@@ -172,7 +172,7 @@ def a_test_send_under_the_real_name_proves_nothing(scene: Scene) -> None:
     assert sent_to(scene, "moment") == {*FIRST, *SECOND}
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @flow(canary=CANARY | {"from_size": 10}, pacing=STOPPED, deadline={"default": "7d"})
 def who_waits_already_waits_for_a_share_when_the_campaign_grows(scene: Scene) -> None:
     scene.ask("small", *EVERYBODY[:9], kind="broadcast", campaign_id="spring", campaign_size=9)
@@ -182,7 +182,7 @@ def who_waits_already_waits_for_a_share_when_the_campaign_grows(scene: Scene) ->
     assert sent_to(scene) | sent_to(scene, "moment") == set(FIRST)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @flow(canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
 def a_campaign_that_names_its_chunks_size_is_as_large_as_what_came(scene: Scene) -> None:
     for number, chunk in enumerate((FIRST, SECOND, THIRD)):
@@ -192,7 +192,7 @@ def a_campaign_that_names_its_chunks_size_is_as_large_as_what_came(scene: Scene)
     assert (status(scene)["phase"], status(scene)["size"]) == ("canary", 10)
 
 
-@pytest.mark.rule("R6.71")
+@pytest.mark.rule("R6.9")
 @flow(canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
 def an_intent_of_more_customers_than_it_names_is_as_large_as_itself(scene: Scene) -> None:
     scene.ask("b", *EVERYBODY, kind="broadcast", campaign_id="spring", campaign_size=1)
@@ -207,7 +207,7 @@ def released(scene: Scene, share: float) -> bool:
     return sent_to(scene) == {c for c in EVERYBODY if place_of(c) < share}
 
 
-@pytest.mark.rule("R6.72")
+@pytest.mark.rule("R6.10")
 @flow(canary=CANARY, deadline={"default": "7d"})
 def other_steps_release_whom_they_say(scene: Scene) -> None:
     scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
@@ -221,7 +221,7 @@ def other_steps_release_whom_they_say(scene: Scene) -> None:
         assert released(scene, share)
 
 
-@pytest.mark.rule("R6.72")
+@pytest.mark.rule("R6.10")
 @flow(canary=CANARY, deadline={"default": "7d"})
 def going_slower_releases_nobody(scene: Scene) -> None:
     scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
@@ -237,7 +237,7 @@ def going_slower_releases_nobody(scene: Scene) -> None:
     assert sent_to(scene, "moment") == {c for c in EVERYBODY if place_of(c) < 0.03}
 
 
-@pytest.mark.rule("R6.72")
+@pytest.mark.rule("R6.10")
 @flow(pacing=STOPPED, deadline={"default": "7d"})
 def a_policy_that_brings_a_canary_holds_for_what_waits_already(scene: Scene) -> None:
     scene.ask("b", *EVERYBODY, kind="broadcast", **LARGE)
@@ -251,7 +251,7 @@ def a_policy_that_brings_a_canary_holds_for_what_waits_already(scene: Scene) -> 
     assert released(scene, 1.0)
 
 
-@pytest.mark.rule("R6.73")
+@pytest.mark.rule("R6.11")
 @flow(canary=CANARY, deadline={"default": "300d"}, validity={"broadcast": "1h"})
 def who_waits_longer_than_a_campaign_is_remembered_is_not_left_behind(scene: Scene) -> None:
     scene.tell_status("xiaoer", "suspended")

@@ -101,7 +101,7 @@ FEW: Final = CEILINGS | {
 }
 
 
-@pytest.mark.rule("R6.74")
+@pytest.mark.rule("R6.12")
 @flow(ceilings=FEW)
 def requests_under_way_count_at_the_enterprise_s_ceiling(scene: Scene) -> None:
     for customer, account in (("x", "one"), ("y", "two")):
@@ -125,7 +125,7 @@ def requests_under_way_count_at_the_enterprise_s_ceiling(scene: Scene) -> None:
     assert scene.everything("enterprise-limits")[-1]["relations"] == 3
 
 
-@pytest.mark.rule("R6.74")
+@pytest.mark.rule("R6.12")
 @flow(ceilings=FEW)
 def a_transfer_under_way_makes_the_enterprise_no_larger(scene: Scene) -> None:
     for customer in "xy":
@@ -142,7 +142,7 @@ def a_transfer_under_way_makes_the_enterprise_no_larger(scene: Scene) -> None:
     scene.expect("g", "approved ok", customer="d")
 
 
-@pytest.mark.rule("R6.75")
+@pytest.mark.rule("R6.13")
 @flow(ceilings=CEILINGS, pacing=ONE_A_SECOND)
 def who_resigned_has_no_room(scene: Scene) -> None:
     for customer, account in (("x", "gone"), ("y", "away")):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DISTURBING = ("direct", "broadcast", "moment", "friend_request")
 
 
-@pytest.mark.rule("R6.61")
+@pytest.mark.rule("R6.1")
 @flow(brake=BRAKE)
 def an_account_that_is_off_disturbs_nobody_whatever_the_policy_lists(scene: Scene) -> None:
     for moment in ("0s", "3h1s"):
@@ -72,7 +72,7 @@ def cost(scene: Scene, account: str) -> float:
     return told[-1]["complaints"] if told else 0
 
 
-@pytest.mark.rule("R6.62")
+@pytest.mark.rule("R6.2")
 @flow(canary=CANARY, reputation=REPUTATION)
 def a_complaint_is_charged_to_the_message_that_it_names(scene: Scene) -> None:
     send(scene, "bad", *TEN)
@@ -88,7 +88,7 @@ def a_complaint_is_charged_to_the_message_that_it_names(scene: Scene) -> None:
     assert (charged(scene, "bad"), charged(scene, "good")) == (5.5, 0)
 
 
-@pytest.mark.rule("R6.62", "R8.61")
+@pytest.mark.rule("R6.2", "R8.15")
 @flow(
     canary=CANARY,
     reputation=REPUTATION,
@@ -112,7 +112,7 @@ def a_handover_and_a_wrong_name_change_nothing_of_whose_message_it_was(scene: Sc
     scene.expect("again", "denied suppressed suppression", customer=TEN[3])
 
 
-@pytest.mark.rule("R6.63")
+@pytest.mark.rule("R6.3")
 @flow(canary=CANARY, reputation=REPUTATION)
 def without_a_name_it_is_about_the_last_that_was_delivered_and_disturbs(scene: Scene) -> None:
     send(scene, "sent", *TEN)
@@ -138,7 +138,7 @@ def without_a_name_it_is_about_the_last_that_was_delivered_and_disturbs(scene: S
 # --- one person -----------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R6.64")
+@pytest.mark.rule("R6.4")
 @flow(canary=CANARY, reputation=REPUTATION)
 def one_person_s_complaints_of_one_message_count_as_the_heaviest(scene: Scene) -> None:
     send(scene, "bad", *TEN)
@@ -154,7 +154,7 @@ def one_person_s_complaints_of_one_message_count_as_the_heaviest(scene: Scene) -
     assert cost(scene, "xiaoer") == charged(scene, "bad") == 1
 
 
-@pytest.mark.rule("R6.64")
+@pytest.mark.rule("R6.4")
 @flow(canary=CANARY, reputation=REPUTATION)
 def without_a_name_one_person_counts_once_a_day_and_account(scene: Scene) -> None:
     send(scene, "bad", "x", *TEN)
@@ -176,7 +176,7 @@ def without_a_name_one_person_counts_once_a_day_and_account(scene: Scene) -> Non
     assert (charged(scene, "bad"), charged(scene, "next")) == (1, 1)
 
 
-@pytest.mark.rule("R6.64")
+@pytest.mark.rule("R6.4")
 @flow(brake=BRAKE)
 def one_person_alone_brakes_nobody(scene: Scene) -> None:
     for number in range(15):
@@ -188,7 +188,7 @@ def one_person_alone_brakes_nobody(scene: Scene) -> None:
 # --- receipts -------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R2.61")
+@pytest.mark.rule("R2.30")
 @flow(reputation=REPUTATION, ceilings=CEILINGS, friends={"required": False})
 def a_receipt_is_the_message_s_own_account_s_whoever_reports_it(scene: Scene) -> None:
     for customer in TEN[:3]:
@@ -208,7 +208,7 @@ def a_receipt_is_the_message_s_own_account_s_whoever_reports_it(scene: Scene) ->
     assert [d for d in scene.everything("account-limits") if d["account_id"] == "gateway"] == []
 
 
-@pytest.mark.rule("R2.62")
+@pytest.mark.rule("R2.31")
 @flow(
     windows=[
         {"id": "day", "kinds": ["broadcast"], "scope": "enterprise", "limit": 1, "calendar": "day"}
@@ -233,7 +233,7 @@ def a_slot_that_was_used_outside_is_used_until_its_period_ends(scene: Scene) -> 
 # --- handovers ------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("R8.62")
+@pytest.mark.rule("R8.16")
 @flow(
     windows=[
         {"id": "t", "kinds": ["transfer"], "scope": "enterprise", "limit": 2, "rolling": "90d"}
@@ -263,7 +263,7 @@ def over(red: str, green: str) -> Any:
     }
 
 
-@pytest.mark.rule("R6.65")
+@pytest.mark.rule("R6.5")
 @flow(reputation=over("20s", "60s"))
 def a_window_of_seconds_is_kept_to_a_twentieth(scene: Scene) -> None:
     send(scene, "b", *TEN)
@@ -277,7 +277,7 @@ def a_window_of_seconds_is_kept_to_a_twentieth(scene: Scene) -> None:
     assert scene.limits("xiaoer")["complaint_rate_high"] == 1
 
 
-@pytest.mark.rule("R6.65")
+@pytest.mark.rule("R6.5")
 @flow(reputation=over("1h", "20h"))
 def another_policy_s_windows_count_what_is_known(scene: Scene) -> None:
     send(scene, "b", *TEN)
@@ -292,7 +292,7 @@ def another_policy_s_windows_count_what_is_known(scene: Scene) -> None:
     assert scene.limits("xiaoer")["delivered"] == 0
 
 
-@pytest.mark.rule("R6.66")
+@pytest.mark.rule("R6.6")
 @flow(reputation=REPUTATION)
 def a_policy_that_needs_too_many_counters_is_refused(scene: Scene) -> None:
     placed = scene.policy(2, reputation=over("1h", "21h"))
@@ -305,7 +305,7 @@ def ago(scene: Scene, ms: int) -> Any:
     return {"occurred_at_ms": scene.world.now_ms - ms}
 
 
-@pytest.mark.rule("R6.67")
+@pytest.mark.rule("R6.7")
 @flow(brake=BRAKE | {"pauses": ["3h", "6h", "off"]}, reputation=REPUTATION)
 def what_an_alarm_has_settled_raises_no_other(scene: Scene) -> None:
     complain(scene, 8)
@@ -319,7 +319,7 @@ def what_an_alarm_has_settled_raises_no_other(scene: Scene) -> None:
     assert scene.limits("xiaoer")["grade"] == "paused"
 
 
-@pytest.mark.rule("R6.67")
+@pytest.mark.rule("R6.7")
 @flow(brake=BRAKE, reputation=REPUTATION)
 def nothing_of_before_a_reinstatement_counts(scene: Scene) -> None:
     complain(scene, 8)
@@ -333,7 +333,7 @@ def nothing_of_before_a_reinstatement_counts(scene: Scene) -> None:
     assert cost(scene, "xiaoer") == 1
 
 
-@pytest.mark.rule("R6.68")
+@pytest.mark.rule("R6.8")
 @flow(brake=BRAKE)
 def what_is_old_brakes_nobody(scene: Scene) -> None:
     for days in (200, 30, 8):
@@ -342,7 +342,7 @@ def what_is_old_brakes_nobody(scene: Scene) -> None:
     assert all(d["grade"] == "new" for d in scene.everything("account-limits"))
 
 
-@pytest.mark.rule("R4.61", "R6.68")
+@pytest.mark.rule("R4.26", "R6.8")
 @flow(
     reputation=REPUTATION,
     brake=BRAKE,

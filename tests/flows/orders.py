@@ -118,7 +118,7 @@ def a_looser_policy_releases_what_is_held_when_its_time_comes(scene: Scene) -> N
     assert scene.decisions("2")[-1]["policy_version"] == 2
 
 
-@pytest.mark.rule("R7.72")
+@pytest.mark.rule("R7.8")
 @flow(windows=[], pacing=ONE_A_SECOND, ceilings=CEILINGS)
 def of_two_statuses_of_one_millisecond_the_stricter_counts_everywhere(scene: Scene) -> None:
     ranks = ["active", "reinstated", "suspended", "resigned"]
@@ -141,7 +141,7 @@ def of_two_statuses_of_one_millisecond_the_stricter_counts_everywhere(scene: Sce
             scene.expect(f"{kind}{number}", expected, customer=customer)
 
 
-@pytest.mark.rule("R4.8", "R7.72")
+@pytest.mark.rule("R4.8", "R7.8")
 @flow(windows=[], pacing=ONE_A_SECOND)
 def a_status_from_the_future_is_a_status_of_now(scene: Scene) -> None:
     scene.tell_status("xiaoer", "resigned", occurred_at_ms=scene.start_ms + 86_400_000)

@@ -51,7 +51,7 @@ def test_flow(flow: Flow) -> None:
     play(flow, DriverWorld())
 
 
-@pytest.mark.rule("R1.41")
+@pytest.mark.rule("R1.21")
 @pytest.mark.parametrize("flow", QUEUED, ids=lambda flow: flow.name)
 def test_a_batch_that_may_write_next_to_nothing_tells_the_same_story(flow: Flow) -> None:
     play(flow, DriverWorld(share=Share(output=1_000)))

@@ -20,7 +20,7 @@ def test_a_decoder_takes_anything(target: Target) -> None:
     attempt(target, SEED, 300)
 
 
-@pytest.mark.rule("R1.52", "R1.53")
+@pytest.mark.rule("R1.24", "R1.25")
 @pytest.mark.parametrize("target", BATCHES, ids=lambda target: target.name)
 def test_any_batch_is_read_or_kept_whole(target: Target) -> None:
     attempt(target, SEED, 2_000)

@@ -200,7 +200,7 @@ async def test_without_a_clear_word_the_process_ends(
         ({A: b"a2", B: b"b2"}, True),
     ],
 )
-@pytest.mark.rule("R1.81")
+@pytest.mark.rule("R1.14")
 def test_the_log_says_which(found: dict[TopicPartition, bytes], *, committed: bool) -> None:
     mine, known = {A: b"a2", B: b"b2"}, {A: b"a1", B: b"b1"}
     assert was_committed(mine, known, found) is committed

@@ -71,7 +71,7 @@ async def test_an_answer_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaConnectionError("reset"), RequestTimedOutError()])
-@pytest.mark.rule("R1.81")
+@pytest.mark.rule("R1.14")
 async def test_after_a_request_without_an_answer_nothing_of_a_transaction_is_sent(
     error: KafkaError,
 ) -> None:

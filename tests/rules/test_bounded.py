@@ -81,7 +81,7 @@ def said(scene: Scene, topic: str) -> list[tuple[bytes | None, bytes | None]]:
     return [(record.key, record.value) for record in scene.world.read(topic)]
 
 
-@pytest.mark.rule("R1.41")
+@pytest.mark.rule("R1.21")
 def test_many_intents_at_once_are_many_small_transactions() -> None:
     scales = Scales()
     scene = told(scales, windows=[])
@@ -96,7 +96,7 @@ def test_many_intents_at_once_are_many_small_transactions() -> None:
     check_balance(scene.world)  # type: ignore[arg-type]
 
 
-@pytest.mark.rule("R1.41", "R1.42")
+@pytest.mark.rule("R1.21", "R1.22")
 @pytest.mark.parametrize("ended_by", ["resigned", "no pacing", "campaign", "expiry"])
 def test_a_queue_is_emptied_in_small_transactions(ended_by: str) -> None:
     scales = Scales()
@@ -124,7 +124,7 @@ def test_a_queue_is_emptied_in_small_transactions(ended_by: str) -> None:
     check_balance(scene.world)  # type: ignore[arg-type]
 
 
-@pytest.mark.rule("R1.42")
+@pytest.mark.rule("R1.22")
 def test_the_more_urgent_overtakes_what_is_left_of_a_queue() -> None:
     scene = told(Scales(), SMALL, **PACED)
     queue(scene, 2_000)
@@ -141,7 +141,7 @@ def test_the_more_urgent_overtakes_what_is_left_of_a_queue() -> None:
     assert [name for name in order if name[0] == "c"] == names(2_000)
 
 
-@pytest.mark.rule("R1.42")
+@pytest.mark.rule("R1.22")
 def test_others_are_decided_while_a_queue_empties() -> None:
     scene = told(Scales(), SMALL, **PACED)
     queue(scene, 2_000)
@@ -154,7 +154,7 @@ def test_others_are_decided_while_a_queue_empties() -> None:
     assert len(left) > 1_000
 
 
-@pytest.mark.rule("R1.42", "R8.5")
+@pytest.mark.rule("R1.22", "R8.5")
 def test_an_account_that_comes_back_while_its_queue_is_ended_keeps_nothing_of_it() -> None:
     scene = told(Scales(), SMALL, **PACED)
     queue(scene, 1_000)
@@ -167,7 +167,7 @@ def test_an_account_that_comes_back_while_its_queue_is_ended_keeps_nothing_of_it
     assert [d["outcome"] for d in scene.decisions("new", "eve")] in (["approved"], ["deferred"])
 
 
-@pytest.mark.rule("R1.11", "R1.42")
+@pytest.mark.rule("R1.11", "R1.22")
 @pytest.mark.parametrize("ended_by", ["resigned", "no pacing"])
 def test_a_crash_while_a_queue_empties_changes_no_byte(ended_by: str) -> None:
     def play(*, crash: bool) -> Scene:

@@ -34,7 +34,7 @@ def apart(customer_ms: int, **sections: Any) -> tuple[DriverWorld, Callable[...,
     return world, lambda told: told(world, **sections)
 
 
-@pytest.mark.rule("R4.31")
+@pytest.mark.rule("R4.25")
 @pytest.mark.parametrize("more", [{}, {"if_not_now": "deny"}])
 def test_a_friend_request_around_midnight_is_asked_for_once_a_second(
     told: Callable[..., Scene], more: dict[str, str]
@@ -51,7 +51,7 @@ def test_a_friend_request_around_midnight_is_asked_for_once_a_second(
     assert scene.limits("xiaoer")["adds_today"] == 1
 
 
-@pytest.mark.rule("R4.31")
+@pytest.mark.rule("R4.25")
 def test_a_deadline_that_passed_by_one_clock_alone_ends_once(told: Callable[..., Scene]) -> None:
     world, begin = apart(-APART_MS, pacing=ONE_A_SECOND | {"new": "1/m"})
     scene = begin(told)
@@ -65,7 +65,7 @@ def test_a_deadline_that_passed_by_one_clock_alone_ends_once(told: Callable[...,
     assert answers(world) - before < FEW
 
 
-@pytest.mark.rule("R4.31")
+@pytest.mark.rule("R4.25")
 def test_a_version_that_one_stage_knows_of_alone_is_waited_for(told: Callable[..., Scene]) -> None:
     world, begin = apart(APART_MS)
     scene = begin(told)
@@ -79,7 +79,7 @@ def test_a_version_that_one_stage_knows_of_alone_is_waited_for(told: Callable[..
     assert answers(world) - before < FEW
 
 
-@pytest.mark.rule("R4.31")
+@pytest.mark.rule("R4.25")
 def test_who_would_not_wait_is_told_the_account_s_answer_alone(told: Callable[..., Scene]) -> None:
     _, begin = apart(APART_MS, ceilings=CEILINGS)
     scene = begin(told)

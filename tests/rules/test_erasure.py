@@ -155,7 +155,7 @@ def test_an_erasure_forgets_what_was_asked_as_well(told: Callable[..., Scene]) -
     scene.expect("2", "denied suppressed erased")
 
 
-@pytest.mark.rule("R4.32", "R1.10")
+@pytest.mark.rule("R4.24", "R1.10")
 def test_an_erasure_told_again_takes_nothing_away(told: Callable[..., Scene]) -> None:
     scene = told(**SECTIONS, remember="48h")
     once: dict[str, Any] = {"event_id": "e", "occurred_at_ms": scene.start_ms}
@@ -175,7 +175,7 @@ def test_an_erasure_told_again_takes_nothing_away(told: Callable[..., Scene]) ->
     scene.expect("3", "denied no_reply_credit reply")
 
 
-@pytest.mark.rule("R4.32", "R4.12")
+@pytest.mark.rule("R4.24", "R4.12")
 def test_the_prints_of_erasures_are_keyed_and_forgotten(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     scene = told(world, **SECTIONS, remember="48h")

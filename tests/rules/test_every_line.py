@@ -25,8 +25,12 @@ def test_every_test_names_lines_that_are_there() -> None:
     assert {line: p.name for p in PROOFS for line in p.rules if line not in LINES} == {}
 
 
-def test_no_number_stands_twice() -> None:
+def test_no_number_stands_twice_and_none_is_left_out() -> None:
     assert [line for line, times in Counter(LINES).items() if times > 1] == []
+    sections = {line.split(".")[0] for line in LINES}
+    for section in sections:
+        numbers = [int(line.split(".")[1]) for line in LINES if line.split(".")[0] == section]
+        assert sorted(numbers) == list(range(1, len(numbers) + 1)), section
 
 
 def test_no_named_test_can_be_skipped() -> None:

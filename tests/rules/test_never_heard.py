@@ -33,7 +33,7 @@ def refused(scene: Scene, placed: Placed, path: str, reason: str = "invalid") ->
     return str(letter["error"])
 
 
-@pytest.mark.rule("R1.61")
+@pytest.mark.rule("R1.15")
 @pytest.mark.parametrize("at_ms", NO_TIMES)
 @pytest.mark.parametrize("field", ["not_before_ms", "deadline_ms"])
 def test_an_intent_with_a_time_that_cannot_be(
@@ -64,7 +64,7 @@ INTERACTIONS: Final[list[tuple[str, dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.rule("R1.61")
+@pytest.mark.rule("R1.15")
 @pytest.mark.parametrize(("what", "more"), INTERACTIONS, ids=[name for name, _ in INTERACTIONS])
 def test_an_interaction_with_a_time_that_cannot_be(
     told: Callable[..., Scene], what: str, more: dict[str, Any]
@@ -76,7 +76,7 @@ def test_an_interaction_with_a_time_that_cannot_be(
     scene.expect("1", "approved ok")
 
 
-@pytest.mark.rule("R1.61")
+@pytest.mark.rule("R1.15")
 def test_the_first_and_the_last_time_that_can_be(told: Callable[..., Scene]) -> None:
     scene = told()
     scene.hear("consent", allowed=False, occurred_at_ms=1_000_000_000_000)
@@ -85,7 +85,7 @@ def test_the_first_and_the_last_time_that_can_be(told: Callable[..., Scene]) -> 
     assert scene.letters() == []
 
 
-@pytest.mark.rule("R1.61")
+@pytest.mark.rule("R1.15")
 @pytest.mark.parametrize(
     ("at_ms", "says"),
     [
@@ -104,7 +104,7 @@ def test_what_a_time_was_taken_for_is_said(
     assert says in refused(scene, scene.ask("1", deadline_ms=at_ms), "deadline_ms")
 
 
-@pytest.mark.rule("R7.5", "R1.61")
+@pytest.mark.rule("R7.5", "R1.15")
 @pytest.mark.parametrize("until_ms", [*NO_TIMES, 1_000_000_000_000])
 def test_a_control_with_an_end_that_cannot_be(told: Callable[..., Scene], until_ms: int) -> None:
     scene = told()
@@ -137,7 +137,7 @@ def test_a_control_s_last_millisecond_is_still_one(told: Callable[..., Scene]) -
     assert scene.letters() == []
 
 
-@pytest.mark.rule("R4.72")
+@pytest.mark.rule("R4.20")
 @pytest.mark.parametrize("zone", NO_ZONES)
 def test_a_zone_that_is_none_is_refused_and_the_one_before_it_holds(
     told: Callable[..., Scene], zone: str
@@ -152,7 +152,7 @@ def test_a_zone_that_is_none_is_refused_and_the_one_before_it_holds(
     scene.expect("1", "deferred quiet_hours quiet_hours +1d3h30m")
 
 
-@pytest.mark.rule("R4.72")
+@pytest.mark.rule("R4.20")
 def test_nothing_else_of_such_an_event_is_heard(told: Callable[..., Scene]) -> None:
     scene = told(consent={"ask_first": ["direct"]})
     scene.hear("consent", allowed=True, time_zone="CST")
@@ -160,7 +160,7 @@ def test_nothing_else_of_such_an_event_is_heard(told: Callable[..., Scene]) -> N
     scene.expect("1", "denied no_consent consent")
 
 
-@pytest.mark.rule("R4.72")
+@pytest.mark.rule("R4.20")
 @pytest.mark.parametrize(
     ("start", "end"), [("00:00", "00:00"), ("21:30", "21:30:00"), ("08:15:30", "08:15:30")]
 )
@@ -178,7 +178,7 @@ def test_hours_that_end_when_they_begin_are_refused_and_the_night_stays(
     assert scene.story("1")[-1] == "approved ok"
 
 
-@pytest.mark.rule("R4.71")
+@pytest.mark.rule("R4.22")
 @pytest.mark.parametrize("kind", [k for k in KIND_NAMES if k not in {"reply", "transfer"}])
 def test_an_opt_out_binds_under_a_policy_that_says_nothing_of_consent(
     told: Callable[..., Scene], kind: str
@@ -193,7 +193,7 @@ def test_an_opt_out_binds_under_a_policy_that_says_nothing_of_consent(
     scene.expect("2", "approved ok")
 
 
-@pytest.mark.rule("R4.71")
+@pytest.mark.rule("R4.22")
 def test_such_an_opt_out_ends_what_is_held_and_lets_replies_pass(
     told: Callable[..., Scene],
 ) -> None:

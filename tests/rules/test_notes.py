@@ -29,7 +29,7 @@ def note(section: str) -> str:
     return found[0].partition("; ")[2]
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_reply(told: Callable[..., Scene]) -> None:
     assert note("reply") == "replies need no message before them, and there may be any number"
     scene = told()
@@ -38,7 +38,7 @@ def test_reply(told: Callable[..., Scene]) -> None:
         scene.expect(str(number), "approved ok")
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_quiet_hours(told: Callable[..., Scene]) -> None:
     assert note("quiet_hours") == (
         "messages go out at any hour, also in quiet hours that a customer told"
@@ -49,7 +49,7 @@ def test_quiet_hours(told: Callable[..., Scene]) -> None:
     scene.expect("1", "approved ok")
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_consent(told: Callable[..., Scene]) -> None:
     assert note("consent") == (
         "no kind needs a consent before the first message; an opt-out binds all the same"
@@ -62,7 +62,7 @@ def test_consent(told: Callable[..., Scene]) -> None:
     scene.expect("2", "denied no_consent consent")
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_suppression_and_friends(told: Callable[..., Scene]) -> None:
     assert note("suppression") == (
         "a complaint silences nobody, nor does a block where `friends` is not written either"
@@ -81,7 +81,7 @@ def test_suppression_and_friends(told: Callable[..., Scene]) -> None:
     scene.expect("2", "denied not_friend friends")
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_pacing(told: Callable[..., Scene]) -> None:
     assert note("pacing") == (
         "accounts send as fast as they can, under an operator's `brake` as well"
@@ -94,7 +94,7 @@ def test_pacing(told: Callable[..., Scene]) -> None:
     assert {tuple(scene.story("1", name)) for name in names} == {("approved ok",)}
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 def test_canary(told: Callable[..., Scene]) -> None:
     assert note("canary") == "campaigns start for everybody at once, and complaints stop none"
     scene = told()
@@ -110,7 +110,7 @@ def test_canary(told: Callable[..., Scene]) -> None:
     assert scene.everything(CAMPAIGN_STATUS)[-1]["phase"] == "full"
 
 
-@pytest.mark.rule("R9.62", "R3.6", "R4.18", "R4.19")
+@pytest.mark.rule("R9.12", "R3.6", "R4.18", "R4.19")
 @pytest.mark.parametrize("kind", ["reply", "transactional", "transfer"])
 def test_what_passes_a_section_passes_it(told: Callable[..., Scene], kind: str) -> None:
     kinds = ["direct", "broadcast", "moment", kind]
@@ -131,7 +131,7 @@ def test_what_passes_a_section_passes_it(told: Callable[..., Scene], kind: str) 
         scene.expect(str(number), "approved ok", customer=f"c{number}")
 
 
-@pytest.mark.rule("R9.62")
+@pytest.mark.rule("R9.12")
 @pytest.mark.parametrize("scope", ["account", "campaign"])
 def test_a_limit_that_is_not_over_all_is_noted(told: Callable[..., Scene], scope: str) -> None:
     rule = {"id": "w", "kinds": ["broadcast"], "scope": scope, "limit": 1, "rolling": "7d"}

@@ -73,7 +73,7 @@ REPEATS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.rule("R1.31")
+@pytest.mark.rule("R1.16")
 @pytest.mark.parametrize("names", REPEATS.values(), ids=REPEATS)
 @pytest.mark.parametrize("account", ["xiaoer", "another"])
 @pytest.mark.parametrize("after", ["1h", "49h", "60h"])
@@ -95,7 +95,7 @@ def test_a_repeat_of_what_waits_in_a_queue_is_a_duplicate_at_once(
     check_balance(scene.world)  # type: ignore[arg-type]
 
 
-@pytest.mark.rule("R1.31")
+@pytest.mark.rule("R1.16")
 def test_what_was_approved_is_known_again_in_a_queue(told: Callable[..., Scene]) -> None:
     scene = told(**QUEUED)
     scene.ask("x", ANN, kind="broadcast")
@@ -110,7 +110,7 @@ def test_what_was_approved_is_known_again_in_a_queue(told: Callable[..., Scene])
     assert ends(scene, "x") == ["approved", "duplicate"]
 
 
-@pytest.mark.rule("R1.31", "R1.9")
+@pytest.mark.rule("R1.16", "R1.9")
 def test_a_customer_named_twice_waits_once(told: Callable[..., Scene]) -> None:
     scene = told(**QUEUED)
     scene.tell_status("xiaoer", "suspended")
@@ -123,7 +123,7 @@ def test_a_customer_named_twice_waits_once(told: Callable[..., Scene]) -> None:
     assert len(scene.sent("broadcast")) == 2
 
 
-@pytest.mark.rule("R1.31")
+@pytest.mark.rule("R1.16")
 def test_many_intents_later_it_is_still_known(told: Callable[..., Scene]) -> None:
     scene = waiting(told)
     with scene.together():
@@ -133,7 +133,7 @@ def test_many_intents_later_it_is_still_known(told: Callable[..., Scene]) -> Non
     assert ends(scene, "x") == ["duplicate"]
 
 
-@pytest.mark.rule("R1.31")
+@pytest.mark.rule("R1.16")
 def test_a_repeat_takes_nobody_s_place_in_the_queue(told: Callable[..., Scene]) -> None:
     scene = told(**QUEUED)
     scene.tell_status("xiaoer", "suspended")
@@ -156,7 +156,7 @@ WISHES: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
 }
 
 
-@pytest.mark.rule("R4.33", "R4.6")
+@pytest.mark.rule("R4.23", "R4.6")
 @pytest.mark.parametrize(("what", "more", "line"), WISHES.values(), ids=WISHES)
 def test_every_wish_reaches_what_waits_in_a_queue_at_once(
     told: Callable[..., Scene], what: str, more: dict[str, Any], line: str
@@ -176,7 +176,7 @@ def test_every_wish_reaches_what_waits_in_a_queue_at_once(
     check_balance(world)
 
 
-@pytest.mark.rule("R4.33", "R4.12", "R4.13")
+@pytest.mark.rule("R4.23", "R4.12", "R4.13")
 def test_an_erasure_reaches_what_waits_in_a_queue_at_once(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     scene = waiting(told, world)
@@ -199,7 +199,7 @@ def test_an_erasure_reaches_what_waits_in_a_queue_at_once(told: Callable[..., Sc
     check_balance(world)
 
 
-@pytest.mark.rule("R4.33")
+@pytest.mark.rule("R4.23")
 def test_no_name_stays_in_a_queue_whose_customer_has_gone_on(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     scene = told(world, **QUEUED)
@@ -215,7 +215,7 @@ def test_no_name_stays_in_a_queue_whose_customer_has_gone_on(told: Callable[...,
     assert {tuple(ends(scene, "x", name)) for name in names} == {("approved",)}
 
 
-@pytest.mark.rule("R4.33")
+@pytest.mark.rule("R4.23")
 def test_an_erasure_reaches_leave_that_is_waited_for(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     scene = told(world, **QUEUED)
@@ -232,7 +232,7 @@ def test_an_erasure_reaches_leave_that_is_waited_for(told: Callable[..., Scene])
     assert len(scene.story("x", ANN)) == 2
 
 
-@pytest.mark.rule("R1.32")
+@pytest.mark.rule("R1.17")
 def test_every_change_of_a_decision_has_an_id_of_its_own(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     scene = waiting(told, world)
@@ -253,7 +253,7 @@ def test_every_change_of_a_decision_has_an_id_of_its_own(told: Callable[..., Sce
     assert len(said) > 20
 
 
-@pytest.mark.rule("R5.32")
+@pytest.mark.rule("R5.14")
 def test_a_shorter_deadline_binds_what_waits_in_a_queue(told: Callable[..., Scene]) -> None:
     scene = waiting(told)
     scene.at("1h")
@@ -270,7 +270,7 @@ def test_a_shorter_deadline_binds_what_waits_in_a_queue(told: Callable[..., Scen
     assert scene.story("late", ANN)[-1] == "expired deadline_passed"
 
 
-@pytest.mark.rule("R1.33", "R1.11")
+@pytest.mark.rule("R1.18", "R1.11")
 def test_a_crash_within_a_turn_changes_nobody_s_place(told: Callable[..., Scene]) -> None:
     def decided(crashes: set[int]) -> list[tuple[str, str, int]]:
         world = DriverWorld(partitions=2)
@@ -335,7 +335,7 @@ def harmed(told: Callable[..., Scene], world: DriverWorld | None = None) -> Scen
     return scene
 
 
-@pytest.mark.rule("R5.33")
+@pytest.mark.rule("R5.15")
 def test_a_killed_campaign_cancels_who_waits_wherever(told: Callable[..., Scene]) -> None:
     scene = harmed(told)
     queued = [f"c{n}" for n in range(40) if not ends(scene, "all", f"c{n}")]
@@ -347,7 +347,7 @@ def test_a_killed_campaign_cancels_who_waits_wherever(told: Callable[..., Scene]
     assert ends(scene, "other") == []
 
 
-@pytest.mark.rule("R5.33")
+@pytest.mark.rule("R5.15")
 @pytest.mark.parametrize("more", [{}, {"pacing": ONE_A_SECOND}])
 def test_a_killed_campaign_goes_on_under_no_version(
     told: Callable[..., Scene], more: dict[str, Any]
@@ -369,7 +369,7 @@ ROOM: Final[dict[str, Any]] = {
 }
 
 
-@pytest.mark.rule("R5.34")
+@pytest.mark.rule("R5.16")
 @pytest.mark.parametrize("more", [{}, {"if_not_now": "deny"}])
 def test_the_last_place_is_not_denied_for_one_that_nobody_takes(
     told: Callable[..., Scene], more: dict[str, str]
@@ -387,7 +387,7 @@ def test_the_last_place_is_not_denied_for_one_that_nobody_takes(
     check_balance(scene.world)  # type: ignore[arg-type]
 
 
-@pytest.mark.rule("R5.34")
+@pytest.mark.rule("R5.16")
 @pytest.mark.parametrize(("more", "last"), [({}, "deferred"), ({"if_not_now": "deny"}, "denied")])
 def test_the_last_add_is_not_denied_for_one_that_nobody_takes(
     told: Callable[..., Scene], more: dict[str, str], last: str
@@ -402,7 +402,7 @@ def test_the_last_add_is_not_denied_for_one_that_nobody_takes(
     assert scene.limits("xiaoer")["adds_today"] == 2
 
 
-@pytest.mark.rule("R5.34")
+@pytest.mark.rule("R5.16")
 def test_a_taker_s_last_place_is_not_denied_for_one_that_nobody_takes(
     told: Callable[..., Scene],
 ) -> None:

@@ -18,7 +18,7 @@ def kept(scene: Scene) -> list[str]:
     return sorted(key.decode() for key in state if key != b"generation")
 
 
-@pytest.mark.rule("R9.41")
+@pytest.mark.rule("R9.14")
 def test_a_version_that_was_replaced_a_day_ago_is_forgotten(told: Callable[..., Scene]) -> None:
     scene = told(windows=[])
     scene.policy(2, remember="1h")
@@ -34,7 +34,7 @@ def test_a_version_that_was_replaced_a_day_ago_is_forgotten(told: Callable[..., 
     assert scene.letter(placed)["reason"] == "refused_policy"
 
 
-@pytest.mark.rule("R9.41")
+@pytest.mark.rule("R9.14")
 def test_a_control_that_ended_a_day_ago_is_forgotten(told: Callable[..., Scene]) -> None:
     scene = told(windows=[])
     for number in range(20):

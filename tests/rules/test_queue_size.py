@@ -10,7 +10,7 @@ from tests.flows.test_flows import check_balance
 from tests.flows.world import DriverWorld
 
 
-@pytest.mark.rule("R5.43")
+@pytest.mark.rule("R5.13")
 def test_who_finds_an_account_s_queue_full_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "QUEUE_MOST", 5)
     world = DriverWorld()

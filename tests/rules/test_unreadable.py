@@ -39,7 +39,7 @@ def letters(world: DriverWorld) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.rule("R1.52")
+@pytest.mark.rule("R1.24")
 @pytest.mark.parametrize("topic", [*INPUTS, CANDIDATES])
 @pytest.mark.parametrize("crash", [False, True], ids=["", "crash"])
 def test_a_batch_that_cannot_be_read_is_one_letter_whatever_stage_reads_it(
@@ -68,7 +68,7 @@ def test_a_batch_that_cannot_be_read_is_one_letter_whatever_stage_reads_it(
     assert scene.story("before", "ann") == scene.story("behind", "bob") == ["approved ok"]
 
 
-@pytest.mark.rule("R1.53")
+@pytest.mark.rule("R1.25")
 @pytest.mark.parametrize("at_ms", [-1, -2, 0, FOREVER_AGO_MS, FAR_AHEAD_MS])
 def test_no_time_of_a_record_is_too_absurd(at_ms: int) -> None:
     """A producer sets it where the topic does not: policies, controls, or an operator's choice."""

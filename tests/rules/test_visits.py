@@ -70,7 +70,7 @@ def told(scene: Scene, account: str, status: str, at_ms: int) -> None:
     scene.put("interactions", f"acme/{account}".encode(), value)
 
 
-@pytest.mark.rule("R5.41")
+@pytest.mark.rule("R5.17")
 def test_a_word_that_changes_nothing_is_followed_by_nothing(visits: Visits) -> None:
     scene = holding(visits, 20, "a", "b")
     told(scene, "a", "active", scene.start_ms)  # nobody had heard of it
@@ -85,7 +85,7 @@ def test_a_word_that_changes_nothing_is_followed_by_nothing(visits: Visits) -> N
     assert visits.keys == []
 
 
-@pytest.mark.rule("R5.41")
+@pytest.mark.rule("R5.17")
 @pytest.mark.parametrize("change", ["status", "control"])
 def test_an_account_s_change_is_its_own_affair(visits: Visits, change: str) -> None:
     scene = holding(visits, 20, "a", "b")
@@ -97,7 +97,7 @@ def test_an_account_s_change_is_its_own_affair(visits: Visits, change: str) -> N
     assert visits.keys == [f"acme/a-{number:03}" for number in range(20)]
 
 
-@pytest.mark.rule("R5.41")
+@pytest.mark.rule("R5.17")
 def test_what_is_held_for_several_accounts_is_found_by_each(visits: Visits) -> None:
     scene = holding(visits, 3, "a", "b")
     scene.ask("later", "a-000", account="c", not_before_ms=scene.start_ms + 3_600_000)
@@ -105,7 +105,7 @@ def test_what_is_held_for_several_accounts_is_found_by_each(visits: Visits) -> N
     assert visits.keys == ["acme/a-000"]
 
 
-@pytest.mark.rule("R5.41")
+@pytest.mark.rule("R5.17")
 def test_a_campaign_s_control_concerns_who_waits_for_it(visits: Visits) -> None:
     scene = holding(visits, 10, "a", campaign_id="spring")
     scene.ask("other", "zoe", account="a")
@@ -115,7 +115,7 @@ def test_a_campaign_s_control_concerns_who_waits_for_it(visits: Visits) -> None:
     assert visits.keys == [f"acme/a-{number:03}" for number in range(10)]
 
 
-@pytest.mark.rule("R5.41")
+@pytest.mark.rule("R5.17")
 def test_a_campaign_s_word_comes_to_accounts_where_it_waits(visits: Visits) -> None:
     scene = Scene(DriverWorld(1), "acme")
     for account, campaign in (("a", "spring"), ("b", "autumn"), ("c", "spring")):
@@ -128,7 +128,7 @@ def test_a_campaign_s_word_comes_to_accounts_where_it_waits(visits: Visits) -> N
     assert visits.keys == ["acme/a", "acme/c"]
 
 
-@pytest.mark.rule("R5.42")
+@pytest.mark.rule("R5.18")
 def test_many_sweeps_at_once_share_the_visits_of_a_batch(
     visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +145,7 @@ def test_many_sweeps_at_once_share_the_visits_of_a_batch(
     assert len({key.split(b"-")[0] for key in visits.batches[1]}) == 8
 
 
-@pytest.mark.rule("R5.42")
+@pytest.mark.rule("R5.18")
 def test_sweeps_of_one_scope_that_have_not_begun_are_one(visits: Visits) -> None:
     scene = holding(visits, 15, "a")
     with scene.together():
@@ -155,7 +155,7 @@ def test_sweeps_of_one_scope_that_have_not_begun_are_one(visits: Visits) -> None
     assert len(visits.keys) == 15
 
 
-@pytest.mark.rule("R5.42")
+@pytest.mark.rule("R5.18")
 def test_a_change_during_a_sweep_comes_to_all_of_them_again(
     visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_change_during_a_sweep_comes_to_all_of_them_again(
     assert [d["outcome"] for d in scene.decisions("second-a", "a-014")][-1] == "deferred"
 
 
-@pytest.mark.rule("R1.11", "R5.42")
+@pytest.mark.rule("R1.11", "R5.18")
 def test_a_sweep_goes_on_where_it_stood_after_a_crash(
     visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ CONSENTS: Final = [
 ]
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @pytest.mark.parametrize(("data", "says"), CONTROLS)
 def test_a_refused_control(told: Callable[..., Scene], data: dict[str, Any], says: str) -> None:
     scene = told()
@@ -83,7 +83,7 @@ def test_a_refused_control(told: Callable[..., Scene], data: dict[str, Any], say
     assert not SIGNS.search(letter["error"])
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @pytest.mark.parametrize(("data", "says"), CONSENTS)
 def test_a_refused_consent(told: Callable[..., Scene], data: dict[str, Any], says: str) -> None:
     scene = told()
@@ -93,7 +93,7 @@ def test_a_refused_consent(told: Callable[..., Scene], data: dict[str, Any], say
     assert not SIGNS.search(letter["error"])
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @pytest.mark.parametrize(
     ("value", "says"),
     [
@@ -111,7 +111,7 @@ def test_a_refused_policy_s_envelope(told: Callable[..., Scene], value: bytes, s
     assert letter["error"].startswith(says), letter["error"]
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -167,7 +167,7 @@ envelopes = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.rule("R1.62")
+@pytest.mark.rule("R1.19")
 @settings(max_examples=400)
 @given(envelopes)
 def test_no_refusal_shows_a_pattern(event: dict[str, Any]) -> None:

@@ -142,7 +142,7 @@ def test_the_newest_word_holds_in_whatever_order_words_come() -> None:
     assert holder.status("active") == [("status", "suspended", "active", "account_status")]
 
 
-@pytest.mark.rule("R7.72")
+@pytest.mark.rule("R7.8")
 @pytest.mark.parametrize(
     "words", list(permutations(["active", "reinstated", "suspended", "resigned"]))
 )
@@ -155,7 +155,7 @@ def test_of_words_of_one_moment_the_strictest_holds_in_every_order(words: tuple[
     assert holder.limits.delivered == 0
 
 
-@pytest.mark.rule("R7.72")
+@pytest.mark.rule("R7.8")
 def test_words_ahead_of_this_clock_keep_their_order() -> None:
     """Who heard them bounded them by its own clock, which may be a little ahead of this one."""
     holder = Holder()
@@ -351,7 +351,7 @@ def test_a_policy_is_arranged_once() -> None:
     assert books.account_law_of(WECOM) is books.account_law_of(changed())
 
 
-@pytest.mark.rule("R6.74")
+@pytest.mark.rule("R6.12")
 def test_a_transfer_under_way_takes_a_place_and_is_no_add() -> None:
     holder = Holder()
     begun_ms = holder.now_ms
@@ -366,7 +366,7 @@ def test_a_transfer_under_way_takes_a_place_and_is_no_add() -> None:
     assert (holder.book.open_requests, holder.book.open_adds) == (0, 0)
 
 
-@pytest.mark.rule("R6.75")
+@pytest.mark.rule("R6.13")
 @pytest.mark.parametrize("word", ["resigned", "suspended"])
 def test_who_may_not_send_has_no_room_for_anybody(word: str) -> None:
     holder = Holder()

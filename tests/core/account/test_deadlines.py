@@ -28,7 +28,7 @@ def laws(length_ms: int) -> Sequence[Law]:
     return laws_of(policy(**deadline(length_ms)))
 
 
-@pytest.mark.rule("R5.32")
+@pytest.mark.rule("R5.14")
 def test_a_default_deadline_is_the_policy_s_of_the_moment() -> None:
     waiting, live = Deadlines(), {1, 2}
     waiting.add(1, ask(NOON + MINUTE), live)
@@ -38,7 +38,7 @@ def test_a_default_deadline_is_the_policy_s_of_the_moment() -> None:
     assert waiting.first(laws(HOUR), {1}) == (NOON + MINUTE + HOUR, 1)
 
 
-@pytest.mark.rule("R5.32")
+@pytest.mark.rule("R5.14")
 def test_an_own_deadline_is_no_policy_s_affair() -> None:
     waiting, live = Deadlines(), {1, 2}
     waiting.add(1, ask(deadline_ms=NOON + 2 * HOUR), live)

@@ -273,7 +273,7 @@ def test_what_is_removed_from_a_closed_lane_leaves_no_weight_behind() -> None:
     assert len(lane.heap) <= 2
 
 
-@pytest.mark.rule("R1.33")
+@pytest.mark.rule("R1.18")
 def test_turns_are_taken_up_where_they_were_left() -> None:
     dice = random.Random(3)
     groups = [f"g{number}" for number in range(7)]
