@@ -340,8 +340,11 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
 
 def _is_here(held: Held) -> bool:
-    """Whether it waits here, be it for leave; not in its account's queue from the first."""
-    return not held.ticket or held.asked
+    """Whether it waits here, be it for leave; not in its account's queue from the first.
+
+    Who would not wait asks for leave unsaid, for some milliseconds: nobody is denied for that.
+    """
+    return not held.ask.deny if held.asked else not held.ticket
 
 
 def _may_come(verdict: Verdict) -> bool:

@@ -331,6 +331,16 @@ def test_too_many_held_counts_those_that_wait_for_their_accounts_leave(
     assert wanted == ["held0", "held1", *(["new"] if yields != "new" else [])]
 
 
+@pytest.mark.rule("R5.10")
+def test_who_would_not_wait_and_asks_for_leave_unsaid_takes_nobody_s_place() -> None:
+    law = policy(rolling(9, DAY), max_held=1, pacing=LEAVE)
+    ledger, said = Ledger(), []
+    for mark, deny in enumerate((True, True, False), start=1):
+        ask = Ask(f"i{mark}", "s", "a", Kind.BROADCAST, 50, deny=deny, accepted_ms=NOON + mark)
+        said += Desk(ledger, "e", "c", laws_of(law), NOON).judge(Candidate(ask), mark)
+    assert [line[:2] for line in outcomes(said)] == [("i3", "deferred")]
+
+
 # --- reconsidering --------------------------------------------------------------------------------
 
 
