@@ -62,6 +62,7 @@ class Worker:
 
         async def rules_known() -> None:
             await follower.caught_up_with(topics.policies, topics.controls)
+            self.rules.refuse_unread(clock())
 
         stages = (
             RulesStage(topics, settings.partitions),

@@ -16,9 +16,16 @@ EVERYONE: Final = "*"
 """The `enterprise` of a policy for all that have none of their own in force."""
 
 
+class UnreadPolicyError(Exception):
+    """The version that governs cannot be read here: nothing may be decided in its place."""
+
+
 class _Version(NamedTuple):
+    """`policy` is None of what cannot be read; `why` says so."""
+
     since_ms: int
-    policy: Policy
+    policy: Policy | None
+    why: str = ""
 
 
 class _Answer(NamedTuple):
@@ -52,13 +59,21 @@ class PolicyBook:
         own[policy.version] = _Version(since_ms(policy, recorded_at_ms), policy)
         self._answers.clear()
 
+    def accept_unread(self, enterprise: str, version: int, since_ms: int, why: str) -> None:
+        """Add a version that cannot be read here; when it begins, cannot be either."""
+        self._versions.setdefault(enterprise, {})[version] = _Version(since_ms, None, why)
+        self._answers.clear()
+
     def forget(self, enterprise: str, version: int) -> None:
         """Drop a version that never is in force again; nothing happens if it is not held."""
         self._versions.get(enterprise, {}).pop(version, None)
         self._answers.clear()
 
     def in_force(self, enterprise: str, now_ms: int) -> Policy:
-        """The policy to decide by for this enterprise at this moment."""
+        """The policy to decide by for this enterprise at this moment.
+
+        Raises UnreadPolicyError where it is a version that cannot be read.
+        """
         # All that have no versions of their own share one answer: the cache stays as small as
         # the number of policies, however many enterprises there are.
         name = enterprise if enterprise in self._versions else EVERYONE
@@ -66,6 +81,10 @@ class PolicyBook:
         if answer is None or not answer.since_ms <= now_ms < answer.until_ms:
             answer = self._answers[name] = self._look_up(name, now_ms)
         return answer.policy
+
+    def enterprises(self) -> tuple[str, ...]:
+        """All that have versions of their own, `*` among them."""
+        return tuple(self._versions)
 
     def versions(self, enterprise: str) -> tuple[int, ...]:
         """The versions held for this enterprise itself, the lowest first."""
@@ -88,4 +107,9 @@ class PolicyBook:
 
 def _newest(held: dict[int, _Version], now_ms: int) -> Policy | None:
     come = [number for number, version in held.items() if version.since_ms <= now_ms]
-    return held[max(come)].policy if come else None
+    if not come:
+        return None
+    newest = held[max(come)]
+    if newest.policy is None:
+        raise UnreadPolicyError(newest.why)
+    return newest.policy

@@ -8,20 +8,21 @@ displace nothing that was in force.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
 
 from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
-from streams.core.policy_book import EVERYONE, PolicyBook, since_ms
+from streams.core.policy_book import EVERYONE, PolicyBook, UnreadPolicyError, since_ms
 from streams.core.policy_file import parse_policy
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.events.timestamps import rfc3339
+from streams.lane.failure import StartRefusedError
 from streams.lane.stage import Unreadable
 from streams.stages.letters import dead_letter, unreadable_letter
 from streams.stages.routing import everywhere
@@ -44,6 +45,9 @@ CLOCK_AHEAD_MS: Final = 60_000
 """How far a publisher's clock may be ahead: far more than machines with a common time differ by. A
 version by a clock still further ahead counts from its acceptance, or it would come into force hours
 or years late and nobody would know."""
+
+MOST_NAMED: Final = 3
+"""Faults that are told of a version that cannot be read: the line goes to a log."""
 
 KEPT_MS: Final = 86_400_000
 """What is over is kept for a day: far longer than any worker's clock is behind this stage's."""
@@ -208,6 +212,15 @@ def _broken(faults: Sequence[Fault]) -> _Broken:
     return _Broken("; ".join(f"$.data.{fault}" for fault in faults))
 
 
+def _cannot_read(enterprise: str, version: str, faults: Sequence[Fault]) -> str:
+    named = "; ".join(map(str, faults[:MOST_NAMED]))
+    return (
+        f"policy {enterprise} version {version} was accepted by another release, and this one"
+        f" cannot read it: {named}. With a release that accepts both, publish a version that this"
+        " one reads; until then go on with the older release (or the newer, after a step back)"
+    )
+
+
 class Rules:
     """The policies and controls in force on this worker, as its follower reads them."""
 
@@ -223,18 +236,36 @@ class Rules:
             enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
             self.policies.forget(enterprise, int(version))
         elif key.startswith(_POLICY) and value is not None:
-            kept = orjson.loads(value)
-            policy, _ = parse_policy(kept["document"])
-            if policy is not None:
-                self.policies.accept(policy, kept["recorded_at_ms"])
+            self._apply_policy(key, orjson.loads(value))
         elif key.startswith(_CONTROL):
             self.controls.accept(_control_of(key, value))
         elif key == _GENERATION and value is not None:
             self.generation = int(value)
 
     def policy(self, enterprise: str, now_ms: int) -> Policy:
-        """The policy in force for an enterprise."""
-        return self.policies.in_force(enterprise, now_ms)
+        """The policy in force for an enterprise.
+
+        Raises StartRefusedError where this worker cannot read it: by another one, or by none, the
+        enterprise would be open to what its own forbids.
+        """
+        try:
+            return self.policies.in_force(enterprise, now_ms)
+        except UnreadPolicyError as unread:
+            raise StartRefusedError(str(unread)) from unread
+
+    def refuse_unread(self, now_ms: int) -> None:
+        """Raise StartRefusedError where a policy in force cannot be read here."""
+        for enterprise in self.policies.enterprises():
+            self.policy(enterprise, now_ms)
+
+    def _apply_policy(self, key: bytes, kept: dict[str, Any]) -> None:
+        policy, faults = parse_policy(kept["document"])
+        if policy is not None:
+            self.policies.accept(policy, kept["recorded_at_ms"])
+            return
+        enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+        why = _cannot_read(enterprise, version, faults)
+        self.policies.accept_unread(enterprise, int(version), kept["recorded_at_ms"], why)
 
     def laws(self, enterprise: str, now_ms: int) -> tuple[Law, ...]:
         """The laws in force for an enterprise, indexed by kind."""

@@ -205,3 +205,61 @@ def test_such_an_opt_out_ends_what_is_held_and_lets_replies_pass(
     scene.expect("1", "approved ok")
     scene.ask("2", kind="transfer", to_account_id="other")
     scene.expect("2", "approved ok")
+
+
+BESIDE_A_NO: Final[list[dict[str, Any]]] = [
+    {"time_zone": "America/new_york"},
+    {"time_zone": "GMT 8"},
+    {"time_zone": 8},
+    {"quiet_hours": {"from": "21:30", "to": "21:30"}},
+    {"quiet_hours": {"from": "9:30 pm"}},
+    {"quiet_hours": "none"},
+    {"decision_id": ""},
+    {"account_id": "a b"},
+    {"time_zone": "CST", "quiet_hours": [], "decision_id": 7, "account_id": None},
+]
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize("wrong", BESIDE_A_NO)
+def test_a_no_is_heard_whatever_is_wrong_beside_it(
+    told: Callable[..., Scene], wrong: dict[str, Any]
+) -> None:
+    scene = told(quiet_hours=NIGHT)
+    scene.hear("consent", allowed=True, kinds=[], time_zone="America/New_York")
+    scene.ask("held", not_before_ms=scene.start_ms + 3_600_000)
+    placed = scene.hear("consent", allowed=False, kinds=["direct"], **wrong)
+    assert scene.letter(placed)["error"].endswith("; the no in it is heard")
+    assert scene.story("held")[-1] == "denied no_consent consent"
+    scene.at("17h")  # 22:00 in New York
+    scene.hear("consent", allowed=True, kinds=["direct"])
+    scene.ask("1")
+    scene.expect("1", "deferred quiet_hours quiet_hours +1d3h30m")
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": ["sms"]}, {"occurred_at_ms": 1_795_312_800}, {"allowed": "no"}]
+)
+def test_a_no_to_nobody_knows_what_is_none(
+    told: Callable[..., Scene], wrong: dict[str, Any]
+) -> None:
+    scene = told()
+    words: dict[str, Any] = {"allowed": False, "time_zone": "CST"} | wrong
+    placed = scene.hear("consent", **words)
+    assert not scene.letter(placed)["error"].endswith("is heard")
+    scene.ask("1")
+    scene.expect("1", "approved ok")
+
+
+@pytest.mark.rule("R4.27")
+def test_a_no_that_came_to_a_wrong_partition_is_heard_and_refused_once(
+    told: Callable[..., Scene],
+) -> None:
+    scene = told()
+    value = scene.interaction("consent", allowed=False, time_zone="CST")
+    for partition in range(8):
+        scene.put("interactions", None, value, partition)
+    assert len(scene.letters()) == 8
+    scene.ask("1")
+    scene.expect("1", "denied no_consent consent")

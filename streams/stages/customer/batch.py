@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from streams.core.kinds import Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
-from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
 from streams.events.identity import fingerprint, mark_of
 from streams.events.interactions import AccountStatus, Erase, said
 from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews
+from streams.events.noes import hear
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.books import Books, timer_of
@@ -99,9 +99,9 @@ class Batch:
 
     def interaction(self, record: Record) -> None:
         """Note what happened, or refuse it, or send it where it belongs."""
-        event = decode_interaction(record.value)
-        if isinstance(event, Refused):
-            self._refuse(record, event)
+        event, refused = hear(record.value)
+        if event is None:
+            self._refuse(record, refused)
             return
         key = key_of(event)
         if self.stage.router.strays(record, key, self.state):
@@ -109,6 +109,7 @@ class Batch:
                 forwarded(self.stage.topics, self.stage.router, record, key, self.state)
             )
             return
+        self._refuse(record, refused)
         self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
             self._erase(record, event, key)
@@ -224,7 +225,9 @@ class Batch:
         self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
         self.books.forget(key, mark, value)
 
-    def _refuse(self, record: Record, refused: Refused) -> None:
+    def _refuse(self, record: Record, refused: Refused | None) -> None:
+        if refused is None:
+            return
         letter = dead_letter(
             self.stage.topics, record, refused.reason, refused.error, self.state, self.now_ms
         )
