@@ -1,4 +1,4 @@
-"""The no in a consent that is refused: it is heard all the same.
+"""A customer's no in an event that is refused: it is heard all the same.
 
 Rules of this file: nothing is guessed. What stands beside a no and is wrong is left out, and told
 in the refusal; what the no is about, of whom and when must be right.
@@ -12,15 +12,22 @@ import msgspec
 
 from streams.events.decode import decode_interaction
 from streams.events.envelope import Refused
-from streams.events.interactions import Consent, Interaction
+from streams.events.interactions import Blocked, Complained, Consent, Erase, Interaction
 
-BESIDE: Final = ("account_id", "decision_id", "quiet_hours", "time_zone")
-"""What a consent may say besides: none of it is needed to know who wants no more of what."""
+_BESIDE: Final = frozenset({"account_id", "decision_id", "quiet_hours", "time_zone"})
+"""What such an event may say besides. Where one of these is required, it is missed when left out,
+and then the event is refused whole."""
 
-HEARD: Final = "; the no in it is heard"
+_AROUND: Final = frozenset({"subject", "time"})
+"""The same, of the envelope."""
+
+_NOES: Final = frozenset(shape.__struct_config__.tag for shape in (Blocked, Complained, Erase))
+_CONSENT: Final = Consent.__struct_config__.tag
+
+_HEARD: Final = "; the no in it is heard"
 """The end of such a refusal."""
 
-_FAULTS: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+_FAULTS: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
 def hear(value: bytes | None) -> tuple[Interaction | None, Refused | None]:
@@ -30,36 +37,47 @@ def hear(value: bytes | None) -> tuple[Interaction | None, Refused | None]:
     event = decode_interaction(value)
     if not isinstance(event, Refused):
         return event, None
-    no = _no_in(value)
-    return no, event if no is None else Refused(event.reason, event.error + HEARD)
-
-
-def _no_in(value: bytes | None) -> Interaction | None:
-    """What is left of a refused consent without what is wrong beside its no; None for no no."""
     try:
-        plain = msgspec.json.decode(value or b"")
+        no = _no_in(msgspec.json.decode(value or b""))
     except _FAULTS:
+        no = None
+    return no, event if no is None else Refused(event.reason, event.error + _HEARD)
+
+
+def _no_in(plain: Any) -> Interaction | None:  # noqa: ANN401 (any JSON)
+    """A refused event without what is wrong beside its no; None where there is none."""
+    if not _says_no(plain):
         return None
-    data = _data_of(plain)
-    if data is None or data.get("allowed") is not False:
-        return None
-    for _ in BESIDE:
-        event = decode_interaction(msgspec.json.encode(plain))
-        if not isinstance(event, Refused):
-            return event
-        data.pop(_field_of(event), None)
-    event = decode_interaction(msgspec.json.encode(plain))
-    return None if isinstance(event, Refused) else event
+    event, left_out = decode_interaction(msgspec.json.encode(plain)), False
+    while isinstance(event, Refused):
+        if not _leave_out(plain, event.error.partition(": ")[0]):
+            return None
+        event, left_out = decode_interaction(msgspec.json.encode(plain)), True
+    # What is right when read by itself named a thing twice, and said two things.
+    return event if left_out and not _is_empty(event) else None
 
 
-def _data_of(plain: Any) -> dict[str, Any] | None:  # noqa: ANN401 (any JSON)
-    consent = isinstance(plain, dict) and plain.get("type") == Consent.__struct_config__.tag
-    data = plain.get("data") if consent else None
-    return data if isinstance(data, dict) else None
+def _says_no(plain: Any) -> bool:  # noqa: ANN401 (any JSON)
+    data = plain.get("data") if isinstance(plain, dict) else None
+    if not isinstance(data, dict):
+        return False
+    what = str(plain.get("type"))
+    return data.get("allowed") is False if what == _CONSENT else what in _NOES
 
 
-def _field_of(refused: Refused) -> str:
-    """Which of these a refusal is about."""
-    place = refused.error.partition(": ")[0].removeprefix("$.data.")
-    field = place.partition(".")[0].partition("[")[0]
-    return field if field in BESIDE else ""
+def _is_empty(event: Interaction) -> bool:
+    """A no to no kind, or to none that there is."""
+    return isinstance(event, Consent) and event.data.kinds == []
+
+
+def _leave_out(plain: dict[str, Any], place: str) -> bool:
+    """Take out what a refusal names, if it is something beside; whether it was."""
+    holder, names = plain, _AROUND
+    step = place.removeprefix("$.")
+    if step.startswith("data."):
+        holder, names, step = plain["data"], _BESIDE, step.removeprefix("data.")
+    name, _, index = step.partition(".")[0].partition("[")
+    if holder is plain["data"] and name == "kinds" and index:
+        del holder["kinds"][int(index.removesuffix("]"))]
+        return True
+    return name in names and holder.pop(name, holder) is not holder

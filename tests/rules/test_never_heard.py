@@ -216,6 +216,7 @@ BESIDE_A_NO: Final[list[dict[str, Any]]] = [
     {"quiet_hours": "none"},
     {"decision_id": ""},
     {"account_id": "a b"},
+    {"kinds": ["sms", "direct", "Direct", 7]},
     {"time_zone": "CST", "quiet_hours": [], "decision_id": 7, "account_id": None},
 ]
 
@@ -228,7 +229,8 @@ def test_a_no_is_heard_whatever_is_wrong_beside_it(
     scene = told(quiet_hours=NIGHT)
     scene.hear("consent", allowed=True, kinds=[], time_zone="America/New_York")
     scene.ask("held", not_before_ms=scene.start_ms + 3_600_000)
-    placed = scene.hear("consent", allowed=False, kinds=["direct"], **wrong)
+    words: dict[str, Any] = {"allowed": False, "kinds": ["direct"]} | wrong
+    placed = scene.hear("consent", **words)
     assert scene.letter(placed)["error"].endswith("; the no in it is heard")
     assert scene.story("held")[-1] == "denied no_consent consent"
     scene.at("17h")  # 22:00 in New York
@@ -239,7 +241,15 @@ def test_a_no_is_heard_whatever_is_wrong_beside_it(
 
 @pytest.mark.rule("R4.27")
 @pytest.mark.parametrize(
-    "wrong", [{"kinds": ["sms"]}, {"occurred_at_ms": 1_795_312_800}, {"allowed": "no"}]
+    "wrong",
+    [
+        {"kinds": ["sms"]},
+        {"kinds": []},
+        {"kinds": "direct"},
+        {"occurred_at_ms": 1_795_312_800},
+        {"allowed": "no"},
+        {"allowed": True, "kinds": ["direct", "sms"]},
+    ],
 )
 def test_a_no_to_nobody_knows_what_is_none(
     told: Callable[..., Scene], wrong: dict[str, Any]
@@ -263,3 +273,64 @@ def test_a_no_that_came_to_a_wrong_partition_is_heard_and_refused_once(
     assert len(scene.letters()) == 8
     scene.ask("1")
     scene.expect("1", "denied no_consent consent")
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize("what", ["complained", "blocked", "erase"])
+def test_what_else_is_a_no_is_heard_as_well(told: Callable[..., Scene], what: str) -> None:
+    scene = told(suppression={"kinds": ["direct"], "account": "forever", "enterprise": "30d"})
+    wrong = {"account_id": ""} if what == "erase" else {"decision_id": ""}
+    placed = scene.hear(what, **wrong)
+    assert scene.letter(placed)["error"].endswith("; the no in it is heard")
+    scene.ask("1")
+    assert scene.story("1")[0].startswith(("denied suppressed", "denied not_friend"))
+
+
+@pytest.mark.rule("R4.27")
+def test_who_is_complained_of_must_be_right(told: Callable[..., Scene]) -> None:
+    scene = told(suppression={"kinds": ["direct"], "account": "forever", "enterprise": "30d"})
+    placed = scene.hear("complained", account_id="", decision_id="")
+    assert not scene.letter(placed)["error"].endswith("is heard")
+    scene.ask("1")
+    scene.expect("1", "approved ok")
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"source"', b'"time":"yesterday","source"'),
+        (b'"source"', b'"subject":"","source"'),
+        (b'"kinds"', b'"x":1' + b"0" * 40 + b',"time_zone":"CST","kinds"'),
+    ],
+)
+def test_a_no_in_an_odd_envelope(told: Callable[..., Scene], old: bytes, new: bytes) -> None:
+    scene = told()
+    value = scene.interaction("consent", allowed=False, kinds=["direct"]).replace(old, new)
+    placed = scene.put("interactions", b"acme/ann", value)
+    assert scene.letter(placed)["error"].endswith("; the no in it is heard")
+    scene.ask("1")
+    scene.expect("1", "denied no_consent consent")
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize(
+    "twice", [b'"type":"decorum.engaged.v1",', b'"specversion":1,', b'"data":{"allowed":1},']
+)
+def test_what_says_two_things_says_no_no(told: Callable[..., Scene], twice: bytes) -> None:
+    scene = told()
+    value = scene.interaction("consent", allowed=False)
+    placed = scene.put("interactions", b"acme/ann", value.replace(b"{", b"{" + twice, 1))
+    assert not scene.letter(placed)["error"].endswith("is heard")
+    scene.ask("1")
+    scene.expect("1", "approved ok")
+
+
+@pytest.mark.rule("R4.27")
+@pytest.mark.parametrize("odd", [b"[]", b"{}", b"null", b"7", b'"decorum.consent"'])
+def test_an_event_of_no_type_says_no_no(told: Callable[..., Scene], odd: bytes) -> None:
+    scene = told()
+    value = scene.interaction("consent", allowed=False).replace(b'"decorum.consent.v1"', odd)
+    assert odd in value
+    placed = scene.put("interactions", b"acme/ann", value)
+    assert not scene.letter(placed)["error"].endswith("is heard")
