@@ -238,13 +238,18 @@ def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_
     unfriended(ledger, account, occurred_ms, now_ms)
 
 
-def has_gone_over(ledger: Ledger, account: str, taker: str) -> bool:
-    """Whether that handover is known: the taker has the customer, the giver has lost them, and no
-    transfer of the giver's waits for its ending.
+def has_gone_over(ledger: Ledger, account: str, taker: str, at_ms: int) -> bool:
+    """Whether that handover is known: the giver has lost the customer, no transfer of theirs waits
+    for its ending, and the taker has them, or had them: a handover of then, or later, is counted.
     """
     giver, other = ledger.pairs.get(account, NO_PAIR), ledger.pairs.get(taker, NO_PAIR)
-    has_gone = giver.friend == Friend.REMOVED and other.friend == Friend.YES
-    return has_gone and _latest_transfer(giver, State.RESERVED) is None
+    if giver.friend != Friend.REMOVED or _latest_transfer(giver, State.RESERVED) is not None:
+        return False
+    return other.friend == Friend.YES or any(
+        c.kind == Kind.TRANSFER and c.maker == account and c.at_ms >= at_ms
+        for c in ledger.contacts()
+        if c.state == State.DELIVERED
+    )
 
 
 def _carried_out(giver: Pair, at_ms: int) -> Contact:

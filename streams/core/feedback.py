@@ -111,7 +111,7 @@ def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> lis
     charges = [Charge(account, what, at_ms, contact, 1)]
     if charged is not None:
         before = HURTS[charged.what]
-        if _weight(what, weights) <= _weight(before, weights):
+        if _rank(what, weights) <= _rank(before, weights):
             return []
         charges.append(Charge(account, before, charged.at_ms, contact, -1))
     blame = Blame(HURTS.index(what), at_ms, 0 if contact is None else contact.mark)
@@ -124,8 +124,10 @@ def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> lis
     return charges
 
 
-def _weight(what: str, weights: Weights) -> float:
-    return (weights.complaint, weights.block, weights.opt_out)[HURTS.index(what)]
+def _rank(what: str, weights: Weights) -> tuple[float, bool]:
+    """How heavy it is; of two as heavy, whatever came first, the one that the brake hears."""
+    weight = (weights.complaint, weights.block, weights.opt_out)[HURTS.index(what)]
+    return weight, what != OPT_OUT
 
 
 def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:

@@ -62,8 +62,9 @@ def _ordered(case: Case) -> tuple[Reason, str | None] | None:
         return Reason.CONTROL, order.pause.scope
     if order.status == SUSPENDED:
         return Reason.ACCOUNT_PAUSED, None
-    stopped = stopped_until_ms(case.law, order.braked_until_ms, case.now_ms) != 0
-    return (Reason.ACCOUNT_PAUSED, "brake") if stopped else None
+    if stopped_until_ms(case.law, order.braked_until_ms, case.now_ms) == 0:
+        return None
+    return Reason.ACCOUNT_PAUSED, "brake" if case.law.braked else None  # off is no section's affair
 
 
 def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:

@@ -30,6 +30,8 @@ class Ties:
         it was or may be sent, `holder` the account that the customer is with now."""
         self.lost: dict[Pair, int] = {}
         """Who is known not to be friends, and since when: of one millisecond it is what counts."""
+        self.over: dict[Pair, int] = {}
+        """When the last handover was, by customer and giver."""
         self.failed: set[str] = set()
         """What was never sent."""
         self._known: set[tuple[str, str]] = set()
@@ -83,7 +85,9 @@ class Ties:
             self.handed.pop(pair, None)
             self._end_transfer(pair, "failed")
         elif entry.type == "transferred":
-            self._end_transfer(pair, "delivered")
+            began_ms = self._end_transfer(pair, "delivered")
+            at_ms = max(began_ms, min(data["occurred_at_ms"], entry.at_ms))
+            self.over[pair] = max(at_ms, self.over.get(pair, 0))
             self._gone(pair)
             self.lost[pair] = data["occurred_at_ms"]
             self._hand_on(pair, data["to_account_id"])
@@ -98,8 +102,9 @@ class Ties:
             return False
         customer, giver = entry.data["customer_id"], entry.data["account_id"]
         taker = customer, entry.data["to_account_id"]
-        known = (customer, giver) in self.lost and taker in self.friends
-        return known and not self._transfers((customer, giver))
+        at_ms = min(entry.data["occurred_at_ms"], entry.at_ms)
+        known = taker in self.friends or self.over.get((customer, giver), 0) >= at_ms
+        return known and (customer, giver) in self.lost and not self._transfers((customer, giver))
 
     def _transfers(self, pair: Pair) -> list[dict[str, Any]]:
         """The account's own transfers of which nothing was heard."""
@@ -111,10 +116,14 @@ class Ties:
             and m["holder"] == pair[1]
         ]
 
-    def _end_transfer(self, pair: Pair, state: str) -> None:
+    def _end_transfer(self, pair: Pair, state: str) -> int:
+        """When what is ended began; 0 for one that nobody asked for."""
         under_way = self._transfers(pair)
-        if under_way:
-            max(under_way, key=lambda m: m["decided_at_ms"])["state"] = state
+        if not under_way:
+            return 0
+        last = max(under_way, key=lambda m: m["decided_at_ms"])
+        last["state"] = state
+        return int(last["decided_at_ms"])
 
     def _hand_on(self, pair: Pair, taker: str) -> None:
         for message in self.messages.values():
@@ -143,6 +152,7 @@ class Ties:
         for name in gone:
             del self.messages[name]
         self.lost = {pair: at for pair, at in self.lost.items() if pair[0] != customer}
+        self.over = {pair: at for pair, at in self.over.items() if pair[0] != customer}
         self._known = {known for known in self._known if known[0] != customer}
 
     def _receipt(self, entry: Entry) -> bool:

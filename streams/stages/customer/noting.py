@@ -34,7 +34,7 @@ def is_repeat(desk: Desk, event: events.Interaction) -> bool:
     """Whether what the event tells was told before; else it is known from now on."""
     if isinstance(event, events.Delivered | events.Failed):
         return _is_told(desk.ledger, event)
-    if isinstance(event, events.Transferred) and _has_gone_over(desk.ledger, event.data):
+    if isinstance(event, events.Transferred) and _has_gone_over(desk, event.data):
         return True
     mark = fingerprint(event.source, event.id, events.said(event))
     if seen_before(desk.ledger, mark):
@@ -52,8 +52,9 @@ def _is_told(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
     return facts.is_settled(ledger, mark, as_delivered=True)
 
 
-def _has_gone_over(ledger: Ledger, data: events.Transfer) -> bool:
-    return facts.has_gone_over(ledger, data.account_id, data.to_account_id)
+def _has_gone_over(desk: Desk, data: events.Transfer) -> bool:
+    at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
+    return facts.has_gone_over(desk.ledger, data.account_id, data.to_account_id, at_ms)
 
 
 # --- receipts -------------------------------------------------------------------------------------
