@@ -88,17 +88,26 @@ def suggest(wrong: object, known: Iterable[str]) -> str:
 def spelt(wrong: object, known: Iterable[str]) -> str:
     """As `suggest`, for values: what is offered is easily taken, so only a slip of the pen is.
 
-    That is a word that differs in case, in punctuation or in one letter, where there is but one.
+    That is a word that differs in case, in punctuation or in one letter, where there is but one;
+    never in a digit: another number is another thing.
     """
     if not isinstance(wrong, str):
         return ""
-    near = [word for word in known if _slip(bare(wrong[:SHOWN]), bare(word))]
+    near = [
+        word
+        for word in known
+        if _digits(wrong) == _digits(word) and _slip(bare(wrong[:SHOWN]), bare(word))
+    ]
     return f"; did you mean `{near[0]}`?" if len(near) == 1 else ""
 
 
 def bare(word: str) -> str:
     """A word without what writers differ in: case and punctuation."""
     return "".join(letter for letter in word.casefold() if letter.isalnum())
+
+
+def _digits(word: str) -> list[str]:
+    return [letter for letter in word if letter.isdigit()]
 
 
 def _slip(wrong: str, word: str) -> bool:

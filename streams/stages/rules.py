@@ -216,8 +216,8 @@ def _cannot_read(enterprise: str, version: str, faults: Sequence[Fault]) -> str:
     named = "; ".join(map(str, faults[:MOST_NAMED]))
     return (
         f"policy {enterprise} version {version} was accepted by another release, and this one"
-        f" cannot read it: {named}. With a release that accepts both, publish a version that this"
-        " one reads; until then go on with the older release (or the newer, after a step back)"
+        f" cannot read it: {named}. Publish a higher version that this one reads and start again,"
+        " or go on with the release that accepted it"
     )
 
 

@@ -130,7 +130,8 @@ class Known:
         kinds = data.get("kinds", "all")
         everything = ["direct", "broadcast", "moment", "friend_request", "transactional"]
         for kind in everything if kinds == "all" else kinds:
-            if self.consent.get(kind, (0, True))[0] <= at_ms:
+            known_ms, allowed = self.consent.get(kind, (0, True))
+            if (known_ms, not allowed) <= (at_ms, not data["allowed"]):
                 self.consent[kind] = (at_ms, data["allowed"])
 
     # --- what the engine decided ---------------------------------------------------------------

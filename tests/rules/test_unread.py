@@ -35,7 +35,9 @@ def rules(*versions: tuple[str, int, dict[str, Any]]) -> Rules:
 @pytest.mark.parametrize("enterprise", ["acme", "*"])
 def test_no_start_under_a_version_that_cannot_be_read(enterprise: str) -> None:
     known = rules(("acme", 1, {}), ("*", 1, {}), (enterprise, 2, STRANGE))
-    says = rf"policy {enterprise.replace('*', '.')} version 2 .*tomorrow: .*older release"
+    says = (
+        rf"policy {enterprise.replace('*', '.')} version 2 .*tomorrow: .*Publish a higher version"
+    )
     with pytest.raises(StartRefusedError, match=says):
         known.refuse_unread(10)
 

@@ -177,3 +177,26 @@ def test_no_refusal_shows_a_pattern(event: dict[str, Any]) -> None:
         assert refused.error.startswith("$")
         assert not SIGNS.search(refused.error), refused.error
         assert "is named twice" not in refused.error
+
+
+@pytest.mark.rule("R1.19")
+@pytest.mark.parametrize(
+    ("wrong", "offers"),
+    [
+        ("decorum.complaned.v1", "decorum.complained.v1"),
+        ("Decorum.Complained.V1", "decorum.complained.v1"),
+        ("decorum.complained.v2", None),
+        ("decorum.complained.v11", None),
+        ("decorum.complained", None),
+    ],
+)
+def test_another_number_is_no_slip_of_the_pen(
+    told: Callable[..., Scene], wrong: str, offers: str | None
+) -> None:
+    scene = told()
+    value = scene.interaction("complained").replace(b"decorum.complained.v1", wrong.encode())
+    letter = scene.letter(scene.put("interactions", b"acme/ann", value))
+    assert letter["reason"] == "unknown_type"
+    assert ("did you mean" in letter["error"]) == (offers is not None), letter["error"]
+    if offers is not None:
+        assert f"did you mean `{offers}`?" in letter["error"]
