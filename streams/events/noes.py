@@ -80,4 +80,7 @@ def _leave_out(plain: dict[str, Any], place: str) -> bool:
     if holder is plain["data"] and name == "kinds" and index:
         del holder["kinds"][int(index.removesuffix("]"))]
         return True
+    if holder is plain["data"] and name == "kinds" and holder.get(name, 0) is None:
+        del holder[name]  # null is how some write what they leave out: of every kind
+        return True
     return name in names and holder.pop(name, holder) is not holder

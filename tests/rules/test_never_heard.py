@@ -217,6 +217,7 @@ BESIDE_A_NO: Final[list[dict[str, Any]]] = [
     {"decision_id": ""},
     {"account_id": "a b"},
     {"kinds": ["sms", "direct", "Direct", 7]},
+    {"kinds": None},
     {"time_zone": "CST", "quiet_hours": [], "decision_id": 7, "account_id": None},
 ]
 
@@ -249,6 +250,7 @@ def test_a_no_is_heard_whatever_is_wrong_beside_it(
         {"occurred_at_ms": 1_795_312_800},
         {"allowed": "no"},
         {"allowed": True, "kinds": ["direct", "sms"]},
+        {"allowed": True, "kinds": None},
     ],
 )
 def test_a_no_to_nobody_knows_what_is_none(
