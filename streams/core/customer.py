@@ -135,6 +135,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         if not _may_come(verdict):
             self.given_up.append((ask.account_id, candidate.ticket))
             return [Settled(ask, mark, verdict)]
+        wait = self._from_now(wait)
         held = self._hold(ask, mark, wait)
         self._queue(held, ask, candidate.ticket)
         yielded = self._yield_to(held)
@@ -262,7 +263,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
         refusal = candidate.refusal
         if refusal is not None and not self._has_longer(candidate.ask, refusal):
-            return refusal
+            return self._from_now(refusal)
         case = self._case(candidate.ask)
         verdict = decide(case)
         if verdict.send_by_ms is not None:
@@ -270,6 +271,13 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
                 return LEAVE_FIRST
             self._reserve(candidate, mark, verdict.send_by_ms)
         return verdict
+
+    def _from_now(self, verdict: Verdict) -> Verdict:
+        """An account's word, whose earliest time may have passed on its way, or by this clock."""
+        eligible_ms = verdict.eligible_at_ms
+        if eligible_ms is None or eligible_ms >= self.now_ms:
+            return verdict
+        return msgspec.structs.replace(verdict, eligible_at_ms=self.now_ms)
 
     def _case(self, ask: Ask) -> Case:
         law, pair = self.laws[ask.kind], self.ledger.pairs.get(ask.account_id, NO_PAIR)

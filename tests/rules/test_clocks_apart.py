@@ -87,3 +87,18 @@ def test_who_would_not_wait_is_told_the_account_s_answer_alone(told: Callable[..
     scene.ask("late", "c", kind="friend_request", if_not_now="deny")
     scene.at("14h1m")
     scene.expect("late", "approved ok", customer="c")
+
+
+@pytest.mark.rule("R5.3")
+@pytest.mark.parametrize("more", [{}, {"if_not_now": "deny"}])
+def test_no_earliest_time_is_before_its_decision(
+    told: Callable[..., Scene], more: dict[str, str]
+) -> None:
+    _, begin = apart(APART_MS, pacing=ONE_A_SECOND)
+    scene = begin(told)
+    names = [f"c{number}" for number in range(30)]
+    scene.ask("b", *names, kind="broadcast", **more)
+    said = [scene.decisions("b", name)[-1] for name in names]
+    times = [(d["eligible_at_ms"], d["decided_at_ms"]) for d in said if "eligible_at_ms" in d]
+    assert len(times) > FEW
+    assert all(eligible_ms >= decided_ms for eligible_ms, decided_ms in times)
