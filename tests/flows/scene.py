@@ -171,8 +171,9 @@ class Scene:
         ]
 
     def everything(self, topic: str) -> list[dict[str, Any]]:
-        """The `data` of all this enterprise's records of a topic."""
-        found = map(events.data_of, self.world.read(topic))
+        """The `data` of all this enterprise's records of a topic; what is forgotten has none."""
+        records = [record for record in self.world.read(topic) if record.value is not None]
+        found = map(events.data_of, records)
         return [data for data in found if data.get("enterprise_id") == self.enterprise]
 
     def story(self, intent_id: str, customer: str = "ann") -> list[str]:
