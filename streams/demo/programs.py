@@ -65,7 +65,7 @@ def coupons(day: Day, random: Random) -> Iterator[Event]:
         if random.random() < NOW_OR_NEVER:
             data["if_not_now"] = "deny"
         if random.random() < SPOILS:
-            data["deadline_ms"] = at_ms + random.randrange(2, 9) * HOUR_MS
+            data["deadline_ms"] = at_ms + random.randrange(4, 9) * HOUR_MS
         if random.random() < SCHEDULED:
             data["not_before_ms"] = at_ms + random.randrange(1, 4) * HOUR_MS
         data |= {"account_id": account, "customer_ids": [customer], "content_ref": "coupon/8"}
