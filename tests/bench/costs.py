@@ -56,10 +56,10 @@ async def run(run: Run) -> list[Row]:
         return [
             *map(_held, (1, 20, 150)),
             *map(_windows, (5, 20, 60)),
-            *(_accounts(count) for count in (1, 100, 700) if count <= most),
+            *(_accounts(count) for count in (1, 100, 1_000) if count <= most),
             *(_campaigns(count) for count in (1, 100, 1_000, 10_000) if count <= most),
             *(_waiting(count) for count in (1, 100, 1_000) if count <= most),
-            *(_words(10 * count, run.choose(100, 20)) for count in (10, 10_000) if count <= most),
+            *(_words(10 * count, run.choose(1_000, 20)) for count in (10, 10_000) if count <= most),
         ]
 
 
