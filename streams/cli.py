@@ -90,7 +90,7 @@ def worker() -> None:
     configure_logs()
     from aiokafka.errors import KafkaError
 
-    from streams.policies import PolicyError
+    from streams.policy.files import PolicyError
     from streams.worker import run
 
     try:
@@ -118,12 +118,12 @@ def policy_check(file: Path) -> None:
 
     A policy without mistakes may still leave things ungoverned: those are notes.
     """
-    from streams import policies
+    from streams.policy import files
 
-    faults = policies.check_file(file)
+    faults = files.check_file(file)
     if faults:
         _fail(faults)
-    _print(f"note: {note}" for note in policies.notes_on_file(file))
+    _print(f"note: {note}" for note in files.notes_on_file(file))
     click.echo(f"{file}: good")
 
 
@@ -131,12 +131,13 @@ def policy_check(file: Path) -> None:
 @FILE
 def policy_publish(file: Path) -> None:
     """Check a policy FILE and publish it; workers follow it within moments."""
-    from streams import policies
+    from streams.policy.files import PolicyError
+    from streams.policy.publish import publish
 
     settings = _cluster()
     try:
-        done = _await(policies.publish(settings, file))
-    except policies.PolicyError as error:
+        done = _await(publish(settings, file))
+    except PolicyError as error:
         _fail(error.lines)
     click.echo(done)
 
@@ -258,8 +259,8 @@ def _await(work: Coroutine[Any, Any, Result]) -> Result:
 
 def _milliseconds(length: str | None) -> int | None:
     """Milliseconds of a duration such as `30m`. Raises ValueError with what is wrong."""
-    from streams.core.policy_faults import Refused
-    from streams.core.policy_units import duration
+    from streams.policy.faults import Refused
+    from streams.policy.values import duration
 
     if length is None:
         return None

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from streams import policies, topics_admin
+from streams import topics_admin
 from streams.lane.clients import patiently
 from streams.lane.failure import EXIT_REFUSED
 from streams.lane.follower import Follower
@@ -22,6 +22,7 @@ from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
 from streams.ops.oldest import OldestHeld
 from streams.ops.subjects import accounts, campaigns, customers
+from streams.policy import files
 from streams.stages.account.queue import index_of
 from streams.stages.account.stage import AccountStage
 from streams.stages.balance import Balance, balance_of
@@ -148,8 +149,8 @@ class Worker:
 
 def _default_policy(settings: Settings) -> Policy:
     if settings.policy is None:
-        return policies.packaged()[1]
-    return policies.load_file(settings.policy)[1]
+        return files.packaged()[1]
+    return files.load_file(settings.policy)[1]
 
 
 def _secret(settings: Settings) -> bytes | None:

@@ -1,6 +1,6 @@
 """A policy, compiled: what the file says, as plain frozen values the core can decide by.
 
-Rules of this file: values only. No parsing (`policy_file`), no deciding, no defaults that the
+Rules of this file: values only. No parsing (`streams.policy`), no deciding, no defaults that the
 policy document does not name. A section that is `None` was not written and is not governed.
 Every duration is whole milliseconds, every share a fraction of 1, every set of kinds a bit mask.
 """

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from aiokafka.errors import KafkaError
 
-from streams import policies, topics_admin
+from streams import topics_admin
 from streams.demo import screen
 from streams.demo.clock import FastClock
 from streams.demo.day import Day
@@ -31,6 +31,7 @@ from streams.demo.supervisor import DemoError, Supervisor
 from streams.demo.traffic import delete_topics
 from streams.local.jars import LocalKafkaError
 from streams.local.kafka import HOST, LocalKafka, free_port
+from streams.policy import files
 
 if TYPE_CHECKING:
     from streams.demo.portrait import Portrait
@@ -97,7 +98,7 @@ def perform(
     settings: Settings, day: Day, speed: float, directory: Path, picture: Path | None = None
 ) -> int:
     """Play one day on a running Kafka and show it; 0 if everything balances, otherwise 1."""
-    policy = (policies.load_file(settings.policy) if settings.policy else policies.packaged())[1]
+    policy = (files.load_file(settings.policy) if settings.policy else files.packaged())[1]
     clock = FastClock(day.start_ms, speed)
     with Supervisor(settings, clock, directory / "worker.log") as worker:
         evidence, checks = asyncio.run(play(day, policy, worker))

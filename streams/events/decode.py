@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from streams.core.policy_faults import show, spelt
-from streams.core.policy_units import time_of_day_ms, zone_fault
 from streams.events.controls import CONTROL_TYPE, Control
 from streams.events.envelope import Envelope, Refused
 from streams.events.faults import fault_in, placed
@@ -22,6 +20,8 @@ from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_RECORD_BYTES
 from streams.events.intents import INTENT_TYPE, Intent, IntentData, IntentEvent
 from streams.events.interactions import ConsentWish, Interaction, QuietHours
 from streams.events.policies import POLICY_TYPE, PolicyEvent
+from streams.policy.faults import show, spelt
+from streams.policy.values import time_of_day_ms, zone_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

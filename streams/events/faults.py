@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import inspect
 
-from streams.core.policy_faults import Fault, show, spelt
 from streams.events.fields import MAX_MS, MIN_MS
+from streams.policy.faults import Fault, show, spelt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

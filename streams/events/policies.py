@@ -1,4 +1,4 @@
-"""A policy as it travels. What its document means is the core's affair (`core.policy_file`)."""
+"""A policy as it travels. What its document means is the core's affair (`policy.parse`)."""
 
 from __future__ import annotations
 

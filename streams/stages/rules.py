@@ -15,8 +15,7 @@ import orjson
 
 from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
-from streams.core.policy_book import EVERYONE, PolicyBook, UnreadPolicyError, since_ms
-from streams.core.policy_file import parse_policy
+from streams.core.policy_versions import EVERYONE, PolicyBook, UnreadPolicyError, since_ms
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
@@ -24,6 +23,7 @@ from streams.events.sweeps import Sweep, encode_sweep
 from streams.events.timestamps import rfc3339
 from streams.lane.failure import StartRefusedError
 from streams.lane.stage import Unreadable
+from streams.policy.parse import parse_policy
 from streams.stages.letters import dead_letter, unreadable_letter
 from streams.stages.routing import everywhere
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from streams.core.policy import Policy
-    from streams.core.policy_faults import Fault
     from streams.lane.stage import Due, Output, Record
     from streams.lane.state import State
+    from streams.policy.faults import Fault
     from streams.topics import Topics
 
 _POLICY: Final = b"policy/"

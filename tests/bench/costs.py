@@ -11,9 +11,9 @@ import gc
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.policy_file import parse_policy
 from streams.events.keys import account_key, customer_key
 from streams.lane.driver import Driver
+from streams.policy.parse import parse_policy
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage

@@ -11,7 +11,6 @@ import gc
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams import policies
 from streams.core.ask import Candidate
 from streams.core.customer import Desk
 from streams.core.ledger import dump
@@ -23,6 +22,7 @@ from streams.lane.batch import MAX_RECORDS, decide_batch
 from streams.lane.driver import DriverRecord
 from streams.lane.state import State
 from streams.lane.watermark import Watermark
+from streams.policy.files import packaged
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.noting import note
@@ -81,7 +81,7 @@ class _Case(NamedTuple):
 
 
 def _mix(mix: Mix, count: int) -> Row:
-    rules = Rules(policies.packaged()[1])
+    rules = Rules(packaged()[1])
     laws = rules.laws(load.ENTERPRISE, NOW_MS)
     cases = [_case(mix, number, laws) for number in range(count)]
     for case in cases[:100]:
@@ -143,7 +143,7 @@ def _best(work: Callable[[], object]) -> float:
 
 def _stages(count: int) -> list[Row]:
     topics, router = Topics(), Router(1)
-    rules = Rules(policies.packaged()[1])
+    rules = Rules(packaged()[1])
     account = AccountStage(topics, router, rules)
     customer = CustomerStage(topics, router, rules, Erasure(None))
     intents = list(load.mixed(count, count // 3))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams import policies
 from streams.events.keys import customer_key
 from streams.lane.driver import DriverRecord
 from streams.lane.state import State
+from streams.policy.files import packaged
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
@@ -68,7 +68,7 @@ class _History:
         self.state = State()
         self._draw = random.Random(23)
         self._topics = Topics()
-        rules = Rules(policies.packaged()[1])
+        rules = Rules(packaged()[1])
         self._stage = CustomerStage(self._topics, Router(1), rules, Erasure(None))
         self._customers = range(customers)
         self._weights = [self._draw.lognormvariate(0, 1) for _ in self._customers]

@@ -26,7 +26,7 @@ from streams.core.campaign import (
     campaign_law_of,
     note,
 )
-from streams.policies import packaged
+from streams.policy.files import packaged
 
 LAW: Final[CampaignLaw] = campaign_law_of(packaged("wecom")[1])
 NOON: Final = 1_795_312_800_000

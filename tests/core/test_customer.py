@@ -15,7 +15,7 @@ from streams.core.ledger import Ledger
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
 from streams.core.reasons import Reason
 from streams.events.fields import MAX_MS
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import (
     DAY,
     DISTURBING,

@@ -24,7 +24,7 @@ from streams.core.enterprise import (
     word_of,
 )
 from streams.core.policy import Bound, Reputation, Weights
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, NOON, policy
 
 if TYPE_CHECKING:

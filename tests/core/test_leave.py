@@ -13,7 +13,7 @@ from streams.core.law import laws_of
 from streams.core.ledger import Ledger
 from streams.core.reasons import Outcome, Reason
 from streams.core.verdict import Verdict
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, MINUTE, NOON, policy, rolling
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from streams.core.ledger import (
     seen_before,
 )
 from streams.core.policy import Calendar, Policy, QuietHours, Reply, Scope, Silence
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import (
     DAY,
     DISTURBING,

@@ -34,7 +34,7 @@ from streams.core.policy import (
 )
 from streams.core.reasons import Outcome, Reason
 from streams.core.verdict import Verdict
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 

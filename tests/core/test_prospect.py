@@ -12,7 +12,7 @@ from streams.core.kinds import KIND_NAMES, KIND_OF, Kind
 from streams.core.law import laws_of
 from streams.core.ledger import dump, load
 from streams.core.prospect import Prospect, Question, prospects
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, NOON, Person, deadline, policy, rolling
 
 if TYPE_CHECKING:

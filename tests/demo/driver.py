@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams import policies
 from streams.demo.account_side import TOPICS_READ
 from streams.demo.day import HOUR_MS, Day
 from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
 from streams.lane.driver import Driver
+from streams.policy.files import packaged
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -36,7 +36,7 @@ STORY = Day(customers=400, accounts=4)
 
 
 def _smaller_stages() -> Policy:
-    policy = policies.packaged()[1]
+    policy = packaged()[1]
     assert policy.canary is not None
     canary = msgspec.structs.replace(policy.canary, from_size=100)
     return msgspec.structs.replace(policy, canary=canary)

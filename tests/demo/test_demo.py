@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from streams import policies
 from streams.core.reasons import Reason
 from streams.demo import summary
 from streams.demo.account_audit import account_audit
@@ -17,6 +16,7 @@ from streams.demo.words import WORDS
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused
 from streams.lane.partitioner import partition_for
+from streams.policy.files import packaged
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, approved
 from tests.demo.driver import PARTITIONS, evidence_of, played
 from tests.flows.events import data_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.lane.driver import DriverRecord
 
 SMALL = Day(customers=60, accounts=4)
-POLICY = policies.packaged()[1]
+POLICY = packaged()[1]
 
 
 @pytest.fixture(scope="module")

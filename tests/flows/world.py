@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from streams import policies
 from streams.lane.batch import WHOLE
 from streams.lane.driver import Driver
+from streams.policy.files import packaged
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -83,7 +83,7 @@ class DriverWorld:
         self._topics = Topics()
         router = Router(partitions)
         self._rules_read = self._looked = 0
-        self._rules = Rules(policies.packaged()[1])
+        self._rules = Rules(packaged()[1])
         self.stages = (
             RulesStage(self._topics, partitions),
             AccountStage(self._topics, router, self._rules),
@@ -124,7 +124,7 @@ class DriverWorld:
 
     def crash(self) -> None:
         self.driver.crash()
-        self._rules.__init__(policies.packaged()[1])  # type: ignore[misc] # as a restart makes them
+        self._rules.__init__(packaged()[1])  # type: ignore[misc] # as a restart makes them
         self._rules_read = 0
         self._follow()
 

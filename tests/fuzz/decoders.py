@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from streams.core.customer import Desk
 from streams.core.law import laws_of
 from streams.core.ledger import Contact, load
-from streams.core.policy_file import parse_policy
 from streams.core.prospect import Question, prospects
 from streams.core.standing import standing_of
 from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
 from streams.events.envelope import Refused
+from streams.policy.parse import parse_policy
 from tests.fuzz.target import Target
 from tests.fuzz.values import anything, events, policies, records, spoilt
 

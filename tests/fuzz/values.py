@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from streams.policies import PolicyError, read_document
+from streams.policy.files import PolicyError, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,8 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
-from streams.policies import PolicyError, publish
+from streams.policy.files import PolicyError
+from streams.policy.publish import publish
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import ensure

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import policies
 from streams.lane.recovery import Recovery
 from streams.lane.state import WATERMARK_KEY
 from streams.lane.units import unit_count
 from streams.lane.watermark import Watermark
+from streams.policy.files import packaged
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -142,7 +142,7 @@ def differences(witness: Witness, recovered: Mapping[tuple[str, int], Memory]) -
 
 def _stages(settings: Settings) -> tuple[Stage, Stage, Stage]:
     topics, router = Topics(settings.prefix), Router(settings.partitions)
-    rules = Rules(policies.packaged()[1])
+    rules = Rules(packaged()[1])
     return (
         RulesStage(topics, settings.partitions),
         AccountStage(topics, router, rules),

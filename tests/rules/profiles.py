@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from streams.policies import packaged
+from streams.policy.files import packaged
 
 if TYPE_CHECKING:
     from streams.core.policy import Policy

@@ -8,7 +8,6 @@ import pytest
 
 from streams.core.kinds import Kind
 from streams.core.ledger import SEEN_MOST, Held, Ledger, dump, remember
-from streams.core.policy_file import parse_policy
 from streams.core.reasons import Reason
 from streams.events.asks import ask_of
 from streams.events.decode import decode_intent
@@ -24,6 +23,7 @@ from streams.events.fields import (
     MAX_RECORD_BYTES,
     MAX_SOURCE,
 )
+from streams.policy.parse import parse_policy
 from streams.topics import POLICIES, RECORD_BYTES
 from tests.core.person import NOON
 from tests.flows import events

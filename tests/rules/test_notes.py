@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from streams.core.policy_file import notes, parse_policy
-from streams.policies import packaged
+from streams.policy.files import packaged
+from streams.policy.parse import notes, parse_policy
 from streams.topics import CAMPAIGN_STATUS
 from tests.flows import events
 

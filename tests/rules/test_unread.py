@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from streams.lane.failure import StartRefusedError
-from streams.policies import packaged
+from streams.policy.files import packaged
 from streams.stages.rules import Rules
 from tests.flows import events
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streams.core.account import book as books
 from streams.core.account.brake import BAG_MS
 from streams.core.account.facts import Facts
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.simulate.audience import DAY, HOUR, START, Post, complaints, facts_of, sendings
 
 if TYPE_CHECKING:

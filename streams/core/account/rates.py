@@ -30,7 +30,7 @@ LEAST_WIDTH_MS: Final = 1_000
 """No window is kept finer than to a second."""
 
 COUNTERS_MOST: Final = 400
-"""Buckets of an account: about 7 kB. A policy that needs more is refused (`policy_accounts`)."""
+"""Buckets of an account: about 7 kB. A policy that needs more is refused (`streams.policy`)."""
 
 
 def width_of(*windows_ms: int) -> int:

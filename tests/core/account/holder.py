@@ -11,7 +11,7 @@ import msgspec
 from streams.core.account import book as books
 from streams.core.account.facts import Facts
 from streams.core.account.rates import width_of
-from streams.policies import packaged
+from streams.policy.files import packaged
 from tests.core.person import DAY, ms
 
 if TYPE_CHECKING:

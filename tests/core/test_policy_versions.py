@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.policy_book import PolicyBook
-from streams.core.policy_file import parse_policy
+from streams.core.policy_versions import PolicyBook
+from streams.policy.parse import parse_policy
 
 if TYPE_CHECKING:
     from streams.core.policy import Policy

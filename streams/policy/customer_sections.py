@@ -1,7 +1,8 @@
-"""The sections of a policy file as tables: key, argument of the section's type, parser, default.
+"""The sections that govern contacts with a customer.
 
-A key without a default must be written when its section is. The defaults are the policy document's
-own, and no others. What is contradictory within a section stands in a check beside its table.
+Each is a table: key, argument of the section's type, parser, default. A key without a default must
+be written when its section is. The defaults are the policy document's own, and no others. What is
+contradictory within a section stands in a check beside its table.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from streams.core.policy import (
     Silence,
     Suppression,
 )
-from streams.core.policy_faults import Fault, Parse, Refused
-from streams.core.policy_reader import Check, Field, record
-from streams.core.policy_units import (
+from streams.policy.faults import Fault, Parse, Refused
+from streams.policy.reader import Check, Field, record
+from streams.policy.values import (
     DAY_MS,
     duration,
     either,
@@ -39,8 +40,7 @@ _TEN_YEARS_MS: Final = 3_650 * DAY_MS
 """The longest suppression with an end; what should last longer is `forever`."""
 
 GOVERNABLE: Final = ALL_KINDS & ~mask_of([Kind.REPLY, Kind.TRANSACTIONAL, Kind.TRANSFER])
-"""The kinds that marketing's sections can bind; the three others pass them all (policy.md, how
-the numbers are read, 11)."""
+"""The kinds that marketing's sections can bind; the three others pass them all."""
 
 CONSENTED: Final = GOVERNABLE | mask_of([Kind.TRANSACTIONAL])
 """The kinds that consent can bind."""

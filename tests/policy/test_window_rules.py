@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streams.core.kinds import Kind
 from streams.core.policy import Scope, Window
-from streams.core.policy_file import parse_policy
-from streams.core.policy_windows import MOST_WINDOWS
+from streams.policy.parse import parse_policy
+from streams.policy.windows import MOST_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import DAYS_IN_MONTH, Calendar, Scope, Window
-from streams.core.policy_faults import Fault, Parse, show
-from streams.core.policy_reader import Field, Gathering, as_list, record
-from streams.core.policy_units import choice, duration, either, flag, text, whole
+from streams.policy.faults import Fault, Parse, show
+from streams.policy.reader import Field, Gathering, as_list, record
+from streams.policy.values import choice, duration, either, flag, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ MOST_IN_WINDOW: Final = 1_000
 """The exact log keeps a time stamp for each contact, so a limit is also a bound on its size."""
 
 WINDOW_KINDS: Final = ALL_KINDS & ~mask_of([Kind.REPLY])
-"""A reply is outside all windows (policy.md, how the numbers are read, 11)."""
+"""A reply is outside all windows: its credit alone limits it."""
 
 CAMPAIGN_KINDS: Final = mask_of([Kind.BROADCAST, Kind.MOMENT])
 """Only these carry a `campaign_id` (the contract's intents)."""

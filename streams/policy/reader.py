@@ -1,7 +1,7 @@
 """From parsers of values to parsers of mappings and lists, with every fault in its place.
 
 `record` turns a table of fields into a parser, so that the policy's sections are data
-(`policy_sections`) and not code. Nothing here knows what a policy says.
+(`customer_sections`) and not code. Nothing here knows what a policy says.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from streams.core.kinds import KIND_NAMES, KIND_OF, mask_of
-from streams.core.policy_faults import Fault, Parse, Refused, printable, show, spelt, suggest
-from streams.core.policy_units import choice
+from streams.policy.faults import Fault, Parse, Refused, printable, show, spelt, suggest
+from streams.policy.values import choice
 
 T = TypeVar("T")
 Check = Callable[[T], Iterable[Fault]]

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from streams.core.kinds import Kind, mask_of, names_in
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope, Weights, Window
-from streams.core.policy_file import parse_policy
-from streams.core.policy_notes import notes
-from streams.core.policy_units import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.policies import packaged, read_document
+from streams.policy.files import packaged, read_document
+from streams.policy.notes import notes
+from streams.policy.parse import parse_policy
+from streams.policy.values import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.resources import schema_path
 
 if TYPE_CHECKING:

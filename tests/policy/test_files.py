@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.policies import PolicyError, check_file, load_file, packaged, read_document
+from streams.policy.files import PolicyError, check_file, load_file, packaged, read_document
 
 if TYPE_CHECKING:
     from pathlib import Path

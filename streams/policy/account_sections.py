@@ -1,6 +1,6 @@
 """The sections of a policy file that govern accounts: `reputation` and `ceilings`.
 
-Tables as in `policy_sections`.
+Tables as in `customer_sections`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.account.rates import COUNTERS_MOST, PARTS, counters_of
 from streams.core.policy import Bound, Ceiling, Ceilings, Reputation, Weights
-from streams.core.policy_faults import Fault, Parse
-from streams.core.policy_reader import Field, record
-from streams.core.policy_units import duration, number, share, whole
+from streams.policy.faults import Fault, Parse
+from streams.policy.reader import Field, record
+from streams.policy.values import duration, number, share, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.policy import FOREVER
-from streams.core.policy_faults import Fault, Parse, Refused, show
-from streams.core.policy_units import (
+from streams.policy.faults import Fault, Parse, Refused, show
+from streams.policy.values import (
     DAY_MS,
     HOUR_MS,
     LONGEST_MS,

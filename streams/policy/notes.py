@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.kinds import ALL_KINDS, names_in
 from streams.core.policy import Scope
-from streams.core.policy_sections import CONSENTED, GOVERNABLE
-from streams.core.policy_windows import CAMPAIGN_KINDS, WINDOW_KINDS
+from streams.policy.customer_sections import CONSENTED, GOVERNABLE
+from streams.policy.windows import CAMPAIGN_KINDS, WINDOW_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,7 @@
 """From a policy document to a `Policy`, or to every mistake in it with its path.
 
 `parse_policy` is the only door: plain JSON-like data in, frozen values out, never an exception for
-what a document says. Reading files and topics is not done here (`streams.policies`). The document's
-meaning is told in the policy reference; this file and its tables follow it key by key.
+what a document says. Reading files and topics is not done here (`files`, `publish`).
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core import policy_accounts, policy_sections, policy_throttle
 from streams.core.kinds import KIND_NAMES, KIND_OF
 from streams.core.policy import Policy
-from streams.core.policy_book import EVERYONE
-from streams.core.policy_faults import Fault, Parse, Refused, show
-from streams.core.policy_notes import notes
-from streams.core.policy_reader import (
+from streams.core.policy_versions import EVERYONE
+from streams.policy import account_sections, customer_sections, throttle_sections
+from streams.policy.faults import Fault, Parse, Refused, show
+from streams.policy.notes import notes
+from streams.policy.reader import (
     Field,
     Gathering,
     as_mapping,
@@ -25,7 +24,7 @@ from streams.core.policy_reader import (
     record,
     step_of,
 )
-from streams.core.policy_units import (
+from streams.policy.values import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
@@ -38,7 +37,7 @@ from streams.core.policy_units import (
     time_zone,
     whole,
 )
-from streams.core.policy_windows import windows
+from streams.policy.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +91,7 @@ def parse_policy(
 def _document(groups: Mapping[str, int | None], in_force: int | None) -> Parse[Policy]:
     kinds = kinds_or_group(groups)
     # An empty list is a statement only here: consent is governed, and nobody has to be asked.
-    consent = policy_sections.consent(kinds_or_group(groups, least=0))
+    consent = customer_sections.consent(kinds_or_group(groups, least=0))
     fields = _head(in_force) | _rules(kinds) | _accounts(kinds)
     return record(_policy, fields | {"consent": Field("ask_first", consent, None)})
 
@@ -115,9 +114,9 @@ def _head(in_force: int | None) -> dict[str, Field]:
         "remember": Field("remember_ms", duration(most_ms=_LONGEST_MEMORY_MS), _REMEMBER_MS),
         "groups": Field("groups", _groups, None),
         "validity": Field(
-            "validity_ms", policy_sections.by_kind(_VALIDITY_MS), _in_order(_VALIDITY_MS)
+            "validity_ms", customer_sections.by_kind(_VALIDITY_MS), _in_order(_VALIDITY_MS)
         ),
-        "deadline": Field("deadline_ms", policy_sections.deadline(), _in_order(_DEADLINE_MS)),
+        "deadline": Field("deadline_ms", customer_sections.deadline(), _in_order(_DEADLINE_MS)),
         "max_held": Field("max_held", whole(1, _MOST_HELD, _WHY_SO_FEW), _MAX_HELD),
     }
 
@@ -126,23 +125,23 @@ def _rules(kinds: Parse[int]) -> dict[str, Field]:
     """The sections that govern contacts with a customer; what is left out is not governed."""
     return {
         "windows": Field("windows", windows(kinds), ()),
-        "reply": Field("reply", policy_sections.reply(), None),
-        "silence": Field("silence", policy_sections.silence(kinds), None),
-        "quiet_hours": Field("quiet_hours", policy_sections.quiet_hours(kinds), None),
-        "suppression": Field("suppression", policy_sections.suppression(kinds), None),
-        "friends": Field("friends_required", policy_sections.friends(), None),
-        "holdout": Field("holdout", policy_sections.holdout(kinds), None),
+        "reply": Field("reply", customer_sections.reply(), None),
+        "silence": Field("silence", customer_sections.silence(kinds), None),
+        "quiet_hours": Field("quiet_hours", customer_sections.quiet_hours(kinds), None),
+        "suppression": Field("suppression", customer_sections.suppression(kinds), None),
+        "friends": Field("friends_required", customer_sections.friends(), None),
+        "holdout": Field("holdout", customer_sections.holdout(kinds), None),
     }
 
 
 def _accounts(kinds: Parse[int]) -> dict[str, Field]:
     """The sections that govern accounts and campaigns."""
     return {
-        "reputation": Field("reputation", policy_accounts.reputation(), None),
-        "ceilings": Field("ceilings", policy_accounts.ceilings(), None),
-        "brake": Field("brake", policy_throttle.brake(kinds), None),
-        "pacing": Field("pacing", policy_throttle.pacing(kinds), None),
-        "canary": Field("canary", policy_throttle.canary(kinds), None),
+        "reputation": Field("reputation", account_sections.reputation(), None),
+        "ceilings": Field("ceilings", account_sections.ceilings(), None),
+        "brake": Field("brake", throttle_sections.brake(kinds), None),
+        "pacing": Field("pacing", throttle_sections.pacing(kinds), None),
+        "canary": Field("canary", throttle_sections.canary(kinds), None),
     }
 
 

@@ -1,6 +1,6 @@
 """The sections of a policy file that slow sending down: `brake`, `pacing` and `canary`.
 
-Tables as in `policy_sections`.
+Tables as in `customer_sections`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from streams.core.policy import FOREVER, Brake, Canary, Pacing
-from streams.core.policy_faults import Fault, Parse
-from streams.core.policy_reader import Field, listing, record
-from streams.core.policy_sections import binds, binds_marketing
-from streams.core.policy_units import duration, either, rate_per_s, share, whole
-from streams.core.policy_windows import CAMPAIGN_KINDS
+from streams.policy.customer_sections import binds, binds_marketing
+from streams.policy.faults import Fault, Parse
+from streams.policy.reader import Field, listing, record
+from streams.policy.values import duration, either, rate_per_s, share, whole
+from streams.policy.windows import CAMPAIGN_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Each function here makes a parser: from one plain JSON-like value to one number or string the core
 decides by, or `Refused` with every fault found. Parsers never guess, never coerce, and know no
-section's name; the path is put in front by whoever called them (`policy_reader`).
+section's name; the path is put in front by whoever called them (`reader`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from streams.core.localtime import zone_named, zone_names
-from streams.core.policy_faults import Fault, Parse, Refused, is_number, show, spelt
+from streams.policy.faults import Fault, Parse, Refused, is_number, show, spelt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
