@@ -138,8 +138,8 @@ def review(book: CampaignBook, law: CampaignLaw, now_ms: int) -> bool:
 def _fit(book: CampaignBook, canary: Canary, now_ms: int) -> None:
     """Bring the book to this policy's steps: a new campaign, one that grew, new steps."""
     steps, last = canary.steps, len(canary.steps) - 1
-    if book.size is not None and book.asked >= canary.from_size:
-        book.size = max(book.size, book.asked)
+    if book.size is not None and book.size < canary.from_size <= book.asked:
+        book.size = book.asked
     if not is_staged(canary, book.size):
         if book.phase is Phase.CANARY:
             _step_to(book, steps, last, now_ms)

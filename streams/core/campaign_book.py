@@ -36,7 +36,7 @@ class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
 
     `size`: the audience, where an intent named it. An account that meets a campaign tells these
     with the size alone, so that the campaign is known before its first message. `asked`: customers
-    of the intents that came while the campaign passed for a small one.
+    of its intents, no repeats; only their own partitions know which are.
     """
 
     at_ms: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +78,17 @@ def _goes_back(past: Past) -> Iterator[str]:
 
 
 def _miscounted(past: Past) -> Iterator[str]:
-    """At each rest: approved and delivered of a campaign, and the largest size that was named."""
+    """At each rest: approved and delivered of a campaign, and its size: no smaller than the largest
+    that was named, and no larger than that or all who were asked for, each once an intent.
+    """
     ties, sums, sizes = Ties(), Counter[tuple[str, str]](), Counter[str]()
+    most, asked = Counter[str](), defaultdict[str, set[tuple[str, str]]](set)
     told: dict[str, dict[str, Any]] = {}
     rest = 0
     for entry in past.entries:
         if entry.moment[0] != rest:
             yield from _unlike(told, sums, sizes, rest)
+            yield from _too_large(told, most, asked, rest)
             rest = entry.moment[0]
         if entry.topic == CAMPAIGN_STATUS:
             told[entry.key] = entry.data
@@ -95,14 +99,29 @@ def _miscounted(past: Past) -> Iterator[str]:
             message = ties.messages.get(entry.data.get("decision_id", ""))
             if ties.heard(entry) and entry.type == "delivered" and message:
                 sums[_key(message), "delivered"] += 1
-        elif entry.topic == INTENTS and past.sections("canary", entry.moment):
+        elif entry.topic == INTENTS:
             key = _key(entry.data)
+            asked[key] |= {(entry.name, customer) for customer in entry.data["customer_ids"]}
+            most[key] = max(most[key], entry.data.get("campaign_size", 0))
             if (
-                "not_before_ms" in entry.data
+                not past.sections("canary", entry.moment)
+                or "not_before_ms" in entry.data
                 or entry.data.get("deadline_ms", entry.at_ms) < entry.at_ms
             ):
                 continue  # not for now: told when its time has come, if ever
             sizes[key] = max(sizes[key], entry.data.get("campaign_size", 0))
+
+
+def _too_large(
+    told: dict[str, dict[str, Any]],
+    named: Counter[str],
+    asked: dict[str, set[tuple[str, str]]],
+    rest: int,
+) -> Iterator[str]:
+    for key, data in told.items():
+        size, most = (data or {}).get("size") or 0, max(named[key], len(asked[key]))
+        if size > most:
+            yield f"{key}: size {size} is told, and no more than {most} were asked for, rest {rest}"
 
 
 def _key(data: dict[str, Any]) -> str:

@@ -127,7 +127,7 @@ class Plot:
         more: dict[str, Any] = {}
         if kind in {"broadcast", "moment"} and dice.random() < 0.7:
             more["campaign_id"] = dice.choice(CAMPAIGNS)
-            size = dice.choice([None, 4] + [14] * 8)
+            size = dice.choice([None, 4, 4, 4] + [14] * 6)
             more |= {} if size is None else {"campaign_size": size}
         more["priority"] = dice.choice(PRIORITIES)
         if kind == "transfer":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Breaking = Callable[[pytest.MonkeyPatch], None]
 
-SEEDS = range(40)
+SEEDS = range(80)
 
 
 def one_add_too_many(patch: pytest.MonkeyPatch) -> None:
@@ -76,6 +76,10 @@ def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(telling.Telling, "_changed", twice)
 
 
+def counts_who_is_asked_for_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.stages.customer.batch.DUPLICATE", None)
+
+
 @pytest.mark.parametrize(
     ("breaking", "law"),
     [
@@ -90,6 +94,7 @@ def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
         (counts_each_word_of_a_person, "figures: "),
         (never_wakes, "waits for nothing"),
         (tells_relations_twice, "figures: "),
+        (counts_who_is_asked_for_again, "campaigns: "),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

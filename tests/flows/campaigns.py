@@ -199,6 +199,32 @@ def an_intent_of_more_customers_than_it_names_is_as_large_as_itself(scene: Scene
     assert sent_to(scene) == set(FIRST)
 
 
+@pytest.mark.rule("R6.9")
+@flow(canary=CANARY | {"from_size": 20}, deadline={"default": "7d"})
+def who_is_asked_for_again_makes_no_campaign_larger(scene: Scene) -> None:
+    named: dict[str, Any] = {"campaign_id": "spring", "campaign_size": len(EVERYBODY)}
+    with scene.together():
+        for _ in range(3):
+            scene.ask("b", *EVERYBODY, kind="broadcast", **named)
+    scene.ask("b", *EVERYBODY, kind="broadcast", account="another", **named)
+    scene.at("1h")
+    scene.ask("b", *EVERYBODY, kind="broadcast", **named)
+    assert sent_to(scene) == set(EVERYBODY)
+    assert (status(scene)["phase"], status(scene)["size"]) == ("full", len(EVERYBODY))
+    scene.ask("more", *EVERYBODY[:6], kind="moment", account="another", **named)
+    assert (status(scene)["phase"], status(scene)["size"]) == ("canary", 20)
+
+
+@pytest.mark.rule("R6.9")
+@flow(canary=CANARY | {"from_size": 10}, deadline={"default": "7d"})
+def who_is_forgotten_makes_no_campaign_larger(scene: Scene) -> None:
+    named: dict[str, Any] = {"campaign_id": "spring", "campaign_size": 1}
+    scene.hear("erase", FIRST[0])
+    for _ in range(10):
+        scene.ask("b", FIRST[0], kind="broadcast", **named)
+    assert (status(scene)["phase"], status(scene)["size"]) == ("full", 1)
+
+
 # --- other policies -------------------------------------------------------------------------------
 
 

@@ -84,7 +84,8 @@ class Accounts:
         self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
         self._touched: dict[bytes, tuple[Account, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
-        self._campaigns: dict[bytes, Counter[str]] = {}
+        self._came: dict[bytes, set[tuple[str, str, str]]] = {}
+        self._met: dict[bytes, int | None] = {}
         self._ruled: dict[str, Ruled] = {}
 
     # --- what the batch brings ---
@@ -161,27 +162,26 @@ class Accounts:
         key = account_key(enterprise, ask.account_id)
         return key in self.index.waiting and self.index.open(key).line.has(ask.kind)
 
-    def meet(self, enterprise: str, ask: Ask, asked: int = 0) -> None:
-        """Tell a campaign's owner of it, of a larger audience than was known and, while it passes
-        for a small one, of how many were `asked` for.
+    def meet(self, enterprise: str, ask: Ask, customers: Iterable[str] = ()) -> None:
+        """Tell a campaign's owner of it, and of a larger audience than was known.
 
-        An audience is as large as the largest that was named, and no smaller than what came. Until
-        the owner's word comes, what was not proven is taken for the first share.
+        An audience is as large as the largest that was named, and no smaller than what comes in one
+        batch, a repeat being nobody new; what came before, customers' partitions tell. Until the
+        owner's word comes, what was not proven is taken for the first share.
         """
         canary, campaign = self.ruled(enterprise).laws[ask.kind].canary, ask.campaign_id
         if canary is None or campaign is None or ask.kind not in STAGED:
             return
         word = self.words.campaign(enterprise, campaign)
-        told = self._campaigns.setdefault(campaign_key(enterprise, campaign), Counter())
-        told["all"] += asked
         size = _largest(ask.campaign_size, None if word is None else word.size)
-        if size is not None and told["all"] >= canary.from_size:
-            size = max(size, told["all"])
+        key = campaign_key(enterprise, campaign)
         if size is not None and not is_staged(canary, size):
-            told["asked"] += asked
+            came = self._came.setdefault(key, set())
+            came |= {(ask.source, ask.intent_id, customer) for customer in customers}
+            if is_staged(canary, len(came)):
+                size = len(came)
         if word is None or size != word.size:
-            told["news"] = 1
-            told["size"] = size or 0
+            self._met[key] = size
             self.words.assume(enterprise, campaign, _assumed(canary, word, size))
             self.follow(enterprise, campaign)
 
@@ -198,11 +198,9 @@ class Accounts:
             self.index.open(key).follow(campaign, self._state)
 
     def _tell_campaigns(self) -> Iterator[Output]:
-        for key, told in self._campaigns.items():
-            if told["news"] or told["asked"]:
-                size = told["size"] or None
-                facts = CampaignFacts(at_ms=self._now_ms, size=size, asked=told["asked"])
-                yield news_for(key, CampaignNews(facts), self._topics, self._router)
+        for key, size in self._met.items():
+            facts = CampaignFacts(at_ms=self._now_ms, size=size)
+            yield news_for(key, CampaignNews(facts), self._topics, self._router)
 
     def end(self, key: bytes, place: Place, verdict: Verdict) -> bool:
         """Take a place out of an account's queue and hand it on with a refusal; whether nothing of

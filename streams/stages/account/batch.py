@@ -87,7 +87,7 @@ class Batch:
         While a queue empties that needs leave no longer, who comes stands in line as well.
         """
         law = self.accounts.ruled(enterprise).laws[ask.kind]
-        self.accounts.meet(enterprise, ask, 0 if again else len(customers))
+        self.accounts.meet(enterprise, ask, () if again else customers)
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms

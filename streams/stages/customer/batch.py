@@ -9,7 +9,8 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from streams.core.kinds import Kind
+from streams.core.customer import DUPLICATE
+from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
 from streams.events.envelope import Refused
@@ -76,7 +77,7 @@ class Batch:
         candidate = decode_candidate(value)
         self.state.budget.promise(len(value))  # it may be held, or its leave be asked for
         desk = self.books.open(key)
-        if not candidate.again and (candidate.wait is not None or not candidate.ticket):
+        if _comes(candidate):
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
             self.state.tally["latency_ms", str(waited_ms)] += 1
@@ -89,6 +90,7 @@ class Batch:
         name = id_of_ask(desk, candidate.ask)
         mark = mark_of(name)
         settled = desk.judge(candidate, mark)
+        self._count(desk, candidate, mark, settled)
         if candidate.leave_ms:
             used = any(c.mark == mark and c.verdict.outcome is Outcome.APPROVED for c in settled)
             if not used:
@@ -96,6 +98,19 @@ class Batch:
             elif candidate.ask.kind in _BINDING_KINDS:
                 self.telling.used(desk.enterprise, candidate)
         self._say(key, desk, settled, {mark: name})
+
+    def _count(
+        self, desk: Desk, candidate: Candidate, mark: int, settled: Iterable[Settled]
+    ) -> None:
+        """Tell a campaign of who is asked for in its name. Of the forgotten nobody knows whether
+        they were before, and none of them is sent anything.
+        """
+        ask, forgotten = candidate.ask, desk.ledger.erased
+        if ask.campaign_id is None or ask.kind not in STAGED or forgotten or not _comes(candidate):
+            return
+        repeated = any(c.mark == mark and c.verdict is DUPLICATE for c in settled)
+        if not repeated and desk.laws[ask.kind].canary is not None:
+            self.telling.asked(desk.enterprise, ask.campaign_id)
 
     def interaction(self, record: Record) -> None:
         """Note what happened, or refuse it, or send it where it belongs."""
@@ -258,3 +273,8 @@ class Batch:
                 self.outputs.append(
                     (self.stage.approved[kind], place(account), account, saying.approved())
                 )
+
+
+def _comes(candidate: Candidate) -> bool:
+    """Whether this is the first that is heard of an ask, be it a repeat; not what became of it."""
+    return not candidate.again and (candidate.wait is not None or not candidate.ticket)

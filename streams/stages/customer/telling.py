@@ -128,6 +128,10 @@ class Telling:
         if campaign is not None and what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][what] += charge.by
 
+    def asked(self, enterprise: str, campaign: str) -> None:
+        """A customer was asked for in a campaign's name, and not for what came before."""
+        self._campaigns[campaign_key(enterprise, campaign)]["asked"] += 1
+
     def approved(self, enterprise: str, campaign: str) -> None:
         """One message of a campaign was approved."""
         self._campaigns[campaign_key(enterprise, campaign)]["approved"] += 1
