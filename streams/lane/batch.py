@@ -9,7 +9,8 @@ batch, so that no loop in a stage can hold a partition's transaction open.
 
 What a batch writes is bounded too. Timers have half of its budget, records what is left, and one at
 least: neither shuts the other out, however much there is to do. Records that were not given out
-wait at the front for the next batch, and the watermark stands before them.
+wait at the front for the next batch, and the watermark stands before them; so does one of which the
+stage says that it is unfinished.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def decide_batch(  # noqa: PLR0913, PLR0917
         state.budget = Budget(share.output - fired_weight)
         intake = _Intake(records, state.budget)
         _collect(writes, partition, stage.handle(partition, iter(intake), state, now_ms))
-        taken = intake.taken
+        taken = intake.decided
         _advance(watermark, records[:taken])
     weight = fired_weight + (state.budget.weight() if records else 0)
     return _sealed(stage, partition, state, watermark, writes, taken, len(due))._replace(
@@ -99,14 +100,20 @@ class _Intake:
 
     def __init__(self, records: Sequence[Record], budget: Budget) -> None:
         self._records, self._budget = records, budget
-        self.taken = 0
+        self._given = 0
 
     def __iter__(self) -> Iterator[Record]:
+        budget = self._budget
         for record in self._records:
-            if self.taken and not self._budget.has_room():
+            if budget.unfinished or (self._given and not budget.has_room()):
                 return
-            self.taken += 1
+            self._given += 1
             yield record
+
+    @property
+    def decided(self) -> int:
+        """How many were given out and are done."""
+        return self._given - self._budget.unfinished
 
 
 def seal_progress(stage: Stage, partition: int, state: State, watermark: Watermark) -> Batch:

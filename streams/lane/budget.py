@@ -6,7 +6,8 @@ more to do looks here first and leaves the rest to the next batch: the lane give
 record, and a stage's own loops stop and set a timer for now.
 
 Rules of this file: it counts and says when it is enough; nobody is stopped in the middle of one
-thing. A batch may therefore pass its budget by what one record or one step of a loop adds.
+step. A batch may therefore pass its budget by what one step adds. A record that needs many steps is
+left unfinished: the stage keeps how far it came in its state, and is given the record again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ RECORD_WEIGHT: Final = 256
 class Budget:
     """What one partition's part of a transaction may weigh, and how much of it is used."""
 
-    __slots__ = ("_most", "_outputs", "_promised", "_seen", "spent")
+    __slots__ = ("_most", "_outputs", "_promised", "_seen", "spent", "unfinished")
 
     def __init__(self, most: float = float("inf")) -> None:
         """By default there is no end to it, as for a state that no lane looks after."""
@@ -39,6 +40,9 @@ class Budget:
         self._promised = 0
         self.spent = 0
         """For the state's changes to be added to; `weight` counts the outputs as well."""
+        self.unfinished = False
+        """Set by a stage that did a part of the record under way: it comes first in the next batch,
+        and the checkpoint stands before it."""
 
     def collect(self) -> list[Output]:
         """A fresh list for a batch's outputs, which are counted as they come."""

@@ -5,9 +5,11 @@ It must never await, read a clock, draw a random number or touch Kafka: a batch 
 committed is decided again after a restart, and has to come out the same.
 
 A batch's output is bounded (`lane.budget`). Records come one at a time and end when the budget is
-used up; those that were not given out come first in the next batch. What a stage does beyond its
-records it bounds itself: while `state.budget.is_spent()` it leaves things to the next batch, by
-`state.put_back` of a timer or by a new one for now.
+used up; those that were not given out come first in the next batch. A stage that has done a part of
+a record sets `state.budget.unfinished` and is given it again, first of its topic: how far it came,
+it keeps in its state. What a stage does beyond its records it bounds itself: while
+`state.budget.is_spent()` it leaves things to the next batch, by `state.put_back` of a timer or by a
+new one for now.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from streams.lane.budget import RECORD_WEIGHT
 from streams.lane.driver import DriverRecord
 from streams.lane.state import WATERMARK_KEY, State
 from streams.lane.watermark import Watermark
-from tests.lane.toy import Alarm, Count
+from tests.lane.toy import Alarm, Count, Slow
 
 if TYPE_CHECKING:
     from streams.lane.stage import Stage
@@ -166,3 +166,27 @@ def test_progress_without_records_is_a_watermark_alone() -> None:
 def test_a_watermark_with_fields_of_a_later_version_is_read() -> None:
     read = Watermark.decode(b'{"clock_ms":5,"next_offset":{"in":3},"later":1}')
     assert read == Watermark(5, {"in": 3})
+
+
+def test_the_watermark_stands_before_an_unfinished_record() -> None:
+    here, waiting = Harness(Slow(sources=("in",))), [record(4, b"a"), record(5, b"bcdef")]
+    share = Share(output=2 * RECORD_WEIGHT)
+    said, decided = b"", []
+    while waiting:
+        batch = here.decide(*waiting, share=share)
+        assert batch is not None
+        said += b"".join(value or b"" for _, value in batch.writes["letters", 3])
+        decided.append(batch.records)
+        waiting = waiting[batch.records :]
+        assert here.watermark.next_offset.get("in", 4) == 6 - len(waiting)
+    assert said == b"abcdef"
+    assert decided == [1, 0, 1]
+
+
+def test_an_unfinished_record_is_the_last_of_its_batch() -> None:
+    here = Harness(Slow(sources=("in",)))
+    batch = here.decide(record(0, b"ab"), record(1, b"c"), share=Share(output=1))
+    assert batch is not None
+    assert batch.writes["letters", 3] == [(b"k", b"a")]
+    assert batch.records == 0
+    assert here.watermark.next_offset == {}

@@ -150,3 +150,36 @@ class Alarm:
             if self.repeat_ms:
                 state.set_timer(timer.due_ms + self.repeat_ms, timer.name)
             yield self.output, None, timer.name, b"due %d fired %d" % (timer.due_ms, now_ms)
+
+
+@dataclass
+class Slow:
+    """Says each letter of a record, as many in a batch as there is room for, and one at least."""
+
+    name: str = "slow"
+    sources: tuple[str, ...] = ("words",)
+    changelog: str = "slow-state"
+    output: str = "letters"
+
+    def handle(
+        self, partition: int, records: Iterable[Record], state: State, now_ms: int
+    ) -> list[Output]:
+        """How many letters of the word under way are said stands in the state."""
+        said = state.budget.collect()
+        for record in records:
+            word, done = record.value or b"", int(state.get(b"done") or 0)
+            for at in range(done, len(word)):
+                if at > done and not state.budget.has_room():
+                    state.put(b"done", b"%d" % at)
+                    state.budget.unfinished = True
+                    break
+                said.append((self.output, None, record.key, word[at : at + 1]))
+            else:
+                state.delete(b"done")
+        return said
+
+    def fire(
+        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    ) -> Iterable[Output]:
+        """It sets no timers."""
+        return ()

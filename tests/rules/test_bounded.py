@@ -42,6 +42,18 @@ PACED: Final[dict[str, Any]] = {
 }
 
 
+TURN: Final = 1_300_000
+"""Bytes of fifty customers of one intent with the longest attributes: what one step may add."""
+
+WORST: Final[dict[str, Any]] = {
+    "campaign_id": "c" * 128,
+    "campaign_size": 1_000_000_000,
+    "content_ref": "\U00010384" * 256,
+    "attributes": {chr(0x10380 + n) * 64: "\U00010384" * 256 for n in range(16)},
+}
+"""The longest that the schema allows, in characters of four bytes."""
+
+
 class Scales:
     """Weighs what every batch writes, by the bytes themselves."""
 
@@ -191,3 +203,80 @@ def test_a_crash_while_a_queue_empties_changes_no_byte(ended_by: str) -> None:
     for topic in (DECISIONS, "approved.broadcast"):
         assert said(shaken, topic) == said(steady, topic)
     assert len(outcomes(steady, "cancelled" if ended_by == "resigned" else "approved")) > 590
+
+
+def longest(count: int = 1_000) -> list[str]:
+    """The longest names that customers may have."""
+    return [f"{number:x>128}" for number in range(count)]
+
+
+def worst(scene: Scene, way: str) -> str:
+    """Two of the greatest intents there may be, which come out this way; the outcome of each."""
+    more = WORST | {"kind": "direct"}
+    outcome = "approved"
+    if way == "refused":
+        more["kind"], outcome = "broadcast", "denied"
+        scene.tell_status("xiaoer", "resigned")
+    elif way == "too early":
+        more["not_before_ms"], outcome = scene.start_ms + 1, "deferred"
+    with scene.together():
+        scene.ask("one", *longest(), **more)
+        scene.ask("two", *longest(), **more)
+    return outcome
+
+
+@pytest.mark.rule("R1.21")
+@pytest.mark.parametrize("way", ["approved", "refused", "too early"])
+def test_the_greatest_intent_is_many_small_transactions(way: str) -> None:
+    scales, share = Scales(), MOST_OUTPUT // 4
+    scene = told(scales, share, **PACED)
+    outcome = worst(scene, way)
+    for name in ("one", "two"):
+        found = [d for d in scene.everything(DECISIONS) if d["intent_id"] == name]
+        assert [d["customer_id"] for d in found] == longest()
+        assert {d["outcome"] for d in found} == {outcome}
+    assert max(scales.bytes) < share + TURN
+    check_balance(scene.world)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("R1.11", "R1.21")
+@pytest.mark.parametrize("way", ["approved", "refused", "too early"])
+def test_a_crash_in_the_midst_of_an_intent_changes_no_byte(way: str) -> None:
+    def play(*, crash: bool) -> Scene:
+        scene = told(Scales(), SMALL, **PACED)
+        driver = scene.world.driver  # type: ignore[attr-defined]
+        with scene.together():
+            worst(scene, way)
+            worked = [True]
+            while any(worked):
+                worked = [driver._step(partition) for partition in driver._partitions]
+                scene.world._follow()  # type: ignore[attr-defined]
+                if crash:
+                    scene.world.crash()
+        return scene
+
+    steady, shaken = play(crash=False), play(crash=True)
+    assert len(steady.everything(DECISIONS)) >= 2_000
+    for topic in (DECISIONS, "approved.direct"):
+        assert said(shaken, topic) == said(steady, topic)
+    check_balance(shaken.world)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("R1.1", "R1.21")
+def test_who_is_left_of_an_intent_is_decided_by_what_holds_then() -> None:
+    """A new policy paces the kind while an intent of it is passed on in parts."""
+    scene = told(Scales(), SMALL)
+    driver = scene.world.driver  # type: ignore[attr-defined]
+    with scene.together():
+        scene.ask("one", *names(500), kind="broadcast")
+        for partition in driver._partitions[1:]:  # the account's, and then its customers'
+            driver._step(partition)
+        scene.policy(2, **PACED)
+        driver._step(driver._partitions[0])
+        scene.world._follow()  # type: ignore[attr-defined]
+    found = [d for d in scene.everything(DECISIONS) if d["intent_id"] == "one"]
+    assert sorted(d["customer_id"] for d in found) == sorted(names(500))
+    approved = sum(d["outcome"] == "approved" for d in found)
+    assert 1 < approved < 450
+    assert {d["outcome"] for d in found} == {"approved", "deferred"}
+    check_balance(scene.world)  # type: ignore[arg-type]

@@ -133,21 +133,40 @@ class Accounts:
             key = customer_key(enterprise, customer)
             self.outputs.append((topic, place(key), key, value))
 
-    def enqueue(self, enterprise: str, ask: Ask, customers: list[str], *, again: bool) -> None:
-        """Customers of an intent whose kind needs leave: into the account's queue."""
+    def pass_first(
+        self,
+        enterprise: str,
+        ask: Ask,
+        customers: list[str],
+        *,
+        again: bool,
+        refusal: Verdict | None = None,
+    ) -> int:
+        """As `pass_on`, for as many as the batch has room for, a turn at least; how many."""
+        done = 0
+        while done < len(customers) and (not done or self._budget.has_room()):
+            turn = customers[done : done + QUANTUM]
+            self.pass_on(enterprise, ask, turn, again=again, refusal=refusal)
+            done += len(turn)
+        return done
+
+    def enqueue(self, enterprise: str, ask: Ask, customers: list[str], *, again: bool) -> int:
+        """Customers of an intent whose kind needs leave: into the account's queue. How many are
+        done, for who is refused does not wait there.
+        """
         key = account_key(enterprise, ask.account_id)
         admission = self.touch(key)
         refusal = admission.refusal(ask)
         if refusal is None and not again:
             refusal = admission.no_place(len(customers))
         if refusal is not None:
-            self.pass_on(enterprise, ask, customers, again=again, refusal=refusal)
-            return
+            return self.pass_first(enterprise, ask, customers, again=again, refusal=refusal)
         for chosen in admission.together(ask, customers):
             for names in _each_once(chosen):
                 admission.account.add(Slice(enterprise, ask, again), names, self._state)
         self.index.joins(admission.account, ask)
         self._budget.promise(len(customers) * SAID)
+        return len(customers)
 
     def take_over(self, key: bytes, news: TakeOver) -> None:
         """Customers whom the account is to take over: into its queue, for as long as the answers

@@ -32,6 +32,7 @@ from streams.events.sweeps import Sweep
 from streams.stages import balance
 from streams.stages.account.accounts import Accounts
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
+from streams.stages.account.progress import finish, keep, progress_of
 from streams.stages.account.queue import is_account
 from streams.stages.letters import dead_letter
 from streams.stages.routing import forwarded, news_for
@@ -74,33 +75,42 @@ class Batch:
         if stage.router.strays(record, key, self.state):
             self.outputs.append(forwarded(stage.topics, stage.router, record, key, self.state))
             return
-        self.accepted += len(intent.customer_ids)
-        self.state.tally["intents_total", intent.kind] += 1
-        self._admit(intent.enterprise_id, ask_of(intent, self.now_ms), intent.customer_ids)
+        before = progress_of(record, self.state, self.now_ms)
+        ask, customers = ask_of(intent, before.accepted_ms), intent.customer_ids
+        if not before.done:
+            self.state.tally["intents_total", intent.kind] += 1
+        self.accounts.meet(intent.enterprise_id, ask, customers)
+        left = customers[before.done :]
+        count = self._admit(intent.enterprise_id, ask, left)
+        self.accepted += count
+        if count < len(left):
+            keep(before, count, self.state)
+        else:
+            finish(self.state)
 
     def _admit(
         self, enterprise: str, ask: Ask, customers: list[str], *, again: bool = False
-    ) -> None:
-        """Where it needs no leave, or it is not for now, an ask goes straight on.
+    ) -> int:
+        """Where it needs no leave, or it is not for now, an ask goes straight on. How many of the
+        customers are done: the first ones, where a batch has no room for all.
 
         One that the customer stage wants leave for is for now: partitions' clocks differ a little.
         While a queue empties that needs leave no longer, who comes stands in line as well.
         """
         law = self.accounts.ruled(enterprise).laws[ask.kind]
-        self.accounts.meet(enterprise, ask, () if again else customers)
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
         )
         leave = law.leave or self.accounts.queues(enterprise, ask)
         if not leave or (not_now and not again):
-            self.accounts.pass_on(enterprise, ask, customers, again=again)
-        elif ask.kind == Kind.TRANSFER:
+            return self.accounts.pass_first(enterprise, ask, customers, again=again)
+        if ask.kind == Kind.TRANSFER:
             key = account_key(enterprise, ask.to_account_id or "")
             news = TakeOver(ask, customers, again)
             self.outputs.append(news_for(key, news, self.stage.topics, self.stage.router))
-        else:
-            self.accounts.enqueue(enterprise, ask, customers, again=again)
+            return len(customers)
+        return self.accounts.enqueue(enterprise, ask, customers, again=again)
 
     # --- news ---
 
@@ -129,6 +139,7 @@ class Batch:
         for approved_ms in news.undone:
             books.undo_add(account.book, law, approved_ms, now_ms)
         for wanted in news.wanted:
+            self.accounts.meet(account.enterprise, wanted.ask)
             self._admit(account.enterprise, wanted.ask, [wanted.customer], again=True)
         gone: defaultdict[int, set[str]] = defaultdict(set)
         for entry in news.given_up:

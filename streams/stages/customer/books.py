@@ -111,8 +111,9 @@ class Books:
 
     def _load(self, key: bytes) -> _Opened:
         value = self._state.get(key)
-        self._state.budget.promise(len(value or b"") + _GROWS)
-        ledger = load(value)
+        ledger, size = load(value), len(value or b"")
+        # It is written, and what it holds may be asked leave for as well.
+        self._state.budget.promise((2 * size if ledger.held else size) + _GROWS)
         if value is None and self._erasure.is_marked(key, self._state):
             ledger.erased = True
         enterprise, customer = parts_of(key)
