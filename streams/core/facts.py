@@ -78,6 +78,18 @@ def failed(ledger: Ledger, mark: int) -> Named | None:
     return found
 
 
+def no_friend(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> None:
+    """A failure said that the customer is no contact of the account, first or besides.
+
+    Once a message: whoever became one since is not lost by a receipt that is told again.
+    """
+    found = named(ledger, mark)
+    if found is None or found.contact.no_friend or found.contact.state == State.DELIVERED:
+        return
+    found.contact.no_friend = True
+    unfriended(ledger, maker_of(found), occurred_ms, now_ms)
+
+
 def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
     """The message was not sent, for somebody outside had used the slot: no failure frees it.
 
@@ -113,13 +125,18 @@ def named(ledger: Ledger, mark: int) -> Named | None:
     return None
 
 
-def is_settled(ledger: Ledger, mark: int, *, as_delivered: bool) -> bool:
-    """Whether a receipt that says no more than this was told before."""
+def is_delivered(ledger: Ledger, mark: int) -> bool:
+    """Whether its delivery was told before."""
     found = named(ledger, mark)
-    if found is None:
+    return found is not None and found.contact.state == State.DELIVERED
+
+
+def is_failed(ledger: Ledger, mark: int, *, no_friend: bool) -> bool:
+    """Whether a failure that says no more than this was told before."""
+    found = named(ledger, mark)
+    if found is None or found.contact.state not in {State.RELEASED, State.TAKEN}:
         return False
-    settled = {State.DELIVERED} if as_delivered else {State.RELEASED, State.TAKEN}
-    return found.contact.state in settled
+    return found.contact.no_friend or not no_friend
 
 
 def maker_of(found: Named) -> str:

@@ -71,7 +71,7 @@ class Contact(msgspec.Struct, array_like=True):
 
     `mark` is the first 64 bits of the decision id, by which receipts and feedback name it. `maker`:
     the account that made it, where that one has handed the customer over. `blame`: what a complaint
-    of it has cost so far.
+    of it has cost so far. `no_friend`: it failed for that, which was taken down.
     """
 
     at_ms: int
@@ -82,6 +82,7 @@ class Contact(msgspec.Struct, array_like=True):
     campaign: str | None = None
     maker: str | None = None
     blame: Blame | None = None
+    no_friend: bool = False
 
     @property
     def decided_ms(self) -> int:

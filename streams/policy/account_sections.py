@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.account.rates import COUNTERS_MOST, PARTS, counters_of
+from streams.core.account.rates import (
+    COUNTERS_MOST,
+    LEAST_WIDTH_MS,
+    PARTS,
+    counters_of,
+    width_of,
+)
 from streams.core.policy import Bound, Ceiling, Ceilings, Reputation, Weights
 from streams.policy.faults import Fault, Parse
 from streams.policy.reader import Field, record
-from streams.policy.values import duration, number, share, whole
+from streams.policy.values import duration, number, share, span, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,14 +88,19 @@ def _grades_apart(section: Reputation) -> Iterator[Fault]:
 
 def _countable(windows_ms: dict[str, int]) -> Iterator[Fault]:
     """Each window is kept to a twentieth of the shortest, and an account keeps so much at most."""
-    needed = counters_of(*windows_ms.values())
-    if needed > COUNTERS_MOST:
-        longest, shortest = (f(windows_ms, key=windows_ms.__getitem__) for f in (max, min))
-        yield Fault(
-            longest,
-            f"takes {needed:,} counters an account, for `{shortest}` is kept to a twentieth; the"
-            f" most is {COUNTERS_MOST}: it may be {COUNTERS_MOST // PARTS} times `{shortest}`",
-        )
+    needed, width_ms = counters_of(*windows_ms.values()), width_of(*windows_ms.values())
+    if needed <= COUNTERS_MOST:
+        return
+    longest, shortest = (f(windows_ms, key=windows_ms.__getitem__) for f in (max, min))
+    fine = f"a twentieth of `{shortest}`" if width_ms > LEAST_WIDTH_MS else "the finest there is"
+    least_ms = -(-windows_ms[longest] // COUNTERS_MOST) * PARTS
+    yield Fault(
+        longest,
+        f"{span(windows_ms[longest])} takes {needed:,} counters an account, one every"
+        f" {span(width_ms)}, {fine}; the most is {COUNTERS_MOST}: `{shortest}`, which is"
+        f" {span(windows_ms[shortest])}, may be {span(least_ms)} at the least, or this"
+        f" {span(COUNTERS_MOST * width_ms)} at the most",
+    )
 
 
 def ceilings() -> Parse[Ceilings]:

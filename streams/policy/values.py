@@ -71,6 +71,12 @@ def duration(*, least_ms: int = 1, most_ms: int = LONGEST_MS, why: str = "") -> 
     return parse
 
 
+def span(length_ms: int) -> str:
+    """A length as a policy may write it: in the largest unit that it is a whole number of."""
+    unit = next(name for name in reversed(_UNIT_MS) if length_ms % _UNIT_MS[name] == 0)
+    return f"{length_ms // _UNIT_MS[unit]}{unit}"
+
+
 def _days(length_ms: int) -> str:
     return f"{length_ms // DAY_MS}d"
 

@@ -158,7 +158,12 @@ class Ties:
     def _receipt(self, entry: Entry) -> bool:
         what, data = entry.type, entry.data
         message = self.messages.get(data["decision_id"])
-        if message is None or message["state"] in {"delivered", what}:
+        if message is None or message["state"] == "delivered":
+            return False
+        if data.get("reason") == "not_friend" and "no_friend" not in message:
+            message["no_friend"] = True  # news, whatever failure was told before
+            self._lose((message["customer_id"], message["account_id"]), data["occurred_at_ms"])
+        if message["state"] == what:
             return False
         if what == "delivered" and message["kind"] == "transfer":
             return False  # it has only begun
@@ -172,6 +177,4 @@ class Ties:
             for kept in (self.asked, self.handed):
                 if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
                     del kept[pair]
-            if data["reason"] == "not_friend":
-                self._lose(pair, data["occurred_at_ms"])
         return True

@@ -336,7 +336,23 @@ def a_policy_that_needs_too_many_counters_is_refused(scene: Scene) -> None:
     placed = scene.policy(2, reputation=over("1h", "21h"))
     error = scene.letter(placed)["error"]
     assert "reputation.green.over" in error
-    assert "420 counters" in error
+    assert "21h takes 420 counters an account, one every 3m, a twentieth of `red.over`" in error
+    assert error.endswith(
+        "the most is 400: `red.over`, which is 1h, may be 63m at the least, or this 20h at the most"
+    )
+
+
+@pytest.mark.rule("R6.6")
+@flow(reputation=REPUTATION)
+def a_window_below_twenty_seconds_takes_a_counter_a_second(scene: Scene) -> None:
+    placed = scene.policy(2, reputation=over("10s", "500s"))
+    assert scene.letter(placed)["error"].endswith(
+        "500s takes 500 counters an account, one every 1s, the finest there is; the most is 400:"
+        " `red.over`, which is 10s, may be 25s at the least, or this 400s at the most"
+    )
+    scene.policy(2, reputation=over("10s", "400s"))
+    scene.policy(3, reputation=over("25s", "500s"))
+    assert len(scene.letters()) == 1
 
 
 def ago(scene: Scene, ms: int) -> Any:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from streams.core.kinds import KIND_NAMES
+from streams.stages.customer.erasure import Erasure
+from streams.stages.customer.stage import CustomerStage
+from tests.flows.world import DriverWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,6 +289,15 @@ def test_what_else_is_a_no_is_heard_as_well(told: Callable[..., Scene], what: st
     assert scene.letter(placed)["error"].endswith("; the no in it is heard")
     scene.ask("1")
     assert scene.story("1")[0].startswith(("denied suppressed", "denied not_friend"))
+
+
+@pytest.mark.rule("R4.14", "R4.27")
+def test_an_erasure_that_cannot_be_heard_is_refused_once(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    stage = next(s for s in world.stages if isinstance(s, CustomerStage))
+    stage.erasure = Erasure(None)
+    letter = (scene := told(world)).letter(scene.hear("erase", account_id=""))
+    assert "DECORUM_SUPPRESSION_KEY" in letter["error"]
 
 
 @pytest.mark.rule("R4.27")

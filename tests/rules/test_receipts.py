@@ -76,6 +76,30 @@ def test_a_failure_told_again_ends_no_newer_friendship() -> None:
     assert person.ask(Kind.DIRECT).outcome == "approved"
 
 
+@pytest.mark.rule("R2.15", "R4.11")
+@pytest.mark.parametrize("first", ["other", "already_received", "not_sent"])
+def test_a_failure_that_is_told_more_exactly_ends_the_friendship(first: str) -> None:
+    person = Person(policy(rolling(1, DAY), **validity(HOUR), friends_required=True))
+    person.befriended()
+    intent = person.approved(Kind.DIRECT)
+    person.after(1).failed(intent, reason=first)
+    person.after(1).failed(intent, reason="not_friend")
+    assert person.ask(Kind.DIRECT).reason == "not_friend"
+    person.after(1).befriended()
+    person.after(1).failed(intent, reason="not_friend")
+    assert person.ask(Kind.DIRECT).reason != "not_friend"
+
+
+@pytest.mark.rule("R2.16", "R4.11")
+def test_what_was_delivered_went_to_a_friend() -> None:
+    person = Person(policy(friends_required=True))
+    person.befriended()
+    intent = person.approved(Kind.DIRECT)
+    person.after(1).delivered(intent)
+    person.after(1).failed(intent, reason="not_friend")
+    assert person.ask(Kind.DIRECT).outcome == "approved"
+
+
 LIMIT, WINDOW_MS, VALID_MS = 2, 5, 3
 
 

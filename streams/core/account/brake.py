@@ -51,14 +51,13 @@ a day is seen at the tenth complaint instead of the eighth."""
 class Score(msgspec.Struct, array_like=True):
     """The test's state: the sum, the bag it was last summed in, and the ladder.
 
-    `alarms`: how many there were since the ladder was last forgotten; `alarm_ms`: the last.
-    `settled_ms`: what happened before has been acted on.
+    `alarms`: how many there were since the ladder was last forgotten. `settled_ms`: when the last
+    one's pause is over; what happened before has been acted on.
     """
 
     sum: float = 0.0
     bag_ms: int = 0
     alarms: int = 0
-    alarm_ms: int = 0
     settled_ms: int = 0
 
 
@@ -89,10 +88,13 @@ def _begin_bag(score: Score, bag_ms: int) -> None:
 
 
 def climb(score: Score, law: BrakeLaw, now_ms: int) -> int:
-    """Take the next step of the ladder: the pause in ms, or FOREVER. The test starts anew."""
-    if now_ms >= score.alarm_ms + law.remember_ms:
+    """Take the next step of the ladder: the pause in ms, or FOREVER. The test starts anew.
+
+    The ladder forgets what lies long enough back; a pause, in which nothing goes, is no good time.
+    """
+    if now_ms >= score.settled_ms + law.remember_ms:
         score.alarms = 0
     pause_ms = law.pauses_ms[min(score.alarms, len(law.pauses_ms) - 1)]
-    score.alarms, score.alarm_ms, score.sum = score.alarms + 1, now_ms, 0.0
+    score.alarms, score.sum = score.alarms + 1, 0.0
     score.settled_ms = now_ms if pause_ms == FOREVER else now_ms + pause_ms
     return pause_ms

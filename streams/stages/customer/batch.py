@@ -124,10 +124,12 @@ class Batch:
                 forwarded(self.stage.topics, self.stage.router, record, key, self.state)
             )
             return
+        if isinstance(event, Erase) and self.stage.erasure.mark(key) is None:
+            refused = Refused("invalid", NO_SUPPRESSION_KEY)
         self._refuse(record, refused)
         self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
-            self._erase(record, event, key)
+            self._erase(event, key)
         elif isinstance(event, AccountStatus):
             self._tell_status(event.data)
         else:
@@ -224,11 +226,10 @@ class Batch:
         if not isinstance(event, QUIET):
             self._say(key, desk, desk.reconsider())
 
-    def _erase(self, record: Record, event: Erase, key: bytes) -> None:
+    def _erase(self, event: Erase, key: bytes) -> None:
         erasure = self.stage.erasure
         mark = erasure.mark(key)
         if mark is None:
-            self._refuse(record, Refused("invalid", NO_SUPPRESSION_KEY))
             return
         desk = self.books.open(key)
         name, before = fingerprint(event.source, event.id, said(event)), self.state.get(mark) or b""

@@ -44,12 +44,16 @@ def is_repeat(desk: Desk, event: events.Interaction) -> bool:
 
 
 def _is_told(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
-    """The contact itself knows; that its slot was taken outside says more than that it failed."""
+    """The contact itself knows. That its slot was taken outside says more than that it failed, and
+    so does that the customer is no friend.
+    """
     mark = mark_of(event.data.decision_id)
-    if isinstance(event, events.Failed):
-        more = event.data.reason == "already_received"
-        return not more and facts.is_settled(ledger, mark, as_delivered=False)
-    return facts.is_settled(ledger, mark, as_delivered=True)
+    if isinstance(event, events.Delivered):
+        return facts.is_delivered(ledger, mark)
+    reason = event.data.reason
+    if reason == "already_received":
+        return False
+    return facts.is_failed(ledger, mark, no_friend=reason == "not_friend")
 
 
 def _has_gone_over(desk: Desk, data: events.Transfer) -> bool:
@@ -74,10 +78,10 @@ def _failed(desk: Desk, data: events.FailureReceipt) -> list[Charge]:
         found = facts.slot_taken(desk.ledger, mark, *when)
     else:
         found = facts.failed(desk.ledger, mark)
+    if data.reason == "not_friend":
+        facts.no_friend(desk.ledger, mark, *when)
     if found is None:
         return []
-    if data.reason == "not_friend":
-        facts.unfriended(desk.ledger, maker_of(found), *when)
     return [Charge(maker_of(found), "failed", heard_ms(*when), found.contact, 1)]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import log
 
+import msgspec
 import pytest
 
 from streams.core.policy import FOREVER
-from tests.core.account.holder import BUCKET_MS, START, Holder, changed
+from tests.core.account.holder import BUCKET_MS, START, WECOM, Holder, changed
 from tests.core.person import DAY, HOUR
 
 NO_GRADES = changed(reputation=None)
@@ -167,7 +168,11 @@ def test_the_ladder_goes_from_pause_to_longer_pause_to_off() -> None:
     assert holder.limits.grade == "off"
 
 
-@pytest.mark.parametrize(("wait_ms", "pause_ms"), [(28 * DAY - 1, 6 * HOUR), (28 * DAY, 3 * HOUR)])
+@pytest.mark.rule("R6.14")
+@pytest.mark.parametrize(
+    ("wait_ms", "pause_ms"),
+    [(28 * DAY + 3 * HOUR - 1, 6 * HOUR), (28 * DAY + 3 * HOUR, 3 * HOUR)],
+)
 @pytest.mark.parametrize("policy", [changed(), NO_GRADES], ids=["wecom", "no reputation"])
 def test_the_ladder_forgets_after_four_weeks_without_an_alarm(
     policy: object, wait_ms: int, pause_ms: int
@@ -177,6 +182,19 @@ def test_the_ladder_forgets_after_four_weeks_without_an_alarm(
     holder.until(START + wait_ms)
     burst(holder)
     assert holder.told[-1] == ("pause", 0, START + wait_ms + pause_ms, "burst")
+
+
+@pytest.mark.rule("R6.14")
+def test_a_pause_longer_than_the_ladder_s_memory_is_no_good_time() -> None:
+    green = msgspec.structs.replace(WECOM.reputation.green, over_ms=2 * HOUR)  # type: ignore[union-attr]
+    holder = Holder(changed(reputation={"green": green}, brake={"pauses_ms": PAUSES}))
+    burst(holder)
+    holder.later(3 * HOUR)
+    burst(holder)
+    assert holder.limits.paused_until_ms == holder.now_ms + 6 * HOUR
+    holder.later(6 * HOUR + 2 * HOUR)
+    burst(holder)
+    assert holder.limits.paused_until_ms == holder.now_ms + 3 * HOUR
 
 
 def test_a_ladder_without_an_end_stays_on_its_last_step() -> None:
