@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
+from streams.core.account.line import QUANTUM
 from streams.lane import commits
-from tests.lane.toy import Alarm, Count
-from tests.lane.unit_rig import NUMBERS, Broker, World, offer, running, told_by, until
+from streams.lane.budget import MOST_OUTPUT
+from streams.lane.partitioner import partition_for
+from streams.policy.files import packaged
+from streams.stages.account.stage import AccountStage
+from streams.stages.routing import Router
+from streams.stages.rules import Rules
+from streams.topics import Topics
+from tests.flows import events
+from tests.lane.toy import Alarm, Count, arrived
+from tests.lane.unit_rig import NUMBERS, PARTITIONS, Broker, World, offer, running, told_by, until
 
 if TYPE_CHECKING:
     import pytest
+
+    from streams.lane.batch import Writes
 
 
 async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Broker) -> None:
@@ -27,6 +39,28 @@ async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Broker
         found = {n: mark.next_offset for n, mark in told_by(writes, "count-state").items()}
         assert found == {NUMBERS[0]: {"in": 2}, NUMBERS[2]: {"in": 1}}
         assert world.told == [("count", NUMBERS[0], 2), ("count", NUMBERS[2], 1)]
+
+
+async def test_great_intents_in_all_partitions_are_small_transactions(kafka: Broker) -> None:
+    topics, world = Topics(), World()
+    stage = AccountStage(topics, Router(PARTITIONS), Rules(packaged()[1]))
+    customers = [f"c{number}" for number in range(1_000)]
+    attributes = {f"{number:x>64}": "y" * 256 for number in range(16)}
+    async with running(stage, world) as unit:
+        for number in NUMBERS:
+            name = account_in(number)
+            value = events.intent("i", "acme", name, customers, "direct", attributes=attributes)
+            record = arrived(topics.intents, 0, partition=number, value=value, size=len(value))
+            record = replace(record, key=events.key("acme", name))
+            unit.offer(TopicPartition(topics.intents, number), [record])
+        await until(lambda: sum(records for *_, records in world.told) == len(NUMBERS))
+    candidates = [
+        w.get((topics.candidates, n), ()) for w in kafka.written for n in range(PARTITIONS)
+    ]
+    assert sum(map(len, candidates)) == len(NUMBERS) * len(customers)
+    sizes = [size_of(writes) for writes in kafka.written]
+    assert sum(sizes) > 2 * MOST_OUTPUT
+    assert max(sizes) < MOST_OUTPUT + len(NUMBERS) * QUANTUM * 6_000
 
 
 async def test_the_groups_offsets_are_told_for_all_partitions(kafka: Broker) -> None:
@@ -130,3 +164,17 @@ async def test_while_idle_each_watermark_follows_the_fetcher_past_markers(
             n: mark.next_offset for n, mark in told_by(kafka.written[0], "count-state").items()
         }
         assert found == {NUMBERS[1]: {"in": 4}}
+
+
+def account_in(number: int) -> str:
+    """An account whose intents stand in this partition."""
+    names = (f"account-{count}" for count in range(1_000))
+    return next(
+        name for name in names if partition_for(events.key("acme", name), PARTITIONS) == number
+    )
+
+
+def size_of(writes: Writes) -> int:
+    """The bytes of one transaction."""
+    items = [item for written in writes.values() for item in written]
+    return sum(len(key or b"") + len(value or b"") for key, value in items)

@@ -156,8 +156,8 @@ class Blank(Recovery):
     """Of a stage that has never decided anything."""
 
     async def finish(self) -> dict[int, Memory]:
-        source = self.stage.sources[0]
-        return {n: Memory(State(), Watermark(0, {source: 0})) for n in self.partitions}
+        offsets = dict.fromkeys(self.stage.sources, 0)
+        return {n: Memory(State(), Watermark(0, dict(offsets))) for n in self.partitions}
 
 
 @asynccontextmanager
