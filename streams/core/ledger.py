@@ -242,6 +242,11 @@ def forget_repeats(book: Remembers, before_ms: int) -> None:
         book.seen = seen[start:]
 
 
+def last_ms(seen: bytes) -> int:
+    """When the last of a row was told; 0 where there is none."""
+    return _time_at(seen, len(seen) - _ENTRY) if seen else 0
+
+
 def _time_at(seen: bytes, start: int) -> int:
     return int.from_bytes(seen[start + _MARK : start + _ENTRY], "big")
 

@@ -29,6 +29,9 @@ LAST: Final = 1_000_000
 """Above every number of a plot."""
 
 EVEN_PACE: Final = dict.fromkeys(("new", "green", "amber", "red"), "1/s")
+ENDS: Final = {"engaged", "friend_removed", "friend_refused", "transferred"}
+"""What says nothing of a customer of whom nothing is known."""
+
 OPEN_SKY: Final[list[dict[str, Any]]] = [
     {},
     {"pacing": EVEN_PACE | {"kinds": ["broadcast", "moment"], "burst": "2s"}},
@@ -49,7 +52,8 @@ class Player:
         self._sent: dict[int, bytes] = {}
         self._answered: set[str] = set()
         self._scopes: set[str] = set()
-        self._forgotten: set[str] = set()
+        self._forgotten: dict[str, int] = {}
+        self._first_ms: dict[int, int] = {}
         self.named: list[str] = []
         self._version = 0
         self._zone = "UTC"
@@ -151,7 +155,8 @@ class Player:
 
     def _put_ask(self, account: str, kind: str, customers: Iterable[str], value: bytes) -> None:
         if kind in {"transfer", "transactional"}:  # which the forgotten may still get
-            self._forgotten.difference_update(customers)
+            for customer in customers:
+                self._forgotten.pop(customer, None)
         self._scene.put(INTENTS, events.key(ENTERPRISE, account), value)
 
     def _hear(
@@ -162,9 +167,13 @@ class Player:
             told = {"account_id": account} | more
             value = self._scene.interaction(what, customer, f"e{number}", **told)
             self._sent[number] = value
-            (self._forgotten.add if what == "erase" else self._forgotten.discard)(customer)
-        else:
-            self._forgotten.discard(customer)  # a retry may be a repeat, or none
+            self._first_ms[number] = self.world.now_ms
+            if what == "erase":
+                self._forgotten[customer] = self.world.now_ms
+        # A retry of what was before leaves nothing, like the end of a tie that nobody knows.
+        is_past = self._first_ms[number] < self._forgotten.get(customer, 0)
+        if what not in {"erase", *ENDS} and not is_past:
+            self._forgotten.pop(customer, None)
         self._scene.put(INTERACTIONS, events.key(ENTERPRISE, customer), value)
 
     # --- what senders and customers say of messages -----------------------------------------------
@@ -224,7 +233,7 @@ class Player:
         told = {"account_id": teller} | more
         name = f"{what}-{data['decision_id']}{by}"
         value = self._scene.interaction(what, data["customer_id"], name, **told)
-        self._forgotten.discard(data["customer_id"])
+        self._forgotten.pop(data["customer_id"], None)
         self._scene.put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)
 
 

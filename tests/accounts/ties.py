@@ -35,6 +35,7 @@ class Ties:
         self.failed: set[str] = set()
         """What was never sent."""
         self._known: set[tuple[str, str]] = set()
+        self._erased_ms: dict[str, int] = {}
 
     def relations(self, account: str | None = None) -> int:
         """Customers that an account holds, or all accounts together."""
@@ -69,6 +70,8 @@ class Ties:
         data, customer = entry.data, entry.data.get("customer_id", "")
         if entry.type in {"delivered", "failed"}:
             return self._receipt(entry)
+        if self._is_past(entry):
+            return False
         if (customer, entry.name) in self._known or self._has_gone_over(entry):
             return False
         self._known.add((customer, entry.name))
@@ -94,7 +97,20 @@ class Ties:
             self._befriended((customer, data["to_account_id"]), data["occurred_at_ms"])
         elif entry.type == "erase":
             self._erased(customer)
+            self._erased_ms[customer] = entry.at_ms
         return True
+
+    def _is_past(self, entry: Entry) -> bool:
+        """Whether it is about what was before its customer was forgotten."""
+        data = entry.data
+        customer, account = data.get("customer_id", ""), data.get("account_id", "")
+        erased_ms = self._erased_ms.get(customer)
+        if erased_ms is None or entry.type == "erase":
+            return False
+        if data["occurred_at_ms"] < erased_ms and data.get("decision_id") not in self.messages:
+            return True
+        ties = [tie for tie in (*self.friends, *self.handed) if tie[0] == customer]
+        return entry.type == "transferred" and (customer, account) not in ties
 
     def _has_gone_over(self, entry: Entry) -> bool:
         """Whether it is a handover that was told before, under another name."""

@@ -155,6 +155,91 @@ def test_an_erasure_forgets_what_was_asked_as_well(told: Callable[..., Scene]) -
     scene.expect("2", "denied suppressed erased")
 
 
+ENDS: list[tuple[str, dict[str, Any]]] = [
+    ("engaged", {"action": "view"}),
+    ("friend_removed", {}),
+    ("friend_refused", {}),
+    ("transferred", {"to_account_id": "another"}),
+    ("transfer_failed", {"to_account_id": "another", "reason": "customer_refused"}),
+    ("transfer_failed", {"to_account_id": "xiaoer", "reason": "customer_refused"}),
+]
+NEWS: list[tuple[str, dict[str, Any]]] = [
+    ("message_received", {}),
+    ("friend_added", {"initiated_by": "customer"}),
+    ("consent", {"allowed": True}),
+    ("consent", {"allowed": False, "time_zone": "Asia/Tokyo"}),
+    ("complained", {}),
+    ("blocked", {}),
+]
+
+
+@pytest.mark.rule("R4.28")
+@pytest.mark.parametrize(("what", "more"), ENDS, ids=str)
+def test_the_end_of_what_was_before_leaves_nothing(
+    told: Callable[..., Scene], what: str, more: dict[str, Any]
+) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    a_life(scene)
+    scene.hear("friend_added", ANN, initiated_by="customer")
+    scene.hear("erase", ANN)
+    before = kept(world)
+    scene.at("1h")
+    scene.hear(what, ANN, **more)
+    scene.hear("failed", ANN, decision_id="0" * 32, reason="not_friend")
+    assert kept(world) == before
+
+
+@pytest.mark.rule("R4.28")
+@pytest.mark.parametrize(("what", "more"), [*ENDS, *NEWS], ids=str)
+def test_what_was_before_an_erasure_and_is_told_after_it_leaves_nothing(
+    told: Callable[..., Scene], what: str, more: dict[str, Any]
+) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    a_life(scene)
+    before_ms = world.now_ms
+    scene.at("1h")
+    scene.hear("erase", ANN)
+    before = kept(world)
+    for number in range(2):
+        scene.hear(what, ANN, occurred_at_ms=before_ms, event_id=f"late-{number}", **more)
+    assert kept(world) == before
+    world.crash()
+    scene.hear(what, ANN, occurred_at_ms=before_ms, event_id="later", **more)
+    assert kept(world) == before
+
+
+@pytest.mark.rule("R4.28")
+@pytest.mark.parametrize(("what", "more"), NEWS, ids=str)
+def test_what_the_forgotten_do_since_is_heard(
+    told: Callable[..., Scene], what: str, more: dict[str, Any]
+) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    scene.hear("erase", ANN)
+    scene.at("1h")
+    scene.hear(what, ANN, **more)
+    assert KEY in kept(world)
+    scene.ask("2", ANN)
+    assert scene.story("2", ANN)[0].startswith("denied")
+
+
+@pytest.mark.rule("R4.28")
+def test_a_tie_of_since_then_ends_like_any(told: Callable[..., Scene]) -> None:
+    world = DriverWorld()
+    scene = told(world, **SECTIONS)
+    scene.hear("erase", ANN)
+    scene.at("1h")
+    scene.hear("friend_added", ANN, initiated_by="customer")
+    before = kept(world)
+    for what, more in (("engaged", {"action": "view"}), ("friend_removed", {})):
+        scene.at("2h")
+        scene.hear(what, ANN, **more)
+        assert kept(world)[KEY] != before[KEY]
+        before = kept(world)
+
+
 @pytest.mark.rule("R4.24", "R1.10")
 def test_an_erasure_told_again_takes_nothing_away(told: Callable[..., Scene]) -> None:
     scene = told(**SECTIONS, remember="48h")

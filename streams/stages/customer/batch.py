@@ -25,6 +25,7 @@ from streams.stages.customer.books import Books, timer_of
 from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers
 from streams.stages.customer.noting import BINDING, QUIET, is_repeat, note
 from streams.stages.customer.orders import is_news, note_campaign, note_standing
+from streams.stages.customer.past import is_past
 from streams.stages.customer.telling import Telling, ties_of
 from streams.stages.letters import dead_letter
 from streams.stages.routing import everywhere, forwarded, news_for
@@ -215,6 +216,10 @@ class Batch:
 
     def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         desk = self.books.open(key)
+        if desk.ledger.erased:
+            erased_ms = self.stage.erasure.erased_ms(key, self.state)
+            if is_past(desk.ledger, event, erased_ms):
+                return
         if is_repeat(desk, event):
             self.state.tally["repeats_total", INTERACTIONS] += 1
             return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.ledger import forget_repeats, remember, seen_before
+from streams.core.ledger import forget_repeats, last_ms, remember, seen_before
 
 if TYPE_CHECKING:
     from streams.lane.state import State
@@ -48,6 +48,11 @@ class Erasure:
         """Whether this customer was forgotten."""
         mark = self.mark(key)
         return mark is not None and mark in state
+
+    def erased_ms(self, key: bytes, state: State) -> int:
+        """When this customer was forgotten last; 0 for never."""
+        mark = self.mark(key)
+        return 0 if mark is None else last_ms(state.get(mark) or b"")
 
     def told(self, before: bytes, event: int, now_ms: int, remember_ms: int) -> bytes | None:
         """What stands under a mark once this `erase`, by its fingerprint, is told; None for a
