@@ -267,7 +267,7 @@ def _milliseconds(length: str | None) -> int | None:
     try:
         return duration()(length)
     except Refused as refused:
-        raise ValueError(f"--for: {'; '.join(str(fault) for fault in refused.faults)}") from None
+        raise ValueError(f"--for: {refused}") from None
 
 
 def _print(lines: Iterable[str]) -> None:

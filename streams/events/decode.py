@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import msgspec
 
+from streams.core.written import time_of_day_ms
 from streams.events.controls import CONTROL_TYPE, Control
 from streams.events.envelope import Envelope, Refused
 from streams.events.faults import fault_in, placed
@@ -21,7 +22,7 @@ from streams.events.intents import INTENT_TYPE, Intent, IntentData, IntentEvent
 from streams.events.interactions import ConsentWish, Interaction, QuietHours
 from streams.events.policies import POLICY_TYPE, PolicyEvent
 from streams.policy.faults import show, spelt
-from streams.policy.values import time_of_day_ms, zone_fault
+from streams.policy.values import zone_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

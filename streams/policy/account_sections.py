@@ -1,12 +1,13 @@
-"""The sections of a policy file that govern accounts: `reputation` and `ceilings`.
-
-Tables as in `customer_sections`.
-"""
+"""The sections that govern accounts and campaigns. What a section is: `section`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from pydantic import Field, Strict
+
+from streams.core import policy
 from streams.core.account.rates import (
     COUNTERS_MOST,
     LEAST_WIDTH_MS,
@@ -14,76 +15,82 @@ from streams.core.account.rates import (
     counters_of,
     width_of,
 )
-from streams.core.policy import Bound, Ceiling, Ceilings, Reputation, Weights
-from streams.policy.faults import Fault, Parse
-from streams.policy.reader import Field, record
-from streams.policy.values import duration, number, share, span, whole
+from streams.policy.faults import Fault
+from streams.policy.kinds import CAMPAIGN_KINDS, Kinds, binds, binds_marketing
+from streams.policy.section import Section, default
+from streams.policy.values import (
+    Count,
+    Duration,
+    Pause,
+    Rate,
+    Share,
+    duration,
+    number,
+    share,
+    span,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_MANY: Final = 1_000_000_000
-"""More relations, deliveries or adds than anybody has; keeps sums far inside 64 bits."""
 
 _LEAST_CONFIDENCE: Final = 0.5
 """Under one half a one-sided lower bound lies above the very rate it bounds."""
 
 
-def reputation() -> Parse[Reputation]:
+class Weights(Section):
+    """What one complaint, block and opt-out weigh in the complaint rate."""
+
+    core = policy.Weights
+
+    complaint: Annotated[float, number(0, 100)] = default(1)
+    block: Annotated[float, number(0, 100)] = default(1)
+    opt_out: Annotated[float, number(0, 100)] = default(0.5)
+
+    def faults(self) -> Iterator[Fault]:
+        if not (self.complaint or self.block or self.opt_out):
+            yield Fault("complaint", "never binds: nothing weighs anything")
+
+
+class _Bound(Section):
+    core = policy.Bound
+
+    share: Share
+    over_ms: Duration = Field(alias="over")
+    minimum: Count = Field(alias="from")
+    confidence: Share
+
+    def faults(self) -> Iterator[Fault]:
+        if self.confidence < _LEAST_CONFIDENCE:
+            yield Fault("confidence", "must be at least 50 %")
+
+
+class Red(_Bound):
+    """Where the lower bound of the rate is above this, the grade is red."""
+
+    share: Share = Field(alias="above")
+
+
+class Green(_Bound):
+    """Where the upper bound of the rate is below this, the grade is green."""
+
+    share: Share = Field(alias="below")
+
+
+class Reputation(Section):
     """How an account's grade follows from its complaint rate."""
-    return record(
-        Reputation,
-        {
-            "weights": Field("weights", _weights(), Weights()),
-            "red": Field("red", _bound("above")),
-            "green": Field("green", _bound("below")),
-            "hold": Field("hold_ms", duration(least_ms=0)),
-        },
-        _grades_apart,
-    )
 
+    core = policy.Reputation
 
-def _weights() -> Parse[Weights]:
-    weight = number(0, 100)
-    return record(
-        Weights,
-        {
-            "complaint": Field("complaint", weight, Weights().complaint),
-            "block": Field("block", weight, Weights().block),
-            "opt_out": Field("opt_out", weight, Weights().opt_out),
-        },
-        _weighs,
-    )
+    weights: Weights = default({})
+    red: Red
+    green: Green
+    hold_ms: Annotated[int, duration(least_ms=0)] = Field(alias="hold")
 
-
-def _weighs(weights: Weights) -> Iterator[Fault]:
-    if not (weights.complaint or weights.block or weights.opt_out):
-        yield Fault("complaint", "never binds: nothing weighs anything")
-
-
-def _bound(side: str) -> Parse[Bound]:
-    return record(
-        Bound,
-        {
-            side: Field("share", share()),
-            "over": Field("over_ms", duration()),
-            "from": Field("minimum", whole(1, _MANY)),
-            "confidence": Field("confidence", share()),
-        },
-        _confident,
-    )
-
-
-def _confident(bound: Bound) -> Iterator[Fault]:
-    if bound.confidence < _LEAST_CONFIDENCE:
-        yield Fault("confidence", "must be at least 50 %")
-
-
-def _grades_apart(section: Reputation) -> Iterator[Fault]:
-    if section.green.share >= section.red.share:
-        yield Fault("green.below", "must be under `red.above`, or an account could be both")
-    windows = {"red.over": section.red.over_ms, "green.over": section.green.over_ms}
-    yield from _countable(windows)
+    def faults(self) -> Iterator[Fault]:
+        if self.green.share >= self.red.share:
+            yield Fault("green.below", "must be under `red.above`, or an account could be both")
+        yield from _countable({"red.over": self.red.over_ms, "green.over": self.green.over_ms})
 
 
 def _countable(windows_ms: dict[str, int]) -> Iterator[Fault]:
@@ -103,84 +110,147 @@ def _countable(windows_ms: dict[str, int]) -> Iterator[Fault]:
     )
 
 
-def ceilings() -> Parse[Ceilings]:
-    """The law by which an account's ceilings move."""
-    return record(
-        _ceilings,
-        {
-            "relations": Field("relations", _ceiling(of_enterprise=True)),
-            "daily_adds": Field("daily_adds", _ceiling(of_enterprise=False)),
-            "rise": Field("rise", _rise()),
-            "fall": Field("fall", _fall()),
-            "idle": Field("idle", _idle()),
-        },
-        _rises_or_falls,
+class Ceiling(Section):
+    """How far a ceiling may go, and in which steps."""
+
+    core = policy.Ceiling
+
+    start: Count
+    step: Count
+    floor: Count
+    max: Count
+
+    def faults(self) -> Iterator[Fault]:
+        if self.floor > self.start:
+            yield Fault("floor", "is above `start`")
+        if self.start > self.max:
+            yield Fault("start", "is above `max`")
+
+
+class RelationsCeiling(Ceiling):
+    """A ceiling, and what all accounts may hold together."""
+
+    enterprise: Count
+
+    def faults(self) -> Iterator[Fault]:
+        yield from super().faults()
+        if self.start > self.enterprise:
+            yield Fault("start", "is above `enterprise`, what all accounts may hold together")
+
+
+class Rise(Section):
+    """A ceiling rises while the account is green and uses so much of it."""
+
+    core = dict
+
+    rise_every_ms: Duration = Field(alias="every")
+    rise_used: Annotated[float, share(zero=True, full=True)] = Field(alias="used")
+    rise_within_ms: Duration = Field(alias="within")
+
+
+class Fall(Section):
+    """A ceiling falls when the account turns red, and while it stays so."""
+
+    core = dict
+
+    # Down to a hundredth at once is no longer a fall; up to all of it would be none.
+    fall_factor: Annotated[float, number(0.01, 0.99)] = Field(alias="factor")
+    fall_cool_down_ms: Duration = Field(alias="cool_down")
+    fall_off_after: Annotated[int, whole(1, 1_000)] = Field(alias="off_after")
+
+
+class Idle(Section):
+    """A ceiling of which less is used goes down by a step."""
+
+    core = dict
+
+    idle_used: Annotated[float, share(zero=True, full=True)] = Field(alias="used")
+    idle_within_ms: Duration = Field(alias="within")
+
+
+def _ceilings(**parts: Any) -> policy.Ceilings:
+    # In the file these three are groups; in the policy all of it is one flat table.
+    grouped = [parts.pop(name) for name in ("rise", "fall", "idle")]
+    return policy.Ceilings(**parts, **{k: v for group in grouped for k, v in group.items()})
+
+
+class Ceilings(Section):
+    """The rules by which an account's ceilings move."""
+
+    core = _ceilings
+
+    relations: RelationsCeiling
+    daily_adds: Ceiling
+    rise: Rise
+    fall: Fall
+    idle: Idle
+
+    def faults(self) -> Iterator[Fault]:
+        rise, idle = self.rise, self.idle
+        if idle.idle_used > rise.rise_used:
+            yield Fault("idle.used", "is above `rise.used`: steady use between them would do both")
+        yield from _countable(
+            {"rise.within": rise.rise_within_ms, "idle.within": idle.idle_within_ms}
+        )
+
+
+class Brake(Section):
+    """The sequential test on complaints, and the pauses it leads to."""
+
+    core = policy.Brake
+
+    kinds: Kinds
+    normal: Share
+    burst: Share
+    false_alarm: Share
+    pauses_ms: Annotated[list[Pause], Strict(), Field(min_length=1, max_length=16)] = Field(
+        alias="pauses"
     )
 
-
-def _ceilings(
-    *,
-    relations: Ceiling,
-    daily_adds: Ceiling,
-    **laws: dict[str, Any],
-) -> Ceilings:
-    # In the file the laws are grouped; in the policy they are one flat table.
-    flat = {name: value for law in laws.values() for name, value in law.items()}
-    return Ceilings(relations=relations, daily_adds=daily_adds, **flat)
+    def faults(self) -> Iterator[Fault]:
+        yield from binds_marketing(self)
+        if self.normal >= self.burst:
+            yield Fault("burst", "must be above `normal`, or the test cannot tell them apart")
+        for index, pause_ms in enumerate(self.pauses_ms[:-1]):
+            if pause_ms == policy.FOREVER:
+                yield Fault(f"pauses[{index}]", 'nothing can follow "off"')
 
 
-def _ceiling(*, of_enterprise: bool) -> Parse[Ceiling]:
-    count = whole(1, _MANY)
-    fields = {name: Field(name, count) for name in ("start", "step", "floor", "max")}
-    enterprise = {"enterprise": Field("enterprise", count)} if of_enterprise else {}
-    return record(Ceiling, {**fields, **enterprise}, _in_order)
+class Pacing(Section):
+    """Messages a second by grade, and how much of them may go at once."""
+
+    core = policy.Pacing
+
+    kinds: Kinds
+    new_per_s: Rate = Field(alias="new")
+    green_per_s: Rate = Field(alias="green")
+    amber_per_s: Rate = Field(alias="amber")
+    red_per_s: Rate = Field(alias="red")
+    burst_ms: Duration = Field(alias="burst")
+
+    def faults(self) -> Iterator[Fault]:
+        yield from binds_marketing(self)
+        if not (self.new_per_s or self.green_per_s or self.amber_per_s or self.red_per_s):
+            yield Fault("green", "never allows: the rate is 0 in every grade")
 
 
-def _in_order(ceiling: Ceiling) -> Iterator[Fault]:
-    if ceiling.floor > ceiling.start:
-        yield Fault("floor", "is above `start`")
-    if ceiling.start > ceiling.max:
-        yield Fault("start", "is above `max`")
-    if ceiling.enterprise is not None and ceiling.start > ceiling.enterprise:
-        yield Fault("start", "is above `enterprise`, what all accounts may hold together")
+class Canary(Section):
+    """The shares of an audience in which a campaign starts."""
 
+    core = policy.Canary
 
-def _rise() -> Parse[dict[str, Any]]:
-    return record(
-        dict,
-        {
-            "every": Field("rise_every_ms", duration()),
-            "used": Field("rise_used", share(zero=True, full=True)),
-            "within": Field("rise_within_ms", duration()),
-        },
-    )
+    kinds: Kinds
+    steps: Annotated[
+        list[Annotated[float, share(full=True)]], Strict(), Field(min_length=2, max_length=20)
+    ]
+    hold_ms: Duration = Field(alias="hold")
+    from_size: Annotated[int, whole(0, 1_000_000_000)]
 
-
-def _fall() -> Parse[dict[str, Any]]:
-    return record(
-        dict,
-        {
-            # Down to a hundredth at once is no longer a fall; up to all of it would be none.
-            "factor": Field("fall_factor", number(0.01, 0.99)),
-            "cool_down": Field("fall_cool_down_ms", duration()),
-            "off_after": Field("fall_off_after", whole(1, 1_000)),
-        },
-    )
-
-
-def _idle() -> Parse[dict[str, Any]]:
-    return record(
-        dict,
-        {
-            "used": Field("idle_used", share(zero=True, full=True)),
-            "within": Field("idle_within_ms", duration()),
-        },
-    )
-
-
-def _rises_or_falls(section: Ceilings) -> Iterator[Fault]:
-    if section.idle_used > section.rise_used:
-        yield Fault("idle.used", "is above `rise.used`: steady use between them would do both")
-    yield from _countable(
-        {"rise.within": section.rise_within_ms, "idle.within": section.idle_within_ms}
-    )
+    def faults(self) -> Iterator[Fault]:
+        yield from binds(self, CAMPAIGN_KINDS, "only broadcast and moment belong to a campaign")
+        for index, (before, after) in enumerate(pairwise(self.steps), start=1):
+            if after <= before:
+                yield Fault(f"steps[{index}]", "must be above the step before it")
+        if self.steps[-1] != 1:
+            last = f"steps[{len(self.steps) - 1}]"
+            yield Fault(last, "the last step must be 100%, or the rest is never sent")

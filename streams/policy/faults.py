@@ -1,19 +1,16 @@
 """Faults of a document, and how they are told.
 
-A parser takes a plain JSON-like value and gives a value of the core, or raises `Refused` with every
-fault it found; each fault knows its path. A message names what is wrong and what would be right,
-and repeats no more of the document than a reader needs.
+A message names what is wrong and what would be right, and repeats no more of the document than a
+reader needs. Words are offered only where they must be the ones meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Final, NamedTuple, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
-T = TypeVar("T")
-Parse = Callable[[object], T]
-"""From a plain value to a value of the core, or `Refused`."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LEAST_LETTERS: Final = 4
 """Among shorter words, one letter makes another word."""
@@ -41,18 +38,8 @@ class Fault(NamedTuple):
         return Fault(f"{head}{joint}{self.path}", self.message)
 
 
-class Refused(Exception):  # noqa: N818 - the word the dead letters use
-    """A value was not accepted. Without faults: the reason is already named elsewhere."""
-
-    def __init__(self, *faults: Fault) -> None:
-        """All faults that were found in the value."""
-        super().__init__(*faults)
-        self.faults = faults
-
-    @classmethod
-    def because(cls, message: str) -> Refused:
-        """One fault, in the value itself."""
-        return cls(Fault("", message))
+class Refused(ValueError):  # noqa: N818 - the word the dead letters use
+    """A value was not accepted. The sentence says why; without one, it is told elsewhere."""
 
 
 def show(value: object) -> str:

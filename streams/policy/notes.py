@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.kinds import ALL_KINDS, names_in
 from streams.core.policy import Scope
-from streams.policy.customer_sections import CONSENTED, GOVERNABLE
-from streams.policy.windows import CAMPAIGN_KINDS, WINDOW_KINDS
+from streams.policy.kinds import CAMPAIGN_KINDS, CONSENTED, GOVERNABLE, WINDOW_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

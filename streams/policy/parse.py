@@ -6,56 +6,42 @@ what a document says. Reading files and topics is not done here (`files`, `publi
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from streams.core.kinds import KIND_NAMES, KIND_OF
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
 from streams.core.policy import Policy
 from streams.core.policy_versions import EVERYONE
-from streams.policy import account_sections, customer_sections, throttle_sections
-from streams.policy.faults import Fault, Parse, Refused, show
-from streams.policy.notes import notes
-from streams.policy.reader import (
-    Field,
-    Gathering,
-    as_mapping,
-    kind_list,
-    kinds_or_group,
-    record,
-    step_of,
+from streams.policy.account_sections import Brake, Canary, Ceilings, Pacing, Reputation
+from streams.policy.customer_sections import (
+    Consent,
+    Deadline,
+    Friends,
+    Holdout,
+    QuietHours,
+    Reply,
+    Silence,
+    Suppression,
+    Validity,
 )
+from streams.policy.faults import Fault, Refused, show
+from streams.policy.kinds import Context, Groups, groups_of
+from streams.policy.section import Section, Unwritten, default, faults_in
 from streams.policy.values import (
     DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
     choice,
     duration,
     either,
     identifier,
-    instant_ms,
+    instant,
     text,
-    time_zone,
     whole,
+    zone,
 )
-from streams.policy.windows import windows
+from streams.policy.windows import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["Fault", "notes", "parse_policy"]
-
-_VALIDITY_MS: Final = {
-    "direct": HOUR_MS,
-    "broadcast": 24 * HOUR_MS,
-    "moment": 24 * HOUR_MS,
-    "friend_request": 24 * HOUR_MS,
-    "reply": 48 * HOUR_MS,
-    "transactional": 10 * MINUTE_MS,
-    "transfer": 24 * HOUR_MS,
-}
-_DEADLINE_MS: Final = dict.fromkeys(KIND_NAMES, DAY_MS) | {"broadcast": 7 * DAY_MS}
-_REMEMBER_MS: Final = 48 * HOUR_MS
-_MAX_HELD: Final = 20
+    from pydantic import ValidationInfo
 
 _MOST_HELD: Final = 150
 """What a customer's held intents may come to: the longest that the contract allows are 23 kB each,
@@ -69,8 +55,79 @@ _LONGEST_MEMORY_MS: Final = 30 * DAY_MS
 _LARGEST_VERSION: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 
-_NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f\x7f])?")
-_GROUP: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_NAME: Final = r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f\x7f])?"
+
+
+def _above_the_one_in_force(version: int, info: ValidationInfo[Context]) -> int:
+    in_force = info.context.in_force
+    if in_force is not None and version <= in_force:
+        raise Refused(f"{show(version)} is not above the one in force, {in_force}")
+    return version
+
+
+def _policy(*, groups: object, **parts: Any) -> Policy:  # noqa: ARG001
+    # The groups have done their work: every section has its own mask by now.
+    return Policy(**parts)
+
+
+class Document(Section):
+    """Everything that is governed for one enterprise. What is not written is not governed; only a
+    customer's no binds all the same. This schema knows the form; `decorum policy check` knows what
+    contradicts itself or never binds as well.
+    """
+
+    model_config = ConfigDict(title="A Decorum policy")
+    core = _policy
+
+    name: Annotated[str, text(_NAME, "1 to 64 printable characters")] = Field(
+        alias="policy", description="Name, shown in every decision."
+    )
+    version: Annotated[int, whole(1, _LARGEST_VERSION), AfterValidator(_above_the_one_in_force)] = (
+        Field(description="Grows with every publication.")
+    )
+    enterprise: Annotated[str, either(EVERYONE, EVERYONE, identifier)] = Field(
+        description="Whom it governs; * is everyone without a policy of their own."
+    )
+    effective_at_ms: Annotated[int | None, instant] = Field(
+        None, alias="effective_at", description="RFC 3339; at once when left out."
+    )
+    time_zone: Annotated[str, zone] = default(
+        "UTC", description="IANA name; calendar days and quiet hours."
+    )
+    unknown_zone_denies: Annotated[bool, choice({"default": False, "deny": True})] = default(
+        "default",
+        alias="unknown_zone",
+        description="When a customer's zone is unknown: the policy's own, or deny.",
+    )
+    remember_ms: Annotated[int, duration(most_ms=_LONGEST_MEMORY_MS)] = default(
+        "48h",
+        alias="remember",
+        description="How long a repeated intent is known as a duplicate; at most 30d.",
+    )
+    groups: Groups = default({}, description="Names for lists of kinds.")
+    validity_ms: Validity = default({}, alias="validity")
+    deadline_ms: Deadline = default({"default": "24h", "broadcast": "7d"}, alias="deadline")
+    max_held: Annotated[int, whole(1, _MOST_HELD, _WHY_SO_FEW)] = default(
+        20,
+        description="Held intents a customer. They are stored in one record of 4 MiB, and the "
+        "longest intents are 23 kB each.",
+    )
+
+    # What is left out is not governed: first what governs contacts with a customer, …
+    windows: Rules = default([], description="All are checked, and all must allow.")
+    reply: Unwritten[Reply] = None
+    silence: Unwritten[Silence] = None
+    quiet_hours: Unwritten[QuietHours] = None
+    suppression: Unwritten[Suppression] = None
+    friends_required: Unwritten[Friends] = Field(None, alias="friends")
+    holdout: Unwritten[Holdout] = None
+    # … then what governs accounts and campaigns.
+    reputation: Unwritten[Reputation] = None
+    ceilings: Unwritten[Ceilings] = None
+    brake: Unwritten[Brake] = None
+    pacing: Unwritten[Pacing] = None
+    canary: Unwritten[Canary] = None
+    ask_first: Unwritten[Consent] = Field(None, alias="consent")
 
 
 def parse_policy(
@@ -82,109 +139,8 @@ def parse_policy(
 
     `in_force` is the version the document must be above, where there is one already.
     """
+    context = Context(groups_of(document), in_force)
     try:
-        return _document(_groups_of(document), in_force)(document), []
-    except Refused as refused:
-        return None, list(refused.faults)
-
-
-def _document(groups: Mapping[str, int | None], in_force: int | None) -> Parse[Policy]:
-    kinds = kinds_or_group(groups)
-    # An empty list is a statement only here: consent is governed, and nobody has to be asked.
-    consent = customer_sections.consent(kinds_or_group(groups, least=0))
-    fields = _head(in_force) | _rules(kinds) | _accounts(kinds)
-    return record(_policy, fields | {"consent": Field("ask_first", consent, None)})
-
-
-def _policy(*, groups: object, **parts: Any) -> Policy:  # noqa: ARG001
-    # The groups have done their work: every section has its own mask by now.
-    return Policy(**parts)
-
-
-def _head(in_force: int | None) -> dict[str, Field]:
-    return {
-        "policy": Field("name", text(_NAME, "1 to 64 printable characters")),
-        "version": Field("version", _version(in_force)),
-        "enterprise": Field("enterprise", either({EVERYONE: EVERYONE}, identifier)),
-        "effective_at": Field("effective_at_ms", instant_ms, None),
-        "time_zone": Field("time_zone", time_zone, "UTC"),
-        "unknown_zone": Field(
-            "unknown_zone_denies", choice({"default": False, "deny": True}), default=False
-        ),
-        "remember": Field("remember_ms", duration(most_ms=_LONGEST_MEMORY_MS), _REMEMBER_MS),
-        "groups": Field("groups", _groups, None),
-        "validity": Field(
-            "validity_ms", customer_sections.by_kind(_VALIDITY_MS), _in_order(_VALIDITY_MS)
-        ),
-        "deadline": Field("deadline_ms", customer_sections.deadline(), _in_order(_DEADLINE_MS)),
-        "max_held": Field("max_held", whole(1, _MOST_HELD, _WHY_SO_FEW), _MAX_HELD),
-    }
-
-
-def _rules(kinds: Parse[int]) -> dict[str, Field]:
-    """The sections that govern contacts with a customer; what is left out is not governed."""
-    return {
-        "windows": Field("windows", windows(kinds), ()),
-        "reply": Field("reply", customer_sections.reply(), None),
-        "silence": Field("silence", customer_sections.silence(kinds), None),
-        "quiet_hours": Field("quiet_hours", customer_sections.quiet_hours(kinds), None),
-        "suppression": Field("suppression", customer_sections.suppression(kinds), None),
-        "friends": Field("friends_required", customer_sections.friends(), None),
-        "holdout": Field("holdout", customer_sections.holdout(kinds), None),
-    }
-
-
-def _accounts(kinds: Parse[int]) -> dict[str, Field]:
-    """The sections that govern accounts and campaigns."""
-    return {
-        "reputation": Field("reputation", account_sections.reputation(), None),
-        "ceilings": Field("ceilings", account_sections.ceilings(), None),
-        "brake": Field("brake", throttle_sections.brake(kinds), None),
-        "pacing": Field("pacing", throttle_sections.pacing(kinds), None),
-        "canary": Field("canary", throttle_sections.canary(kinds), None),
-    }
-
-
-def _in_order(by_kind_ms: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(by_kind_ms[name] for name in KIND_NAMES)
-
-
-def _version(in_force: int | None) -> Parse[int]:
-    positive = whole(1, _LARGEST_VERSION)
-
-    def parse(value: object) -> int:
-        version = positive(value)
-        if in_force is not None and version <= in_force:
-            raise Refused.because(f"{show(version)} is not above the one in force, {in_force}")
-        return version
-
-    return parse
-
-
-def _groups(value: object) -> None:
-    """Find the faults of `groups`; what the names stand for is in `_groups_of`."""
-    gathering = Gathering()
-    for name, kinds in as_mapping(value).items():
-        with gathering.at(step_of(name)):
-            _group(name, kinds)
-    gathering.settle()
-
-
-def _group(name: object, kinds: object) -> int:
-    text(_GROUP, "a-z, then up to 63 of a-z 0-9 _ -")(name)
-    if name in KIND_OF:
-        raise Refused.because("is the name of a kind; a group needs a name of its own")
-    return kind_list()(kinds)
-
-
-def _groups_of(document: object) -> dict[str, int | None]:
-    """What each group's name stands for; `None` where the group itself is broken."""
-    groups = document.get("groups") if isinstance(document, dict) else None
-    masks: dict[str, int | None] = {}
-    for name, kinds in groups.items() if isinstance(groups, dict) else ():
-        if isinstance(name, str):
-            try:
-                masks[name] = _group(name, kinds)
-            except Refused:
-                masks[name] = None
-    return masks
+        return Document.model_validate(document, context=context).compiled(), []
+    except ValidationError as error:
+        return None, [fault for fault in faults_in(error) if fault.message]

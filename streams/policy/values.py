@@ -1,23 +1,28 @@
 """The values a policy file is written in: durations, shares, rates, times, zones.
 
-Each function here makes a parser: from one plain JSON-like value to one number or string the core
-decides by, or `Refused` with every fault found. Parsers never guess, never coerce, and know no
-section's name; the path is put in front by whoever called them (`reader`).
+Rules of this file: a form reads one plain JSON-like value into one number or string that the core
+decides by, or raises `Refused` with one sentence. It never guesses, never coerces, and knows no
+section's name. What the JSON Schema says of a form stands beside the code that reads it.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+
+from pydantic_core import core_schema
+from typing_extensions import TypeAliasType
 
 from streams.core.localtime import zone_named, zone_names
-from streams.policy.faults import Fault, Parse, Refused, is_number, show, spelt
+from streams.core.policy import FOREVER
+from streams.core.written import IDENTIFIER, RFC_3339, TIME_OF_DAY, instant_ms, time_of_day_ms
+from streams.policy.faults import Refused, is_number, show, spelt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -38,37 +43,55 @@ _PER_SECOND: Final = {"s": 1, "m": 60}
 _DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)%")
 _RATE: Final = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)/(s|m)")
-_TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
-_RFC_3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
-    r"(?:Z|[+-][0-9]{2}:[0-9]{2})",
-)
 
 _OFFSET: Final = re.compile("[0-9]")
 """What `Etc/GMT+8` has and a zone named after a place has not: a digit is no slip of the pen."""
 
-IDENTIFIER: Final = r"[A-Za-z0-9_\-.:@=]{1,128}"
-"""Enterprises, accounts, customers and campaigns (the contract's envelope)."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+class Form(Generic[T]):
+    """How one value is written: what reads it, and what the JSON Schema says of it.
+
+    It stands in the `Annotated` type of a field, where pydantic asks it for both.
+    """
+
+    def __init__(self, read: Callable[[object], T], schema: dict[str, Any]) -> None:
+        self.read = read
+        self.schema = schema
+
+    def __call__(self, value: object) -> T:
+        """The value as the core knows it. Raises Refused."""
+        return self.read(value)
+
+    def __get_pydantic_core_schema__(self, *_: object) -> core_schema.CoreSchema:
+        """How pydantic reads it."""
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
+        """What pydantic prints of it; a copy, because it adds to what it is given."""
+        return dict(self.schema)
 
 
-def duration(*, least_ms: int = 1, most_ms: int = LONGEST_MS, why: str = "") -> Parse[int]:
+def _written(pattern: str, description: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^(?:{pattern})$", "description": description}
+
+
+def duration(*, least_ms: int = 1, most_ms: int = LONGEST_MS) -> Form[int]:
     """Milliseconds from `500ms 90s 30m 24h 7d`: a whole number and one unit."""
 
-    def parse(value: object) -> int:
+    def read(value: object) -> int:
         found = _DURATION.fullmatch(value) if isinstance(value, str) else None
         if found is None:
             text = "is not a duration; write a whole number and one unit: 500ms, 90s, 30m, 24h, 7d"
-            raise Refused.because(f"{show(value)} {text}")
+            raise Refused(f"{show(value)} {text}")
         length_ms = int(found[1]) * _UNIT_MS[found[2]]
         if length_ms < least_ms:
-            raise Refused.because(f"{show(value)} is too short; the least is {least_ms}ms{why}")
+            raise Refused(f"{show(value)} is too short; the least is {least_ms}ms")
         if length_ms > most_ms:
-            raise Refused.because(f"{show(value)} is too long; the most is {_days(most_ms)}{why}")
+            raise Refused(f"{show(value)} is too long; the most is {span(most_ms)}")
         return length_ms
 
-    return parse
+    units = "A whole number and one unit: 500ms, 90s, 30m, 24h, 7d"
+    return Form(read, _written(_DURATION.pattern, f"{units}; at most {span(most_ms)}."))
 
 
 def span(length_ms: int) -> str:
@@ -77,21 +100,25 @@ def span(length_ms: int) -> str:
     return f"{length_ms // _UNIT_MS[unit]}{unit}"
 
 
-def _days(length_ms: int) -> str:
-    return f"{length_ms // DAY_MS}d"
-
-
-def share(*, zero: bool = False, full: bool = False) -> Parse[float]:
+def share(*, zero: bool = False, full: bool = False) -> Form[float]:
     """A fraction of 1 from `0.3%` or `0.003`; whether 0 and 100 % themselves are allowed."""
+    low, high = "from 0 %" if zero else "above 0 %", "to 100 %" if full else "below 100 %"
 
-    def parse(value: object) -> float:
+    def read(value: object) -> float:
         part = _fraction(value)
         if not (0 < part < 1 or (zero and part == 0) or (full and part == 1)):
-            low, high = "from 0 %" if zero else "above 0 %", "to 100 %" if full else "below 100 %"
-            raise Refused.because(f"{show(value)} is out of range: {low}, {high} (1 is 100 %)")
+            raise Refused(f"{show(value)} is out of range: {low}, {high} (1 is 100 %)")
         return part
 
-    return parse
+    bounds = {
+        "minimum" if zero else "exclusiveMinimum": 0,
+        "maximum" if full else "exclusiveMaximum": 1,
+    }
+    percent = {"type": "string", "pattern": f"^{_PERCENT.pattern}$"}
+    description = f"0.3% or 0.003; {low}, {high}."
+    return Form(
+        read, {"description": description, "anyOf": [percent, {"type": "number", **bounds}]}
+    )
 
 
 def _fraction(value: object) -> float:
@@ -100,56 +127,62 @@ def _fraction(value: object) -> float:
         return float(Decimal(found[1]).scaleb(-2))
     if is_number(value) and math.isfinite(value):
         return float(value)
-    raise Refused.because(f"{show(value)} is not a share; write 0.3% or 0.003")
+    raise Refused(f"{show(value)} is not a share; write 0.3% or 0.003")
 
 
-def rate_per_s(*, most_per_s: float = 10_000) -> Parse[float]:
+def rate_per_s(*, most_per_s: float = 10_000) -> Form[float]:
     """Messages a second from `10/s` or `30/m`."""
 
-    def parse(value: object) -> float:
+    def read(value: object) -> float:
         found = _RATE.fullmatch(value) if isinstance(value, str) else None
         if found is None:
-            raise Refused.because(f"{show(value)} is not a rate; write 10/s or 30/m")
+            raise Refused(f"{show(value)} is not a rate; write 10/s or 30/m")
         per_s = float(found[1]) / _PER_SECOND[found[2]]
         if per_s > most_per_s:
-            raise Refused.because(f"{show(value)} is too fast; the most is {most_per_s:g}/s")
+            raise Refused(f"{show(value)} is too fast; the most is {most_per_s:g}/s")
         return per_s
 
-    return parse
+    return Form(read, _written(_RATE.pattern, f"10/s or 30/m; at most {most_per_s:g}/s."))
 
 
-def time_of_day_ms(value: object) -> int:
-    """Milliseconds after midnight from `"21:30"` or `"21:30:15"`."""
+def _time_of_day(value: object) -> int:
     if is_number(value):
         text = 'put the time in quotes, "21:30": without them YAML reads it as a number'
-        raise Refused.because(f"{show(value)} is not a time of day; {text}")
-    found = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise Refused.because(f'{show(value)} is not a time of day; write "21:30" or "21:30:15"')
-    return int(found[1]) * HOUR_MS + int(found[2]) * MINUTE_MS + int(found[3] or 0) * SECOND_MS
+        raise Refused(f"{show(value)} is not a time of day; {text}")
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return time_of_day_ms(value)
+    raise Refused(f'{show(value)} is not a time of day; write "21:30" or "21:30:15"')
 
 
-def instant_ms(value: object) -> int | None:
-    """UTC milliseconds from an RFC 3339 time; nothing stays nothing."""
+time_of_day: Final = Form(_time_of_day, _written(TIME_OF_DAY, '"21:30" or "21:30:15", in quotes.'))
+"""Milliseconds after midnight."""
+
+
+def _instant(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, str) and _RFC_3339.fullmatch(value):
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:  # the thirtieth of February
-            pass
-        else:
-            return (instant - _EPOCH) // timedelta(milliseconds=1)
-    text = "is not an RFC 3339 time; write 2026-11-22T02:00:00Z"
-    raise Refused.because(f"{show(value)} {text}")
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return instant_ms(value)
+    raise Refused(f"{show(value)} is not an RFC 3339 time; write 2026-11-22T02:00:00Z")
 
 
-def time_zone(value: object) -> str:
-    """The name of a time zone of the IANA database, spelt as it is there."""
+instant: Final = Form(
+    _instant, {"anyOf": [{"type": "string", "pattern": f"^{RFC_3339}$"}, {"type": "null"}]}
+)
+"""UTC milliseconds from an RFC 3339 time; nothing stays nothing."""
+
+
+def _zone(value: object) -> str:
     wrong = zone_fault(value)
     if wrong is not None or not isinstance(value, str):
-        raise Refused.because(str(wrong))
+        raise Refused(str(wrong))
     return value
+
+
+zone: Final = Form(_zone, {"type": "string"})
+"""The name of a time zone of the IANA database, spelt as it is there."""
 
 
 def zone_fault(value: object) -> str | None:
@@ -175,87 +208,102 @@ def _area_of(zone: str) -> str:
     return zone.casefold().rpartition("/")[0]
 
 
-def whole(least: int, most: int, why: str = "") -> Parse[int]:
+def whole(least: int, most: int, why: str = "") -> Form[int]:
     """A whole number between two bounds, both allowed; `why` there is the upper one."""
     bounds = f"from {least} to {most}{why and f', {why}'}"
 
-    def parse(value: object) -> int:
+    def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Refused.because(f"{show(value)} is not a whole number")
+            raise Refused(f"{show(value)} is not a whole number")
         if not least <= value <= most:
-            raise Refused.because(f"{show(value)} is out of range: {bounds}")
+            raise Refused(f"{show(value)} is out of range: {bounds}")
         return value
 
-    return parse
+    return Form(read, {"type": "integer", "minimum": least, "maximum": most})
 
 
-def number(least: float, most: float) -> Parse[float]:
+def number(least: float, most: float) -> Form[float]:
     """A number between two bounds, both allowed."""
 
-    def parse(value: object) -> float:
+    def read(value: object) -> float:
         if not is_number(value) or not math.isfinite(value):
-            raise Refused.because(f"{show(value)} is not a number")
+            raise Refused(f"{show(value)} is not a number")
         if not least <= value <= most:
-            raise Refused.because(f"{show(value)} is out of range: from {least:g} to {most:g}")
+            raise Refused(f"{show(value)} is out of range: from {least:g} to {most:g}")
         return float(value)
 
-    return parse
+    return Form(read, {"type": "number", "minimum": least, "maximum": most})
 
 
-def flag(value: object) -> bool:
-    """True or false, and nothing that looks like it."""
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Refused.because(f"{show(value)} is neither true nor false")
+        raise Refused(f"{show(value)} is neither true nor false")
     return value
 
 
-def text(pattern: re.Pattern[str], says: str) -> Parse[str]:
-    """A string of one form; `says` tells which."""
+flag: Final = Form(_flag, {"type": "boolean"})
+"""True or false, and nothing that looks like it."""
 
-    def parse(value: object) -> str:
+
+def text(pattern: str, says: str) -> Form[str]:
+    """A string of one form; `says` tells which."""
+    matches = re.compile(pattern).fullmatch
+
+    def read(value: object) -> str:
         if not isinstance(value, str):
             quotes = "; put it in quotes" if is_number(value) else ""
-            raise Refused.because(f"{show(value)} is not a string{quotes}")
-        if not pattern.fullmatch(value):
-            raise Refused.because(f"{show(value)} must be {says}")
+            raise Refused(f"{show(value)} is not a string{quotes}")
+        if not matches(value):
+            raise Refused(f"{show(value)} must be {says}")
         return value
 
-    return parse
+    return Form(read, {"type": "string", "pattern": f"^{pattern}$"})
 
 
-identifier: Final = text(re.compile(IDENTIFIER), "1 to 128 of letters, digits and _ - . : @ =")
+identifier: Final = text(IDENTIFIER, "1 to 128 of letters, digits and _ - . : @ =")
 
 
-def choice(names: Mapping[str, T]) -> Parse[T]:
+def choice(names: Mapping[str, T]) -> Form[T]:
     """One of several words."""
 
-    def parse(value: object) -> T:
+    def read(value: object) -> T:
         if isinstance(value, str) and value in names:
             return names[value]
-        listed = ", ".join(names)
-        raise Refused.because(f"{show(value)} is not one of {listed}{spelt(value, names)}")
+        raise Refused(f"{show(value)} is not one of {', '.join(names)}{spelt(value, names)}")
 
-    return parse
-
-
-def either(words: Mapping[str, T], otherwise: Parse[T]) -> Parse[T]:
-    """One of several words, or else another kind of value."""
-
-    def parse(value: object) -> T:
-        if isinstance(value, str) and value in words:
-            return words[value]
-        if value is False and "off" in words:
-            raise Refused.because('put "off" in quotes: without them YAML reads it as `false`')
-        return _or_words(words, otherwise, value)
-
-    return parse
+    return Form(read, {"enum": list(names)})
 
 
-def _or_words(words: Mapping[str, T], otherwise: Parse[T], value: object) -> T:
-    try:
-        return otherwise(value)
-    except Refused as refused:
-        allowed = " or ".join(f"`{word}`" for word in words)
-        raise Refused(
-            *(Fault(f.path, f"{f.message}; or {allowed}") for f in refused.faults)
-        ) from None
+def either(word: str, means: T, otherwise: Form[T]) -> Form[T]:
+    """One word, or else another kind of value."""
+
+    def read(value: object) -> T:
+        if value == word:
+            return means
+        if value is False and word == "off":
+            raise Refused('put "off" in quotes: without them YAML reads it as `false`')
+        try:
+            return otherwise(value)
+        except Refused as refused:
+            raise Refused(f"{refused}; or `{word}`") from None
+
+    return Form(read, {"anyOf": [{"const": word}, otherwise.schema]})
+
+
+_TEN_YEARS_MS: Final = 3_650 * DAY_MS
+"""The longest suppression with an end; what should last longer is `forever`."""
+
+_MANY: Final = 1_000_000_000
+"""More relations, deliveries or adds than anybody has; keeps sums far inside 64 bits."""
+
+# Named types stand once in the JSON Schema.
+Duration = TypeAliasType("Duration", Annotated[int, duration()])
+Suppressed = TypeAliasType(
+    "Suppressed",
+    Annotated[int, either("forever", FOREVER, duration(least_ms=0, most_ms=_TEN_YEARS_MS))],
+)
+Pause = TypeAliasType("Pause", Annotated[int, either("off", FOREVER, duration())])
+Share = TypeAliasType("Share", Annotated[float, share()])
+Rate = TypeAliasType("Rate", Annotated[float, rate_per_s()])
+TimeOfDay = TypeAliasType("TimeOfDay", Annotated[int, time_of_day])
+Count = TypeAliasType("Count", Annotated[int, whole(1, _MANY)])

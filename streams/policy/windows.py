@@ -6,17 +6,20 @@ Only what is provable from the file alone is refused; see `_covers`.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from streams.core.kinds import ALL_KINDS, Kind, mask_of
+from pydantic import ConfigDict, Field, Strict, ValidationError, WrapValidator
+
 from streams.core.policy import DAYS_IN_MONTH, Calendar, Scope, Window
-from streams.policy.faults import Fault, Parse, show
-from streams.policy.reader import Field, Gathering, as_list, record
-from streams.policy.values import choice, duration, either, flag, text, whole
+from streams.policy.faults import Fault, show
+from streams.policy.kinds import CAMPAIGN_KINDS, WINDOW_KINDS, Kinds, binds
+from streams.policy.section import Section, Unwritten, default, faults_in, refusal
+from streams.policy.values import Duration, choice, either, flag, text, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
 
 MOST_WINDOWS: Final = 64
 """Every one of them is asked at every decision; nobody explains more to an operator."""
@@ -24,71 +27,78 @@ MOST_WINDOWS: Final = 64
 MOST_IN_WINDOW: Final = 1_000
 """The exact log keeps a time stamp for each contact, so a limit is also a bound on its size."""
 
-WINDOW_KINDS: Final = ALL_KINDS & ~mask_of([Kind.REPLY])
-"""A reply is outside all windows: its credit alone limits it."""
-
-CAMPAIGN_KINDS: Final = mask_of([Kind.BROADCAST, Kind.MOMENT])
-"""Only these carry a `campaign_id` (the contract's intents)."""
-
 _SHORTEST_MONTH: Final = 28
 _LONGEST_MONTH: Final = 31
-_RULE_ID: Final = re.compile(r"[a-z0-9-]{1,64}")
+
+_limit = either("days_in_month", DAYS_IN_MONTH, whole(1, MOST_IN_WINDOW))
+_scope = choice({scope.name.lower(): scope for scope in Scope})
+_calendar = choice({calendar.name.lower(): calendar for calendar in Calendar})
+
+_FORM: Final[dict[str, Any]] = {
+    "anyOf": [{"required": ["limit"]}, {"required": ["min_gap"]}],
+    "dependentRequired": {key: ["limit"] for key in ("rolling", "calendar", "reserve")},
+    "allOf": [
+        {
+            "if": {"required": ["limit"]},
+            "then": {"oneOf": [{"required": ["rolling"]}, {"required": ["calendar"]}]},
+        },
+        {
+            "if": {"required": ["limit"], "properties": {"limit": {"const": "days_in_month"}}},
+            "then": {"required": ["calendar"], "properties": {"calendar": {"const": "month"}}},
+        },
+    ],
+}
+"""What the JSON Schema can say of `_bounded`."""
 
 
-class _Reserve(NamedTuple):
-    slots: int = 0
-    priority: int = 0
+class Reserve(Section):
+    """The last slots only for intents of at least this priority."""
 
+    core = dict
 
-def windows(kinds: Parse[int]) -> Parse[tuple[Window, ...]]:
-    """A parser of the whole list."""
-    one = record(_window, _fields(kinds), _bounded, _binds, _reserves)
-
-    def parse(value: object) -> tuple[Window, ...]:
-        rules = as_list(value, least=0, most=MOST_WINDOWS)
-        gathering = Gathering(_same_ids(rules))
-        parsed: dict[int, Window] = {}
-        for index, rule in enumerate(rules):
-            with gathering.at(index):
-                parsed[index] = one(rule)
-        gathering.add(_idle_rules(parsed))
-        gathering.settle()
-        return tuple(parsed.values())
-
-    return parse
-
-
-def _fields(kinds: Parse[int]) -> dict[str, Field]:
-    return {
-        "id": Field("id", text(_RULE_ID, "1 to 64 of a-z 0-9 -")),
-        "kinds": Field("kinds", kinds),
-        "scope": Field("scope", choice({scope.name.lower(): scope for scope in Scope})),
-        "limit": Field(
-            "limit", either({"days_in_month": DAYS_IN_MONTH}, whole(1, MOST_IN_WINDOW)), None
-        ),
-        "rolling": Field("rolling_ms", duration(), None),
-        "calendar": Field("calendar", choice({name.name.lower(): name for name in Calendar}), None),
-        "min_gap": Field("min_gap_ms", duration(), 0),
-        "reserve": Field("reserve", _reserve(), _Reserve()),
-        "shadow": Field("shadow", flag, default=False),
-    }
-
-
-def _reserve() -> Parse[_Reserve]:
+    slots: Annotated[int, whole(1, MOST_IN_WINDOW)]
     # Priority 0 would keep the slots for everybody, which is no reserve.
-    slots = Field("slots", whole(1, MOST_IN_WINDOW))
-    return record(_Reserve, {"slots": slots, "priority": Field("priority", whole(1, 100))})
+    priority: Annotated[int, whole(1, 100)]
 
 
-def _window(*, reserve: _Reserve, **parts: object) -> Window:
-    return Window(
-        **parts,  # type: ignore[arg-type] # the table of fields names exactly Window's
-        reserve_slots=reserve.slots,
-        reserve_priority=reserve.priority,
+def _window(*, reserve: Mapping[str, int] | None, min_gap_ms: int | None, **parts: Any) -> Window:
+    parts |= {f"reserve_{name}": value for name, value in (reserve or {}).items()}
+    return Window(**parts, min_gap_ms=min_gap_ms or 0)
+
+
+class Rule(Section):
+    """One contact window."""
+
+    model_config = ConfigDict(json_schema_extra=_FORM)
+    core = _window
+
+    id: Annotated[str, text(r"[a-z0-9-]{1,64}", "1 to 64 of a-z 0-9 -")] = Field(
+        description="Named in `rule`, `remaining` and `shadow`."
+    )
+    kinds: Kinds
+    scope: Annotated[Scope, _scope] = Field(
+        description="Together with the customer: all accounts, this account, this campaign."
+    )
+    limit: Unwritten[Annotated[int, _limit]] = None
+    rolling_ms: Unwritten[Duration] = Field(None, alias="rolling")
+    calendar: Unwritten[Annotated[Calendar, _calendar]] = Field(
+        None, description="A week begins on Monday."
+    )
+    min_gap_ms: Unwritten[Duration] = Field(
+        None, alias="min_gap", description="Between any two contacts under the rule."
+    )
+    reserve: Unwritten[Reserve] = None
+    shadow: Annotated[bool, flag] = default(
+        written=False, description="Counted and reported; never decides."
     )
 
+    def faults(self) -> Iterator[Fault]:
+        yield from _bounded(self)
+        yield from _binds(self)
+        yield from _reserves(self)
 
-def _bounded(rule: Window) -> Iterator[Fault]:
+
+def _bounded(rule: Rule) -> Iterator[Fault]:
     """A limit needs exactly one period; a period needs a limit."""
     periods = (rule.rolling_ms is not None) + (rule.calendar is not None)
     if rule.limit is None:
@@ -100,29 +110,62 @@ def _bounded(rule: Window) -> Iterator[Fault]:
         yield Fault("limit", "`days_in_month` goes with `calendar: month` only")
 
 
-def _gap_only(rule: Window, periods: int) -> Iterator[Fault]:
+def _gap_only(rule: Rule, periods: int) -> Iterator[Fault]:
     if periods:
         yield Fault("limit", "is missing; a period without a limit never binds")
     elif not rule.min_gap_ms:
         yield Fault("limit", "is missing; a rule needs a `limit` or a `min_gap`, or it never binds")
 
 
-def _binds(rule: Window) -> Iterator[Fault]:
+def _binds(rule: Rule) -> Iterator[Fault]:
     """The rule must meet at least one message that could carry it."""
-    if not rule.kinds & WINDOW_KINDS:
-        yield Fault("kinds", "never binds: a reply is outside all windows; see `reply.credits`")
-    elif rule.scope is Scope.CAMPAIGN and not rule.kinds & CAMPAIGN_KINDS:
+    reply = "a reply is outside all windows; see `reply.credits`"
+    outside = tuple(binds(rule, WINDOW_KINDS, reply))
+    yield from outside
+    if not outside and rule.scope is Scope.CAMPAIGN and not rule.kinds & CAMPAIGN_KINDS:
         yield Fault("scope", "never binds: only broadcast and moment belong to a campaign")
 
 
-def _reserves(rule: Window) -> Iterator[Fault]:
-    if not rule.reserve_slots:
+def _reserves(rule: Rule) -> Iterator[Fault]:
+    if rule.reserve is None:
         return
+    slots = rule.reserve.slots
     if rule.limit is None:
         yield Fault("reserve", "needs a `limit` whose slots it keeps")
-    elif rule.reserve_slots > _smallest(rule.limit):
+    elif slots > _smallest(rule.limit):
         most = _smallest(rule.limit)
-        yield Fault("reserve.slots", f"{show(rule.reserve_slots)} is more than the limit, {most}")
+        yield Fault("reserve.slots", f"{show(slots)} is more than the limit, {most}")
+
+
+# ---- the rules together ------------------------------------------------------------------------
+
+
+def _together(
+    value: Any,  # noqa: ANN401 - a list, once `read` took it
+    read: ValidatorFunctionWrapHandler,
+    info: ValidationInfo,
+) -> list[Rule]:
+    """A broken rule hides neither a double id nor that another rule never binds."""
+    try:
+        rules, faults = dict(enumerate(read(value))), []
+    except ValidationError as error:
+        if not all(line["loc"] for line in error.errors()):
+            raise  # no list, or too long a one
+        faults = faults_in(error)
+        broken = {line["loc"][0] for line in error.errors()}
+        rules = {
+            index: Rule.model_validate(rule, context=info.context)
+            for index, rule in enumerate(value)
+            if index not in broken
+        }
+    windows = {index: rule.compiled() for index, rule in rules.items()}
+    faults = [*_same_ids(value), *faults, *_idle_rules(windows)]
+    if faults:
+        raise refusal(faults)
+    return list(rules.values())
+
+
+Rules = Annotated[list[Rule], Strict(), Field(max_length=MOST_WINDOWS), WrapValidator(_together)]
 
 
 def _same_ids(rules: Iterable[object]) -> Iterator[Fault]:

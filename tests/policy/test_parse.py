@@ -15,6 +15,7 @@ from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope,
 from streams.policy.files import packaged, read_document
 from streams.policy.notes import notes
 from streams.policy.parse import parse_policy
+from streams.policy.schema import policy_schema
 from streams.policy.values import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.resources import schema_path
 
@@ -226,8 +227,11 @@ def test_the_schema_refuses_all_but_what_only_the_parser_knows(sample: Path) -> 
     assert SCHEMA.is_valid(read_document(sample)) is only_meaning
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_one_and_is_what_the_models_print() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA.schema)
+    assert policy_schema() == SCHEMA.schema, (
+        "python -m streams.policy.schema > schemas/policy.schema.json"
+    )
 
 
 @pytest.mark.rule("R9.1")

@@ -1,39 +1,39 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.policy import FOREVER
-from streams.policy.faults import Fault, Parse, Refused, show
+from streams.policy.faults import Fault, Refused, show
 from streams.policy.values import (
     DAY_MS,
     HOUR_MS,
     LONGEST_MS,
     MINUTE_MS,
+    Form,
     choice,
     duration,
     either,
     flag,
     identifier,
-    instant_ms,
+    instant,
     number,
     rate_per_s,
     share,
-    time_of_day_ms,
-    time_zone,
+    time_of_day,
     whole,
+    zone,
 )
 
 
-def fault(parse: Parse[object], value: object) -> str:
+def fault(read: Form[Any], value: object) -> str:
     with pytest.raises(Refused) as refused:
-        parse(value)
-    (only,) = refused.value.faults
-    assert only.path == ""
-    return only.message
+        read(value)
+    return str(refused.value)
 
 
 @pytest.mark.rule("R9.9")
@@ -178,7 +178,7 @@ def test_a_rate_has_an_exact_bound() -> None:
     ],
 )
 def test_times_of_day(written: str, after_midnight_ms: int) -> None:
-    assert time_of_day_ms(written) == after_midnight_ms
+    assert time_of_day(written) == after_midnight_ms
 
 
 @pytest.mark.rule("R9.9")
@@ -186,13 +186,13 @@ def test_times_of_day(written: str, after_midnight_ms: int) -> None:
     "wrong", ["24:00", "8:30", "08:60", "08:30:60", "0830", "off", "08:30\n", True, None, []]
 )
 def test_what_is_no_time_of_day(wrong: object) -> None:
-    assert "is not a time of day" in fault(time_of_day_ms, wrong)
+    assert "is not a time of day" in fault(time_of_day, wrong)
 
 
 @pytest.mark.rule("R9.9")
 @pytest.mark.parametrize("sexagesimal", [1290, 77415, 0, 21.5])
 def test_a_time_of_day_without_quotes_says_what_to_do(sexagesimal: float) -> None:
-    assert "put the time in quotes" in fault(time_of_day_ms, sexagesimal)
+    assert "put the time in quotes" in fault(time_of_day, sexagesimal)
 
 
 @pytest.mark.rule("R9.9")
@@ -208,7 +208,7 @@ def test_a_time_of_day_without_quotes_says_what_to_do(sexagesimal: float) -> Non
     ],
 )
 def test_instants(written: object, utc_ms: int | None) -> None:
-    assert instant_ms(written) == utc_ms
+    assert instant(written) == utc_ms
 
 
 @pytest.mark.rule("R9.9")
@@ -230,13 +230,13 @@ def test_instants(written: object, utc_ms: int | None) -> None:
     ],
 )
 def test_what_is_no_instant(wrong: object) -> None:
-    assert "is not an RFC 3339 time" in fault(instant_ms, wrong)
+    assert "is not an RFC 3339 time" in fault(instant, wrong)
 
 
 @pytest.mark.rule("R9.9")
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])
-def test_time_zones(zone: str) -> None:
-    assert time_zone(zone) == zone
+@pytest.mark.parametrize("name", ["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])
+def test_time_zones(name: str) -> None:
+    assert zone(name) == name
 
 
 @pytest.mark.rule("R9.9")
@@ -260,7 +260,7 @@ def test_time_zones(zone: str) -> None:
     ],
 )
 def test_what_is_no_time_zone(wrong: object) -> None:
-    assert "is not an IANA time zone" in fault(time_zone, wrong)
+    assert "is not an IANA time zone" in fault(zone, wrong)
 
 
 @pytest.mark.rule("R9.13")
@@ -277,7 +277,7 @@ def test_what_is_no_time_zone(wrong: object) -> None:
     ],
 )
 def test_a_time_zone_that_must_be_the_one_meant_is_offered(wrong: str, offered: str) -> None:
-    assert fault(time_zone, wrong).endswith(f"did you mean `{offered}`?")
+    assert fault(zone, wrong).endswith(f"did you mean `{offered}`?")
 
 
 @pytest.mark.rule("R9.13")
@@ -289,7 +289,7 @@ def test_a_time_zone_that_must_be_the_one_meant_is_offered(wrong: str, offered: 
     ],
 )
 def test_a_time_zone_that_may_be_hours_off_is_not_offered(wrong: str) -> None:
-    assert "did you mean" not in fault(time_zone, wrong)
+    assert "did you mean" not in fault(zone, wrong)
 
 
 def test_whole_numbers_are_nothing_else() -> None:
@@ -332,7 +332,7 @@ def test_words_are_case_sensitive_and_the_nearest_is_offered() -> None:
 
 
 def test_a_word_instead_of_another_value() -> None:
-    pause = either({"off": FOREVER}, duration())
+    pause = either("off", FOREVER, duration())
     assert (pause("off"), pause("3h")) == (FOREVER, 3 * HOUR_MS)
     assert 'put "off" in quotes' in fault(pause, False)  # noqa: FBT003 - what YAML makes of it
     assert fault(pause, "Off").endswith("or `off`")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from streams.policy.files import packaged
-from streams.policy.parse import notes, parse_policy
+from streams.policy.notes import notes
+from streams.policy.parse import parse_policy
 from streams.topics import CAMPAIGN_STATUS
 from tests.flows import events
 

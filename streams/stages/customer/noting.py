@@ -13,9 +13,9 @@ from streams.core.facts import heard_ms, maker_of
 from streams.core.feedback import Charge
 from streams.core.kinds import KIND_OF, Kind
 from streams.core.ledger import Quiet, remember, seen_before
+from streams.core.written import time_of_day_ms
 from streams.events import interactions as events
 from streams.events.identity import fingerprint, mark_of
-from streams.policy.values import time_of_day_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,0 +1,50 @@
+"""What events and policies write as text: instants, times of day, identifiers.
+
+Rules of this file: text in, numbers out, ValueError where the text is no such thing. What a person
+is told of it is written where the text was read.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+IDENTIFIER: Final = r"[A-Za-z0-9_.:@=-]{1,128}"
+"""Enterprises, accounts, customers and campaigns. No `/`: record keys are joined by it."""
+
+RFC_3339: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""The form of an instant that is computed with: no leap second, no fraction of a microsecond."""
+
+TIME_OF_DAY: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?"
+"""`21:30` or `21:30:15`; midnight is `00:00`, as there is no 24th hour."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_is_rfc_3339 = re.compile(RFC_3339).fullmatch
+_as_time_of_day = re.compile(TIME_OF_DAY).fullmatch
+
+
+def instant_ms(text: str) -> int:
+    """UTC milliseconds from an RFC 3339 time."""
+    if not _is_rfc_3339(text):
+        raise ValueError(text)
+    # It raises ValueError itself where there is no such day or hour.
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def rfc_3339(at_ms: int) -> str:
+    """`2026-11-22T02:00:00.123Z` for UTC milliseconds up to the end of the year 9999."""
+    moment = _EPOCH + timedelta(milliseconds=at_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_of_day_ms(text: str) -> int:
+    """Milliseconds after midnight from `21:30` or `21:30:15`."""
+    found = _as_time_of_day(text)
+    if found is None:
+        raise ValueError(text)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000
