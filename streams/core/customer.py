@@ -129,7 +129,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     def _queued(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Settled]:
         """Hold an ask that its account queues; what need not wait is said and taken out there."""
         if candidate.again:
-            return self._queued_again(candidate, mark)
+            return self._queued_again(candidate, mark, wait)
         ask = candidate.ask
         verdict = DUPLICATE if self._is_repeat(ask, mark) else decide(self._case(ask))
         if not _may_come(verdict):
@@ -144,15 +144,20 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
         said = [Settled(ask, mark, wait)]
         return said if yielded is None else [*said, yielded]
 
-    def _queued_again(self, candidate: Candidate, mark: int) -> list[Settled]:
-        """Leave that was asked for has to be waited for, which is nobody's news."""
-        held = self._held_under(mark)
+    def _queued_again(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Settled]:
+        """Leave that was asked for has to be waited for: news, where what was said last is over."""
+        ask, held = candidate.ask, self._held_under(mark)
         if held is None or held.ticket:
-            self.given_up.append((candidate.ask.account_id, candidate.ticket))
-        else:
-            held.asked = True
-            self._queue(held, candidate.ask, candidate.ticket)
-        return []
+            self.given_up.append((ask.account_id, candidate.ticket))
+            return []
+        held.asked = True
+        self._queue(held, ask, candidate.ticket)
+        is_over = held.eligible_ms is not None and held.eligible_ms <= self.now_ms
+        if (held.reason, held.rule) == (wait.reason, wait.rule) and not is_over:
+            return []
+        wait = self._from_now(wait)
+        held.reason, held.rule, held.eligible_ms = wait.reason, wait.rule, wait.eligible_at_ms
+        return [Settled(ask, mark, wait)]
 
     def _queue(self, held: Held, ask: Ask, ticket: int) -> None:
         held.ask, held.ticket, held.due_ms = ask, ticket, held.deadline_ms + 1
@@ -362,7 +367,11 @@ def _may_come(verdict: Verdict) -> bool:
 
 def _said_alike(one: Held, other: Held) -> bool:
     """Whether the same was said of both."""
-    return (one.reason, one.rule, one.eligible_ms) == (other.reason, other.rule, other.eligible_ms)
+    return _said(one) == _said(other)
+
+
+def _said(held: Held) -> tuple[str, str | None, int | None, int]:
+    return held.reason, held.rule, held.eligible_ms, held.deadline_ms
 
 
 def _by_urgency(held: Iterable[Held]) -> list[Held]:

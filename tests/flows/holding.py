@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -84,3 +84,34 @@ def after_the_policy_s_memory_a_repeat_is_new(scene: Scene) -> None:
     scene.at("1h")
     scene.ask("1")
     scene.expect("1", "approved ok", "duplicate duplicate", "approved ok")
+
+
+SLOW: Final[dict[str, Any]] = {
+    "kinds": ["broadcast"],
+    **dict.fromkeys(("new", "green", "amber", "red"), "1/m"),
+    "burst": "1s",
+}
+
+
+@pytest.mark.rule("R5.20")
+@flow(pacing=SLOW, deadline={"default": "7d"})
+def whose_time_has_come_and_waits_for_the_account_is_told_so_once(scene: Scene) -> None:
+    scene.ask("1", kind="broadcast", not_before_ms=scene.start_ms + 3_600_000)
+    scene.at("59m59s")
+    scene.ask("first", "bob", kind="broadcast")
+    scene.at("1h")
+    scene.expect("1", "deferred not_yet +1h", "deferred account_pacing +1h59s")
+    scene.at("1h59s")
+    assert len(scene.story("1")) == 3
+    assert scene.story("1")[-1] == "approved ok"
+
+
+@pytest.mark.rule("R5.20", "R5.14")
+@flow(pacing=SLOW, deadline={"default": "7d"})
+def another_deadline_is_told_once_to_who_waits_at_the_customer(scene: Scene) -> None:
+    scene.ask("here", not_before_ms=scene.start_ms + 36_000_000)
+    for version in (2, 3):
+        scene.policy(version, pacing=SLOW, deadline={"default": "8d"})
+        scene.at(f"{version}s")
+    told = [said["held_until_ms"] for said in scene.decisions("here")]
+    assert [(at_ms - scene.start_ms) / 3_600_000 - 10 for at_ms in told] == [7 * 24, 8 * 24]
