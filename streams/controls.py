@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from streams.core.written import rfc3339
 from streams.events.controls import CONTROL_TYPE
 from streams.events.decode import decode_control
 from streams.events.envelope import Refused
-from streams.events.timestamps import rfc3339
 from streams.topics import Topics
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Every policy that was accepted, and which of them is in force for whom, and when.
 
 Rules of this file: it is told of policies in the order of their topic and never reads a clock. The
-answer depends on the asked moment alone, so partitions whose clocks differ may share one book.
+answer depends on the asked moment alone, so partitions whose clocks differ may share one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def since_ms(policy: Policy, recorded_at_ms: int) -> int:
     return recorded_at_ms if policy.effective_at_ms is None else policy.effective_at_ms
 
 
-class PolicyBook:
+class PolicyVersions:
     """Policies by enterprise and version, over a default for those that have none.
 
     A decision uses the highest version whose `effective_at`, else its record's time, has come. An
@@ -85,14 +85,6 @@ class PolicyBook:
     def enterprises(self) -> tuple[str, ...]:
         """All that have versions of their own, `*` among them."""
         return tuple(self._versions)
-
-    def versions(self, enterprise: str) -> tuple[int, ...]:
-        """The versions held for this enterprise itself, the lowest first."""
-        return tuple(sorted(self._versions.get(enterprise, ())))
-
-    def highest(self, enterprise: str) -> int | None:
-        """The highest version held for this enterprise itself, in force or still to come."""
-        return max(self._versions.get(enterprise, ()), default=None)
 
     def _look_up(self, name: str, now_ms: int) -> _Answer:
         own = self._versions.get(name, {})

@@ -11,14 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from streams.core.kinds import KIND_NAMES
+from streams.core.written import IDENTIFIER
 from streams.events.envelope import Envelope
 from streams.events.fields import Milliseconds
 
 CONTROL_TYPE: Final = "decorum.control.v1"
 
 SCOPE: Final = (
-    r"^(\*|[A-Za-z0-9_.:@=-]{1,128}(/(account|campaign)/[A-Za-z0-9_.:@=-]{1,128}"
-    r"|/kind/(direct|broadcast|moment|friend_request|reply|transactional|transfer))?)\Z"
+    rf"^(\*|{IDENTIFIER}(/(account|campaign)/{IDENTIFIER}|/kind/({'|'.join(KIND_NAMES)}))?)\Z"
 )
 """`*`, or `enterprise`, alone or with `/account/NAME`, `/campaign/NAME`, `/kind/NAME` after it."""
 

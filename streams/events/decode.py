@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from streams.core.written import time_of_day_ms
+from streams.core.written import IDENTIFIER_CHARACTERS, time_of_day_ms
 from streams.events.controls import CONTROL_TYPE, Control
 from streams.events.envelope import Envelope, Refused
 from streams.events.faults import fault_in, placed
-from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_RECORD_BYTES
+from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import INTENT_TYPE, Intent, IntentData, IntentEvent
 from streams.events.interactions import ConsentWish, Interaction, QuietHours
 from streams.events.policies import POLICY_TYPE, PolicyEvent
 from streams.policy.faults import show, spelt
-from streams.policy.values import zone_fault
+from streams.policy.zones import zone_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

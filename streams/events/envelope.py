@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from streams.core.written import rfc3339
 from streams.events.fields import EventId, Source, Subject
-from streams.events.timestamps import rfc3339
 
 SOURCE: Final = "decorum"
 """The `source` of every event that the engine makes."""

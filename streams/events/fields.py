@@ -11,14 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from streams.core.localtime import LAST_MS
-
-MAX_IDENTIFIER: Final = 128
-"""Characters of an identifier, and of an event's `id`."""
-
-IDENTIFIER_CHARACTERS: Final = (
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:@="
-)
-"""What an identifier is made of. `/` is not among them: record keys are joined by it."""
+from streams.core.written import MAX_IDENTIFIER
 
 MAX_SOURCE: Final = 256
 """Characters of an event's `source`, room for a URI with a path, and of its `subject`."""

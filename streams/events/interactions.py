@@ -11,19 +11,18 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from streams.core.written import TIME_OF_DAY
 from streams.events.envelope import Envelope
 from streams.events.fields import Identifier, KindName, Milliseconds, Source
 
 # Patterns end in `\Z`, because `$` would let a line break at the end pass.
-TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?\Z"
-"""`21:30` or `21:30:15`; midnight is `00:00`, as there is no 24th hour."""
-
 TIME_ZONE: Final = r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*\Z"
 """The shape of an IANA name; `decode` asks whether there is such a zone."""
 
 # A description is what a refusal says is wanted.
 TimeOfDay = Annotated[
-    str, Meta(pattern=TIME_OF_DAY, description='a time of day such as "21:30" or "21:30:15"')
+    str,
+    Meta(pattern=rf"^{TIME_OF_DAY}\Z", description='a time of day such as "21:30" or "21:30:15"'),
 ]
 TimeZone = Annotated[
     str, Meta(pattern=TIME_ZONE, max_length=64, description="a time zone such as Asia/Shanghai")

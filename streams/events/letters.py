@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from orjson import dumps
 
+from streams.core.written import rfc3339
 from streams.events.envelope import SOURCE
-from streams.events.timestamps import rfc3339
 
 DEAD_LETTER_TYPE: Final = "decorum.dead_letter.v1"
 

@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from streams.core.prospect import Question
-from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_IDENTIFIER
+from streams.core.written import IDENTIFIER_CHARACTERS, MAX_IDENTIFIER
 from streams.lane.partitioner import partition_for
 from streams.settings import split_address
 from streams.stages.customer.books import MOST_URGENT

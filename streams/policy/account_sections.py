@@ -1,11 +1,11 @@
-"""The sections that govern accounts and campaigns. What a section is: `section`."""
+"""The sections that govern accounts: `reputation` and `ceilings`."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import Field, Strict
+from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from streams.core import policy
 from streams.core.account.rates import (
@@ -16,13 +16,9 @@ from streams.core.account.rates import (
     width_of,
 )
 from streams.policy.faults import Fault
-from streams.policy.kinds import CAMPAIGN_KINDS, Kinds, binds, binds_marketing
 from streams.policy.section import Section, default
 from streams.policy.values import (
-    Count,
     Duration,
-    Pause,
-    Rate,
     Share,
     duration,
     number,
@@ -33,6 +29,11 @@ from streams.policy.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_MANY: Final = 1_000_000_000
+"""More relations, deliveries or adds than anybody has; keeps sums far inside 64 bits."""
+
+Count = TypeAliasType("Count", Annotated[int, whole(1, _MANY)])
 
 _LEAST_CONFIDENCE: Final = 0.5
 """Under one half a one-sided lower bound lies above the very rate it bounds."""
@@ -192,65 +193,3 @@ class Ceilings(Section):
         yield from _countable(
             {"rise.within": rise.rise_within_ms, "idle.within": idle.idle_within_ms}
         )
-
-
-class Brake(Section):
-    """The sequential test on complaints, and the pauses it leads to."""
-
-    core = policy.Brake
-
-    kinds: Kinds
-    normal: Share
-    burst: Share
-    false_alarm: Share
-    pauses_ms: Annotated[list[Pause], Strict(), Field(min_length=1, max_length=16)] = Field(
-        alias="pauses"
-    )
-
-    def faults(self) -> Iterator[Fault]:
-        yield from binds_marketing(self)
-        if self.normal >= self.burst:
-            yield Fault("burst", "must be above `normal`, or the test cannot tell them apart")
-        for index, pause_ms in enumerate(self.pauses_ms[:-1]):
-            if pause_ms == policy.FOREVER:
-                yield Fault(f"pauses[{index}]", 'nothing can follow "off"')
-
-
-class Pacing(Section):
-    """Messages a second by grade, and how much of them may go at once."""
-
-    core = policy.Pacing
-
-    kinds: Kinds
-    new_per_s: Rate = Field(alias="new")
-    green_per_s: Rate = Field(alias="green")
-    amber_per_s: Rate = Field(alias="amber")
-    red_per_s: Rate = Field(alias="red")
-    burst_ms: Duration = Field(alias="burst")
-
-    def faults(self) -> Iterator[Fault]:
-        yield from binds_marketing(self)
-        if not (self.new_per_s or self.green_per_s or self.amber_per_s or self.red_per_s):
-            yield Fault("green", "never allows: the rate is 0 in every grade")
-
-
-class Canary(Section):
-    """The shares of an audience in which a campaign starts."""
-
-    core = policy.Canary
-
-    kinds: Kinds
-    steps: Annotated[
-        list[Annotated[float, share(full=True)]], Strict(), Field(min_length=2, max_length=20)
-    ]
-    hold_ms: Duration = Field(alias="hold")
-    from_size: Annotated[int, whole(0, 1_000_000_000)]
-
-    def faults(self) -> Iterator[Fault]:
-        yield from binds(self, CAMPAIGN_KINDS, "only broadcast and moment belong to a campaign")
-        for index, (before, after) in enumerate(pairwise(self.steps), start=1):
-            if after <= before:
-                yield Fault(f"steps[{index}]", "must be above the step before it")
-        if self.steps[-1] != 1:
-            last = f"steps[{len(self.steps) - 1}]"
-            yield Fault(last, "the last step must be 100%, or the rest is never sent")

@@ -5,27 +5,40 @@ The defaults are the policy document's own, and no others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 from streams.core import policy
 from streams.core.kinds import KIND_NAMES
+from streams.core.localtime import DAY_MS
 from streams.policy.faults import Fault, Refused
 from streams.policy.kinds import CONSENTED, Kinds, KindsOrNone, binds_marketing
 from streams.policy.section import Section, Unwritten, default
 from streams.policy.values import (
     Duration,
-    Suppressed,
-    TimeOfDay,
+    duration,
+    either,
     flag,
     number,
     share,
+    time_of_day,
     whole,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_TEN_YEARS_MS: Final = 3_650 * DAY_MS
+"""The longest suppression with an end; what should last longer is `forever`."""
+
+TimeOfDay = TypeAliasType("TimeOfDay", Annotated[int, time_of_day])
+Suppressed = TypeAliasType(
+    "Suppressed",
+    Annotated[int, either("forever", policy.FOREVER, duration(least_ms=0, most_ms=_TEN_YEARS_MS))],
+)
 
 
 def _by_kind(**lengths_ms: int) -> tuple[int, ...]:

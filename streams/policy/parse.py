@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
+from streams.core.localtime import DAY_MS
 from streams.core.policy import Policy
 from streams.core.policy_versions import EVERYONE
-from streams.policy.account_sections import Brake, Canary, Ceilings, Pacing, Reputation
+from streams.policy.account_sections import Ceilings, Reputation
 from streams.policy.customer_sections import (
     Consent,
     Deadline,
@@ -27,8 +28,8 @@ from streams.policy.customer_sections import (
 from streams.policy.faults import Fault, Refused, show
 from streams.policy.kinds import Context, Groups, groups_of
 from streams.policy.section import Section, Unwritten, default, faults_in
+from streams.policy.throttle_sections import Brake, Canary, Pacing
 from streams.policy.values import (
-    DAY_MS,
     choice,
     duration,
     either,
@@ -36,9 +37,9 @@ from streams.policy.values import (
     instant,
     text,
     whole,
-    zone,
 )
 from streams.policy.windows import Rules
+from streams.policy.zones import zone
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo

@@ -6,12 +6,13 @@ Nothing is published that was not parsed, and what is published is exactly what 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.core.written import rfc3339
 from streams.policy.files import PolicyError, accepted, load_file
 from streams.policy.parse import parse_policy
 from streams.topics import Topics
@@ -51,8 +52,7 @@ async def publish(settings: Settings, path: Path) -> str:
 def _from(policy: Policy) -> str:
     if policy.effective_at_ms is None:
         return ", in force at once"
-    moment = datetime.fromtimestamp(policy.effective_at_ms / 1000, UTC)
-    return f", in force from {_rfc_3339(moment)}"
+    return f", in force from {rfc3339(policy.effective_at_ms)}"
 
 
 async def _highest_version(settings: Settings, topic: str, enterprise: str) -> int | None:
@@ -108,7 +108,7 @@ async def _write(settings: Settings, topic: str, name: str, document: dict[str, 
         "id": name,
         "source": SOURCE,
         "type": EVENT_TYPE,
-        "time": _rfc_3339(datetime.now(UTC)),
+        "time": rfc3339(time.time_ns() // 1_000_000),
         "datacontenttype": "application/json",
         "data": document,
     }
@@ -118,7 +118,3 @@ async def _write(settings: Settings, topic: str, name: str, document: dict[str, 
         await producer.send_and_wait(topic, orjson.dumps(event), key=name.encode())
     finally:
         await producer.stop()
-
-
-def _rfc_3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _UNKNOWN_KEY: Final = ("extra_forbidden", "invalid_key")
 
 _SENTENCES: Final = {
-    "told": "{sentence}",
+    "fault": "{sentence}",
     "value_error": "{error}",
     "missing": "is missing",
     "model_type": "must be a mapping of keys, not {shown}",
@@ -100,7 +100,7 @@ def refusal(faults: Iterable[Fault]) -> ValidationError:
         "policy",
         [
             InitErrorDetails(
-                type=PydanticCustomError("told", "{sentence}", {"sentence": fault.message}),
+                type=PydanticCustomError("fault", "{sentence}", {"sentence": fault.message}),
                 loc=(fault.path,),
                 input=None,
             )
@@ -119,7 +119,7 @@ def faults_in(error: ValidationError, known: Iterable[str] = ()) -> list[Fault]:
 
 def _path(line: ErrorDetails) -> str:
     steps, below = list(line["loc"]), ""
-    if line["type"] == "told":
+    if line["type"] == "fault":
         below = str(steps.pop())
     elif line["type"] == "value_error" and steps[-1:] == ["[key]"]:
         steps[-2:] = [step_of(line["input"])]  # a key is wrong, not what stands under it

@@ -1,4 +1,4 @@
-"""The values a policy file is written in: durations, shares, rates, times, zones.
+"""The values a policy file is written in: durations, shares, rates, times, words.
 
 Rules of this file: a form reads one plain JSON-like value into one number or string that the core
 decides by, or raises `Refused` with one sentence. It never guesses, never coerces, and knows no
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 
-from streams.core.localtime import zone_named, zone_names
-from streams.core.policy import FOREVER
+from streams.core.localtime import DAY_MS
 from streams.core.written import IDENTIFIER, RFC_3339, TIME_OF_DAY, instant_ms, time_of_day_ms
 from streams.policy.faults import Refused, is_number, show, spelt
 
@@ -29,7 +28,6 @@ T = TypeVar("T")
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60 * SECOND_MS
 HOUR_MS: Final = 60 * MINUTE_MS
-DAY_MS: Final = 24 * HOUR_MS
 
 LONGEST_MS: Final = 400 * DAY_MS
 """No duration is longer: thirteen months, so that a year can be compared with the one before it.
@@ -43,9 +41,6 @@ _PER_SECOND: Final = {"s": 1, "m": 60}
 _DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)%")
 _RATE: Final = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)/(s|m)")
-
-_OFFSET: Final = re.compile("[0-9]")
-"""What `Etc/GMT+8` has and a zone named after a place has not: a digit is no slip of the pen."""
 
 
 class Form(Generic[T]):
@@ -72,7 +67,7 @@ class Form(Generic[T]):
 
 
 def _written(pattern: str, description: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^(?:{pattern})$", "description": description}
+    return {"type": "string", "pattern": f"^{pattern}$", "description": description}
 
 
 def duration(*, least_ms: int = 1, most_ms: int = LONGEST_MS) -> Form[int]:
@@ -174,40 +169,6 @@ instant: Final = Form(
 """UTC milliseconds from an RFC 3339 time; nothing stays nothing."""
 
 
-def _zone(value: object) -> str:
-    wrong = zone_fault(value)
-    if wrong is not None or not isinstance(value, str):
-        raise Refused(str(wrong))
-    return value
-
-
-zone: Final = Form(_zone, {"type": "string"})
-"""The name of a time zone of the IANA database, spelt as it is there."""
-
-
-def zone_fault(value: object) -> str | None:
-    """What is wrong with the name of a zone, of a policy or a customer's; None where nothing is."""
-    if isinstance(value, str) and zone_named(value) is not None:
-        return None
-    return f"{show(value)} is not an IANA time zone like Asia/Shanghai{_nearest_zone(value)}"
-
-
-def _nearest_zone(wrong: object) -> str:
-    """A zone to offer, only where it must be the one meant: a wrong one is hours off, and easily
-    taken. Abbreviations and offsets (`CST`, `GMT+8`) have no neighbour that is sure to be right.
-    """
-    if not isinstance(wrong, str):
-        return ""
-    same = [name for name in zone_names() if name.casefold() == wrong.casefold()]
-    area = wrong.casefold().rpartition("/")[0]
-    there = (name for name in zone_names() if _area_of(name) == area and not _OFFSET.search(name))
-    return spelt(wrong, same or (there if area else ()))
-
-
-def _area_of(zone: str) -> str:
-    return zone.casefold().rpartition("/")[0]
-
-
 def whole(least: int, most: int, why: str = "") -> Form[int]:
     """A whole number between two bounds, both allowed; `why` there is the upper one."""
     bounds = f"from {least} to {most}{why and f', {why}'}"
@@ -290,20 +251,6 @@ def either(word: str, means: T, otherwise: Form[T]) -> Form[T]:
     return Form(read, {"anyOf": [{"const": word}, otherwise.schema]})
 
 
-_TEN_YEARS_MS: Final = 3_650 * DAY_MS
-"""The longest suppression with an end; what should last longer is `forever`."""
-
-_MANY: Final = 1_000_000_000
-"""More relations, deliveries or adds than anybody has; keeps sums far inside 64 bits."""
-
 # Named types stand once in the JSON Schema.
 Duration = TypeAliasType("Duration", Annotated[int, duration()])
-Suppressed = TypeAliasType(
-    "Suppressed",
-    Annotated[int, either("forever", FOREVER, duration(least_ms=0, most_ms=_TEN_YEARS_MS))],
-)
-Pause = TypeAliasType("Pause", Annotated[int, either("off", FOREVER, duration())])
 Share = TypeAliasType("Share", Annotated[float, share()])
-Rate = TypeAliasType("Rate", Annotated[float, rate_per_s()])
-TimeOfDay = TypeAliasType("TimeOfDay", Annotated[int, time_of_day])
-Count = TypeAliasType("Count", Annotated[int, whole(1, _MANY)])

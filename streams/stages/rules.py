@@ -15,12 +15,12 @@ import orjson
 
 from streams.core.controls import Action, Control, ControlBook
 from streams.core.law import Law, laws_of
-from streams.core.policy_versions import EVERYONE, PolicyBook, UnreadPolicyError, since_ms
+from streams.core.policy_versions import EVERYONE, PolicyVersions, UnreadPolicyError, since_ms
+from streams.core.written import rfc3339
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
-from streams.events.timestamps import rfc3339
 from streams.lane.failure import StartRefusedError
 from streams.lane.stage import Unreadable
 from streams.policy.parse import parse_policy
@@ -225,7 +225,7 @@ class Rules:
     """The policies and controls in force on this worker, as its follower reads them."""
 
     def __init__(self, default: Policy) -> None:
-        self.policies = PolicyBook(default)
+        self.policies = PolicyVersions(default)
         self.controls = ControlBook()
         self.generation = 0
         self._laws: dict[int, tuple[Policy, tuple[Law, ...]]] = {}

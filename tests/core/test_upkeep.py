@@ -27,7 +27,8 @@ from streams.core.ledger import (
 from streams.core.policy import Reply, Scope
 from streams.core.reasons import Reason
 from streams.core.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shed
-from streams.events.fields import MAX_IDENTIFIER, MAX_MS
+from streams.core.written import MAX_IDENTIFIER
+from streams.events.fields import MAX_MS
 from streams.stages.customer.books import LARGEST
 from tests.core.person import (
     DAY,

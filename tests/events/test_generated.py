@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.core.kinds import KIND_NAMES
+from streams.core.written import IDENTIFIER_CHARACTERS
 from streams.events.decode import decode_control, decode_intent, decode_interaction
 from streams.events.envelope import Refused
-from streams.events.fields import IDENTIFIER_CHARACTERS, MAX_MS, MIN_MS
+from streams.events.fields import MAX_MS, MIN_MS
 from streams.events.intents import Intent
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.core.written import rfc3339
 from streams.events.letters import encode_dead_letter
 from streams.events.outcomes import Approved, Decision, encode_approved, encode_decision
-from streams.events.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.core.kinds import Kind, mask_of, names_in
+from streams.core.localtime import DAY_MS
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope, Weights, Window
 from streams.policy.files import packaged, read_document
 from streams.policy.notes import notes
 from streams.policy.parse import parse_policy
 from streams.policy.schema import policy_schema
-from streams.policy.values import DAY_MS, HOUR_MS, MINUTE_MS
+from streams.policy.values import HOUR_MS, MINUTE_MS
 from streams.resources import schema_path
 
 if TYPE_CHECKING:

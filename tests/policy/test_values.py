@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.core.localtime import DAY_MS
 from streams.core.policy import FOREVER
 from streams.policy.faults import Fault, Refused, show
 from streams.policy.values import (
-    DAY_MS,
     HOUR_MS,
     LONGEST_MS,
     MINUTE_MS,
@@ -26,8 +26,8 @@ from streams.policy.values import (
     share,
     time_of_day,
     whole,
-    zone,
 )
+from streams.policy.zones import zone
 
 
 def fault(read: Form[Any], value: object) -> str:

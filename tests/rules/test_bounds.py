@@ -9,6 +9,7 @@ import pytest
 from streams.core.kinds import Kind
 from streams.core.ledger import SEEN_MOST, Held, Ledger, dump, remember
 from streams.core.reasons import Reason
+from streams.core.written import MAX_IDENTIFIER
 from streams.events.asks import ask_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Refused
@@ -18,7 +19,6 @@ from streams.events.fields import (
     MAX_ATTRIBUTES,
     MAX_CAMPAIGN_SIZE,
     MAX_CONTENT_REF,
-    MAX_IDENTIFIER,
     MAX_MS,
     MAX_RECORD_BYTES,
     MAX_SOURCE,
