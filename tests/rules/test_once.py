@@ -223,13 +223,13 @@ def test_an_erasure_reaches_leave_that_is_waited_for(told: Callable[..., Scene])
     scene.at("59m59s")
     scene.ask("y", *[f"c{number}" for number in range(9)], kind="broadcast", priority=90)
     scene.at("1h1s")
-    scene.expect("x", "deferred not_yet +1h", customer=ANN)
+    scene.expect("x", "deferred not_yet +1h", "deferred account_pacing +1h7s", customer=ANN)
     assert {stage for stage, _ in named(world)} == {"account", "customer"}
     scene.hear("erase", ANN)
-    assert scene.story("x", ANN)[1:] == ["cancelled suppressed"]
+    assert scene.story("x", ANN)[2:] == ["cancelled suppressed"]
     assert named(world) == []
     scene.at("2h")
-    assert len(scene.story("x", ANN)) == 2
+    assert len(scene.story("x", ANN)) == 3
 
 
 @pytest.mark.rule("R1.17")
