@@ -53,7 +53,7 @@ def topics() -> None:
     Nothing that exists is changed. Exits with 1 and a list when a topic has other partitions or
     another cleanup policy than it needs.
     """
-    from streams import topics_admin
+    from streams.admin import topics as topics_admin
 
     settings = _cluster()
     created = _await(topics_admin.ensure(settings))
@@ -71,7 +71,7 @@ def acls() -> None:
     They are lines of kafka-acls.sh, under DECORUM_PREFIX and for DECORUM_KAFKA; nothing is changed
     before somebody runs them. admin.properties is the login of one who may alter ACLs.
     """
-    from streams import access
+    from streams.admin import acls as access
 
     settings = _settings()
     _print(access.commands(settings.kafka, settings.prefix))
@@ -162,7 +162,7 @@ def control(action: str, scope: str, by: str, why: str, length: str | None) -> N
       ENTERPRISE/campaign/NAME     one campaign
       ENTERPRISE/kind/KIND         one kind of message, such as broadcast
     """  # noqa: D301 (click reads the character, not two)
-    from streams import controls
+    from streams.admin import controls
 
     settings = _cluster()
     try:
@@ -234,7 +234,7 @@ def _settings() -> Settings:
 
 def _cluster() -> Settings:
     """The settings, of a cluster that lets us in if it answers; else the end: exit 1, one line."""
-    from streams.login import refusal
+    from streams.admin.connection_check import refusal
 
     settings = _settings()
     line = asyncio.run(refusal(settings))
@@ -247,7 +247,7 @@ def _await(work: Coroutine[Any, Any, Result]) -> Result:
     """Run it; a cluster that cannot be reached or refuses is one line and exit 1."""
     from aiokafka.errors import KafkaError
 
-    from streams.topics_admin import TopicsError
+    from streams.admin.topics import TopicsError
 
     # Each attempt to connect would be a line of its own; the error at the end says it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

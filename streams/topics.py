@@ -1,7 +1,7 @@
 """The one place that names a topic, with its key, value, partitions and cleanup.
 
 Creation, checks and documentation come from this table. It must never talk to Kafka: that is
-`topics_admin`. Logical names are the contract's; physical names carry `DECORUM_PREFIX`.
+`topics`. Logical names are the contract's; physical names carry `DECORUM_PREFIX`.
 """
 
 from __future__ import annotations

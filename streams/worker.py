@@ -11,20 +11,20 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from streams import topics_admin
-from streams.lane.clients import patiently
-from streams.lane.failure import EXIT_REFUSED
-from streams.lane.follower import Follower
-from streams.lane.lane import WALL_CLOCK, Extras, Lane
+from streams.admin import topics as topics_admin
 from streams.ops.health import live, ready
+from streams.ops.held_age import OldestHeld
 from streams.ops.http import HttpServer
 from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
-from streams.ops.oldest import OldestHeld
-from streams.ops.subjects import accounts, campaigns, customers
+from streams.ops.views import accounts, campaigns, customers
 from streams.policy import files
-from streams.stages.account.queue import index_of
+from streams.runtime.app import WALL_CLOCK, Extras, Lane
+from streams.runtime.clients import patiently
+from streams.runtime.failure import EXIT_REFUSED
+from streams.runtime.global_table import Follower
 from streams.stages.account.stage import AccountStage
+from streams.stages.account.store import index_of
 from streams.stages.balance import Balance, balance_of
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.core.policy import Policy
-    from streams.lane.partition import Clock
-    from streams.lane.state import State
     from streams.ops.http import Health
+    from streams.runtime.partition import Clock
+    from streams.runtime.state import State
     from streams.settings import Settings
 
 log = logging.getLogger("decorum.worker")

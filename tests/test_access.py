@@ -5,7 +5,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from streams.access import ENGINE, ENGINE_GROUP, ROLES, Grant, Role, commands, grants, user
+from streams.admin.acls import ENGINE, ENGINE_GROUP, ROLES, Grant, Role, commands, grants, user
 from streams.cli import main
 from streams.topics import CONTROLS, DECISIONS, INTENTS, POLICIES, TOPICS
 

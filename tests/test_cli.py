@@ -34,7 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     async def catch(_: object, scope: str, event: bytes) -> None:
         caught.append((scope, event))
 
-    monkeypatch.setattr("streams.controls.publish", catch)
+    monkeypatch.setattr("streams.admin.controls.publish", catch)
     return caught
 
 
@@ -110,7 +110,7 @@ def test_a_cluster_out_of_reach_is_one_line() -> None:
 def test_a_worker_waits_for_its_cluster_and_then_ends_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.lane.clients.CONNECT_PATIENCE_S", 1.0)
+    monkeypatch.setattr("streams.runtime.clients.CONNECT_PATIENCE_S", 1.0)
     result = run("worker")
 
     assert result.exit_code == 1
@@ -215,7 +215,7 @@ def test_a_worker_does_not_start_with_a_broken_policy(
     file.write_text("policy: x\nversion: 0\n", encoding="utf-8")
     monkeypatch.setenv("DECORUM_POLICY", str(file))
     monkeypatch.setattr("streams.ops.logs.configure_logs", lambda: None)
-    monkeypatch.setattr("streams.topics_admin.check", no_faults)
+    monkeypatch.setattr("streams.admin.topics.check", no_faults)
 
     result = run("worker")
 

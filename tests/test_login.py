@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from streams.admin.connection_check import refusal
 from streams.local.kafka import free_port
-from streams.login import refusal
 from streams.settings import Settings
 
 if TYPE_CHECKING:

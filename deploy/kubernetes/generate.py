@@ -1,7 +1,7 @@
 """Strimzi's KafkaTopics and KafkaUsers, and the table of roles in the docs, from their sources.
 
 Run `python -m deploy.kubernetes.generate` after a change of `streams/topics.py` or
-`streams/access.py`; a test compares. With a prefix, other partitions or another cluster's name, the
+`streams/admin/acls.py`; a test compares. With a prefix, other partitions or another cluster's name, the
 resources of such an environment go to `--out`. Rules of this file: it decides nothing; what a topic
 or a role is stands in its source.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from streams.access import ROLES, Grant, Role, grants, user
+from streams.admin.acls import ROLES, Grant, Role, grants, user
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 

@@ -40,7 +40,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from streams.core.account.rates import wilson_high, wilson_low
-from streams.core.campaign_book import (
+from streams.core.campaign_state import (
     FIRST_WORD,
     CampaignBook,
     CampaignFacts,
@@ -60,7 +60,7 @@ from streams.core.campaign_book import (
     steps_to,
     word_of,
 )
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 
 if TYPE_CHECKING:
     from streams.core.policy import Policy

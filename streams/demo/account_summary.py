@@ -11,7 +11,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.campaign_book import is_staged
+from streams.core.campaign_state import is_staged
 from streams.demo.day import at, local
 from streams.demo.timing import brake_delays
 

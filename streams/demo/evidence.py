@@ -15,11 +15,11 @@ import orjson
 from streams.core.kinds import KIND_NAMES
 from streams.demo.account_side import AccountSide
 from streams.events.intents import INTENT_TYPE
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, approved
 
 if TYPE_CHECKING:
-    from streams.lane.stage import Record
+    from streams.runtime.stage import Record
 
 APPROVED: Final = {approved(kind): kind for kind in KIND_NAMES}
 HELD: Final = "deferred"

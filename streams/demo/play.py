@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from streams import topics_admin
+from streams.admin import topics
 from streams.demo import screen
 from streams.demo.account_audit import account_audit
 from streams.demo.audit import Check, audit
@@ -42,7 +42,7 @@ OPENING_MS: Final = 5 * MINUTE_MS
 async def play(day: Day, policy: Policy, worker: Supervisor) -> tuple[Evidence, list[Check]]:
     """Play the day and audit it. Raises DemoError where it cannot be played to the end."""
     settings, clock = worker.settings, worker.clock
-    await topics_admin.ensure(settings)
+    await topics.ensure(settings)
     worker.start()
     await worker.ready()
     screen.opening(settings, policy, day, clock.speed)

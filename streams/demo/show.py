@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from aiokafka.errors import KafkaError
 
-from streams import topics_admin
+from streams.admin import topics as topics_admin
 from streams.demo import screen
 from streams.demo.clock import FastClock
 from streams.demo.day import Day

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 import aiohttp
 
 from streams.demo.clock import real_ms
-from streams.lane.failure import EXIT_REFUSED
+from streams.runtime.failure import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from streams.core.kinds import KIND_NAMES
 from streams.demo.account_side import TOPICS_READ
 from streams.demo.clock import real_ms
 from streams.demo.evidence import Evidence
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.topics import (
     ACCOUNT_LIMITS,
     CANDIDATES,

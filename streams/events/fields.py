@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from streams.core.localtime import LAST_MS
+from streams.core.local_calendar import LAST_MS
 from streams.core.written import MAX_IDENTIFIER
 
 MAX_SOURCE: Final = 256

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from streams.core.account.facts import Facts
-from streams.core.ask import Ask
 from streams.core.campaign import CampaignFacts, CampaignWord
+from streams.core.customer.request import Ask
 from streams.core.enterprise import EnterpriseFacts, EnterpriseWord
 from streams.events.sweeps import Sweep
 

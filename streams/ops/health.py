@@ -17,7 +17,7 @@ from streams.ops.http import Health
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.lane.snapshot import StageSnapshot
+    from streams.runtime.snapshot import StageSnapshot
 
 STALLED_S: Final = 60.0
 """A partition with work waiting that commits nothing for so long is not alive: four times the

@@ -16,17 +16,17 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from streams.core.prospect import Question
+from streams.core.customer.dry_run import Question
 from streams.core.written import IDENTIFIER_CHARACTERS, MAX_IDENTIFIER
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.settings import split_address
-from streams.stages.customer.books import MOST_URGENT
+from streams.stages.customer.ledgers import MOST_URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streams.lane.snapshot import StageSnapshot
-    from streams.lane.state import State
+    from streams.runtime.snapshot import StageSnapshot
+    from streams.runtime.state import State
 
 BAD_REQUEST: Final = 400
 NOT_FOUND: Final = 404

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections import Counter as Tally
     from collections.abc import Mapping
 
-    from streams.lane.snapshot import StageSnapshot
     from streams.ops.catalogue import Metric
+    from streams.runtime.snapshot import StageSnapshot
     from streams.stages.balance import Balance
 
 MEASURED: Final = {"latency_ms": "decision_latency_seconds", "brake_ms": "brake_seconds"}

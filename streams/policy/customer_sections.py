@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 
 from streams.core import policy
 from streams.core.kinds import KIND_NAMES
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 from streams.policy.faults import Fault, Refused
 from streams.policy.kinds import CONSENTED, Kinds, KindsOrNone, binds_marketing
 from streams.policy.section import Section, Unwritten, default

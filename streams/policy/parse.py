@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 from streams.core.policy import Policy
 from streams.core.policy_versions import EVERYONE
 from streams.policy.account_sections import Ceilings, Reputation

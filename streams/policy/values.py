@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 from streams.core.written import IDENTIFIER, RFC_3339, TIME_OF_DAY, instant_ms, time_of_day_ms
 from streams.policy.faults import Refused, is_number, show, spelt
 

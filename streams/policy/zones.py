@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from streams.core.localtime import zone_named, zone_names
+from streams.core.local_calendar import zone_named, zone_names
 from streams.policy.faults import Refused, show, spelt
 from streams.policy.values import Form
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from streams.lane.state import State
+    from streams.runtime.state import State
 
 BALANCE_KEY: Final = b"balance"
 """No customer's or account's key: those hold a `/`."""

@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from streams.events.news import encode_news
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.events.news import News
-    from streams.lane.stage import Output, Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Output, Record
+    from streams.runtime.state import State
     from streams.topics import Topics
 
 CACHED_KEYS: Final = 100_000

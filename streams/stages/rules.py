@@ -14,26 +14,26 @@ import msgspec
 import orjson
 
 from streams.core.controls import Action, Control, ControlBook
-from streams.core.law import Law, laws_of
+from streams.core.customer.rules import Law, laws_of
 from streams.core.policy_versions import EVERYONE, PolicyVersions, UnreadPolicyError, since_ms
 from streams.core.written import rfc3339
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Refused
 from streams.events.news import RulesTold, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
-from streams.lane.failure import StartRefusedError
-from streams.lane.stage import Unreadable
 from streams.policy.parse import parse_policy
-from streams.stages.letters import dead_letter, unreadable_letter
+from streams.runtime.failure import StartRefusedError
+from streams.runtime.stage import Unreadable
+from streams.stages.dead_letters import dead_letter, unreadable_letter
 from streams.stages.routing import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from streams.core.policy import Policy
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
     from streams.policy.faults import Fault
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
     from streams.topics import Topics
 
 _POLICY: Final = b"policy/"

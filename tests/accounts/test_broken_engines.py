@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import feedback
-from streams.core.account import book, pacing
+from streams.core.account import account, pacing
 from streams.core.campaign import Phase
+from streams.core.customer import feedback
 from streams.stages.account.admission import Admission
-from streams.stages.customer import telling
+from streams.stages.customer import feedback as telling
 from tests.accounts.plot import Plot
 from tests.accounts.test_machine import LENGTH, faults
 
@@ -23,13 +23,13 @@ SEEDS = range(80)
 
 
 def one_add_too_many(patch: pytest.MonkeyPatch) -> None:
-    free = book.free_adds
-    patch.setattr(book, "free_adds", lambda *case: None if (n := free(*case)) is None else n + 1)
+    free = account.free_adds
+    patch.setattr(account, "free_adds", lambda *case: None if (n := free(*case)) is None else n + 1)
 
 
 def one_relation_too_many(patch: pytest.MonkeyPatch) -> None:
-    room = book.room
-    patch.setattr(book, "room", lambda *case: None if (n := room(*case)) is None else n + 1)
+    room = account.room
+    patch.setattr(account, "room", lambda *case: None if (n := room(*case)) is None else n + 1)
 
 
 def forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_brake(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.timing.stopped_until_ms", lambda *_: 0)
+    patch.setattr("streams.core.customer.timing.stopped_until_ms", lambda *_: 0)
 
 
 def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.feedback.named", lambda *_: None)
+    patch.setattr("streams.core.customer.feedback.named", lambda *_: None)
 
 
 def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from streams.events.keys import customer_key
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.settings import load_settings
 from streams.topics import Topics
 from tests.bench import load

@@ -8,10 +8,10 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from streams.lane.snapshot import StageSnapshot
 from streams.ops.catalogue import SETS
 from streams.ops.http import Health, HttpServer
 from streams.ops.metrics import Observer
+from streams.runtime.snapshot import StageSnapshot
 from streams.stages.balance import Balance
 from tests.alerts.names import rules
 from tests.alerts.queries import queries

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import NewTopic
 
-from streams import topics_admin
-from streams.lane.partitioner import partition_for
+from streams.admin import topics as topics_admin
+from streams.runtime.partitioner import partition_for
 from streams.topics import DECISIONS, TOPICS, Topics
 from tests.bench.report import BenchError
 from tests.support import records, topics

@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.events.keys import account_key, customer_key
-from streams.lane.driver import Driver
 from streams.policy.parse import parse_policy
+from streams.runtime.testing import Driver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage

@@ -11,25 +11,25 @@ import gc
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.ask import Candidate
-from streams.core.customer import Desk
-from streams.core.ledger import dump
-from streams.core.ledger import load as open_ledger
+from streams.core.customer.customer import Desk
+from streams.core.customer.ledger import dump
+from streams.core.customer.ledger import load as open_ledger
+from streams.core.customer.request import Candidate
 from streams.core.reasons import Outcome
 from streams.events.asks import ask_of
 from streams.events.identity import mark_of
-from streams.lane.batch import MAX_RECORDS, decide_batch
-from streams.lane.driver import DriverRecord
-from streams.lane.state import State
-from streams.lane.watermark import Watermark
 from streams.policy.files import packaged
+from streams.runtime.batch import MAX_RECORDS, decide_batch
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.state import State
+from streams.runtime.testing import DriverRecord
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
-from streams.stages.customer.noting import note
+from streams.stages.customer.interactions import note
 from streams.stages.customer.stage import CustomerStage
+from streams.stages.decisions import id_of_ask, saying_of
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
-from streams.stages.sayings import id_of_ask, saying_of
 from streams.topics import Topics
 from streams.worker import RARE_COLLECTIONS
 from tests.bench import load
@@ -39,8 +39,8 @@ from tests.bench.report import BenchError, Row, counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.core.law import Law
-    from streams.lane.stage import Stage
+    from streams.core.customer.rules import Law
+    from streams.runtime.stage import Stage
     from tests.bench.cluster import Item
     from tests.bench.run import Run
 

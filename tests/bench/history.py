@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.events.keys import customer_key
-from streams.lane.driver import DriverRecord
-from streams.lane.state import State
 from streams.policy.files import packaged
+from streams.runtime.state import State
+from streams.runtime.testing import DriverRecord
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
@@ -26,7 +26,7 @@ from tests.bench import load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.lane.stage import Output
+    from streams.runtime.stage import Output
     from tests.bench.cluster import Item
 
 DAYS: Final = 14

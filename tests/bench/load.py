@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.ask import Candidate
+from streams.core.customer.request import Candidate
 from streams.events.asks import ask_of, encode_candidate
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.events.keys import customer_key
-from streams.lane.state import WATERMARK_KEY
-from streams.lane.watermark import Watermark
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.state import WATERMARK_KEY
 from tests.bench import load
 from tests.bench.cluster import fill, make_topics, producer
 from tests.bench.history import DAYS, ledgers

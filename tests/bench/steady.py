@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from tests.bench.cluster import fresh_reader, producer
 from tests.bench.report import BenchError
 

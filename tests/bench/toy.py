@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import orjson
 
-from streams.lane.lane import Lane
 from streams.ops.logs import configure_logs
+from streams.runtime.app import Lane
 from tests.lane.toy import Settings, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
     from tests.bench.cluster import Item
 
 DAY_MS: Final = 86_400_000

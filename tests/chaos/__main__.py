@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from streams.lane.logs import quieten_libraries
+from streams.runtime.logs import quieten_libraries
 from tests.chaos.faults import Counts, Lasting
 from tests.chaos.ghosts import Haunting
 from tests.chaos.run import Options, run

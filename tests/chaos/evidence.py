@@ -17,7 +17,7 @@ from streams.topics import TOPICS, Topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streams.lane.stage import Record
+    from streams.runtime.stage import Record
     from tests.chaos.wire import Transaction
 
 

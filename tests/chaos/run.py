@@ -11,7 +11,7 @@ from random import Random
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
-from streams import topics_admin
+from streams.admin import topics as topics_admin
 from streams.settings import Settings
 from streams.topics import Topics
 from tests.chaos.auditor import audit

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
+from streams.core.customer.ledger import State, load
 from streams.core.kinds import KIND_NAMES
-from streams.core.ledger import State, load
 from streams.stages.balance import BALANCE_KEY, Balance
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE
 from tests.chaos.watermarks import WATERMARK
@@ -22,7 +22,7 @@ from tests.chaos.watermarks import WATERMARK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from streams.core.ledger import Ledger
+    from streams.core.customer.ledger import Ledger
     from tests.chaos.evidence import Evidence, Seen
     from tests.chaos.laws import Law
     from tests.chaos.referee import Known

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import facts, timing, windows
-from streams.core.account import book, pacing
+from streams.core.account import account as book
+from streams.core.account import pacing
 from streams.core.campaign import Phase
+from streams.core.customer import interactions, timing, windows
 from streams.events import decode
-from streams.lane.watermark import Watermark
+from streams.runtime.checkpoint import Watermark
 from streams.stages.account.admission import Admission
-from streams.stages.account.bulletin import Bulletin
+from streams.stages.account.publish import Bulletin
 from tests.chaos.auditor import audit
 from tests.chaos.rehearsal import Steps, evidence_of, rehearse
 
@@ -26,7 +27,7 @@ SEEDS = range(5, 11)
 
 
 def forgets_repeats(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.customer.seen_before", lambda ledger, mark: False)
+    patch.setattr("streams.core.customer.customer.seen_before", lambda ledger, mark: False)
 
 
 def allows_one_more(patch: pytest.MonkeyPatch) -> None:
@@ -37,18 +38,18 @@ def allows_one_more(patch: pytest.MonkeyPatch) -> None:
 def forgets_gaps(patch: pytest.MonkeyPatch) -> None:
     fails = timing.too_early
     patch.setattr(
-        "streams.core.decide.too_early",
+        "streams.core.customer.decide.too_early",
         lambda *case: found if (found := fails(*case)) and found[0] != "min_gap" else None,
     )
 
 
 def overhears_failures(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(facts, "failed", lambda ledger, mark: None)
+    patch.setattr(interactions, "failed", lambda ledger, mark: None)
 
 
 def says_a_millisecond_too_late(patch: pytest.MonkeyPatch) -> None:
     legal = timing.eligible_ms
-    patch.setattr("streams.core.decide.eligible_ms", lambda *case: (legal(*case) or 0) + 1)
+    patch.setattr("streams.core.customer.decide.eligible_ms", lambda *case: (legal(*case) or 0) + 1)
 
 
 def loses_the_last_customer(patch: pytest.MonkeyPatch) -> None:

@@ -14,26 +14,26 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from streams.core.ask import Ask, Candidate
-from streams.core.customer import Desk, next_wake
-from streams.core.feedback import HURTS
+from streams.core.customer.customer import Desk, next_wake
+from streams.core.customer.feedback import HURTS
+from streams.core.customer.ledger import dump, load
+from streams.core.customer.request import Ask, Candidate
+from streams.core.customer.rules import laws_of
+from streams.core.customer.upkeep import is_large
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
-from streams.core.law import laws_of
-from streams.core.ledger import dump, load
 from streams.core.policy import Calendar, Policy, Scope, Window
-from streams.core.upkeep import is_large
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.customer.noting import QUIET, is_repeat, note
+from streams.stages.customer.interactions import QUIET, is_repeat, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer import Settled
-    from streams.core.law import Law
-    from streams.core.ledger import Ledger
+    from streams.core.customer.customer import Settled
+    from streams.core.customer.ledger import Ledger
+    from streams.core.customer.rules import Law
+    from streams.core.customer.verdict import Verdict
     from streams.core.reasons import Reason
-    from streams.core.verdict import Verdict
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND

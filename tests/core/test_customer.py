@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from streams.core.ask import Ask, Candidate
-from streams.core.customer import Desk, next_wake
+from streams.core.customer.customer import Desk, next_wake
+from streams.core.customer.ledger import Ledger
+from streams.core.customer.request import Ask, Candidate
+from streams.core.customer.rules import laws_of
 from streams.core.kinds import Kind
-from streams.core.law import laws_of
-from streams.core.ledger import Ledger
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
 from streams.core.reasons import Reason
 from streams.events.fields import MAX_MS

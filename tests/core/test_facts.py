@@ -9,8 +9,8 @@ from itertools import permutations
 
 import pytest
 
+from streams.core.customer.ledger import Quiet, State
 from streams.core.kinds import Kind
-from streams.core.ledger import Quiet, State
 from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
 from tests.core.person import (
     DAY,

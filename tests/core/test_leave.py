@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.ask import Ask, Candidate
-from streams.core.customer import Desk, next_wake
+from streams.core.customer.customer import Desk, next_wake
+from streams.core.customer.ledger import Ledger
+from streams.core.customer.request import Ask, Candidate
+from streams.core.customer.rules import laws_of
+from streams.core.customer.verdict import Verdict
 from streams.core.kinds import KIND_NAMES, Kind
-from streams.core.law import laws_of
-from streams.core.ledger import Ledger
 from streams.core.reasons import Outcome, Reason
-from streams.core.verdict import Verdict
 from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, MINUTE, NOON, policy, rolling
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from streams.core.kinds import Kind
-from streams.core.ledger import (
+from streams.core.customer.ledger import (
     SEEN_MOST,
     Contact,
     Ledger,
@@ -23,6 +22,7 @@ from streams.core.ledger import (
     remember,
     seen_before,
 )
+from streams.core.kinds import Kind
 from streams.core.policy import Calendar, Policy, QuietHours, Reply, Scope, Silence
 from streams.policy.files import packaged
 from tests.core.person import (

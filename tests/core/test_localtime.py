@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.core.localtime import days_in_month, period, quiet_span, zone_named, zone_names
+from streams.core.local_calendar import days_in_month, period, quiet_span, zone_named, zone_names
 from streams.core.policy import Calendar
 from tests.core.person import DAY, HOUR, MINUTE, SECOND, ms
 

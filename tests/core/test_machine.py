@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from streams.core.ask import Candidate
+from streams.core.customer.request import Candidate
+from streams.core.customer.rules import laws_of
+from streams.core.customer.verdict import Verdict
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
-from streams.core.law import laws_of
 from streams.core.policy import (
     DAYS_IN_MONTH,
     FOREVER,
@@ -33,14 +34,13 @@ from streams.core.policy import (
     Window,
 )
 from streams.core.reasons import Outcome, Reason
-from streams.core.verdict import Verdict
 from streams.policy.files import packaged
 from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 
 if TYPE_CHECKING:
-    from streams.core.ask import Ask
-    from streams.core.customer import Settled
+    from streams.core.customer.customer import Settled
+    from streams.core.customer.request import Ask
 
 COUNTED = [kind for kind in Kind if kind is not Kind.REPLY]
 STARTS = [

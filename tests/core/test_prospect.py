@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.customer import Desk
+from streams.core.customer.customer import Desk
+from streams.core.customer.dry_run import Prospect, Question, prospects
+from streams.core.customer.ledger import dump, load
+from streams.core.customer.rules import laws_of
 from streams.core.kinds import KIND_NAMES, KIND_OF, Kind
-from streams.core.law import laws_of
-from streams.core.ledger import dump, load
-from streams.core.prospect import Prospect, Question, prospects
 from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, NOON, Person, deadline, policy, rolling
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.core.customer import Desk
+from streams.core.customer.customer import Desk
+from streams.core.customer.ledger import load
+from streams.core.customer.rules import laws_of
+from streams.core.customer.view import Credits, CustomerStanding, standing_of
+from streams.core.customer.view import Suppression as Silenced
 from streams.core.kinds import Kind
-from streams.core.law import laws_of
-from streams.core.ledger import load
 from streams.core.policy import (
     FOREVER,
     Calendar,
@@ -17,8 +19,6 @@ from streams.core.policy import (
     Silence,
     Suppression,
 )
-from streams.core.standing import Credits, CustomerStanding, standing_of
-from streams.core.standing import Suppression as Silenced
 from tests.core.person import (
     DAY,
     DISTURBING,
@@ -38,8 +38,8 @@ from tests.core.person import (
 )
 
 if TYPE_CHECKING:
+    from streams.core.customer.view import AccountStanding
     from streams.core.policy import Policy
-    from streams.core.standing import AccountStanding
 
 
 def standing(person: Person) -> CustomerStanding:

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.core.kinds import Kind
-from streams.core.law import laws_of
-from streams.core.ledger import (
+from streams.core.customer.ledger import (
     IGNORED_MOST,
     SEEN_MOST,
     Blame,
@@ -24,12 +22,14 @@ from streams.core.ledger import (
     dump,
     remember,
 )
+from streams.core.customer.rules import laws_of
+from streams.core.customer.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shed
+from streams.core.kinds import Kind
 from streams.core.policy import Reply, Scope
 from streams.core.reasons import Reason
-from streams.core.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shed
 from streams.core.written import MAX_IDENTIFIER
 from streams.events.fields import MAX_MS
-from streams.stages.customer.books import LARGEST
+from streams.stages.customer.ledgers import LARGEST
 from tests.core.person import (
     DAY,
     HOUR,

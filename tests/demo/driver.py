@@ -14,8 +14,8 @@ from streams.demo.day import HOUR_MS, Day
 from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
-from streams.lane.driver import Driver
 from streams.policy.files import packaged
+from streams.runtime.testing import Driver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -26,7 +26,7 @@ from tests.flows.events import data_of
 
 if TYPE_CHECKING:
     from streams.core.policy import Policy
-    from streams.lane.driver import DriverRecord
+    from streams.runtime.testing import DriverRecord
 
 PARTITIONS = 4
 READ = {INTENTS, INTERACTIONS, DECISIONS, DEAD_LETTERS, CANDIDATES, *TOPICS_READ, *APPROVED}

@@ -14,7 +14,7 @@ from streams.demo.day import MINUTE_MS, interaction
 from streams.demo.headlines import Headlines
 from streams.demo.summary import summary
 from streams.demo.timing import brake_delays
-from streams.lane.driver import DriverRecord
+from streams.runtime.testing import DriverRecord
 from streams.topics import INTERACTIONS
 from tests.demo.driver import STORY, STORY_POLICY, evidence_of, story
 

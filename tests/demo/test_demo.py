@@ -15,8 +15,8 @@ from streams.demo.sender import Sender
 from streams.demo.words import WORDS
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Refused
-from streams.lane.partitioner import partition_for
 from streams.policy.files import packaged
+from streams.runtime.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, approved
 from tests.demo.driver import PARTITIONS, evidence_of, played
 from tests.flows.events import data_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Window
     from streams.demo.audit import Check
-    from streams.lane.driver import DriverRecord
+    from streams.runtime.testing import DriverRecord
 
 SMALL = Day(customers=60, accounts=4)
 POLICY = packaged()[1]

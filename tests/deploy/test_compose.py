@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from streams import __version__
-from streams.lane.lane import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
 from streams.local.jars import POM
+from streams.runtime.app import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
 from streams.settings import Settings
 from tests.deploy.files import DEPLOY
 

@@ -10,9 +10,9 @@ import yaml
 
 from deploy.kubernetes import generate
 from streams import __version__
-from streams.access import ROLES, user
-from streams.lane.lane import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
-from streams.lane.units import unit_count
+from streams.admin.acls import ROLES, user
+from streams.runtime.app import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
+from streams.runtime.units import unit_count
 from streams.settings import Settings
 from streams.topics import TOPICS
 from tests.deploy.custom import SCHEMAS

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.core.written import rfc3339
-from streams.events.letters import encode_dead_letter
-from streams.events.outcomes import Approved, Decision, encode_approved, encode_decision
+from streams.events.dead_letters import encode_dead_letter
+from streams.events.decisions import Approved, Decision, encode_approved, encode_decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable

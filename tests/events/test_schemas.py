@@ -18,7 +18,7 @@ from streams.events.envelope import RefusedReason
 from streams.events.fields import MAX_RECORD_BYTES, KindName
 from streams.events.intents import IntentEvent
 from streams.events.interactions import Interaction
-from streams.stages.letters import LONGEST_ERROR
+from streams.stages.dead_letters import LONGEST_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

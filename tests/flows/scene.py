@@ -11,7 +11,7 @@ from base64 import b64decode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.topics import (
     ACCOUNT_LIMITS,
     CONTROLS,

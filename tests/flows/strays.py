@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from streams.topics import CONTROLS, INTENTS, INTERACTIONS, POLICIES
 from tests.flows import events
 from tests.flows.scene import content_of

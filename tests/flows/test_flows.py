@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.batch import Share
+from streams.runtime.batch import Share
 from streams.stages.balance import balance_of
 from streams.topics import TOPICS
 from tests.flows.flows import FLOWS

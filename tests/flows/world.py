@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from streams.lane.batch import WHOLE
-from streams.lane.driver import Driver
 from streams.policy.files import packaged
+from streams.runtime.batch import WHOLE
+from streams.runtime.testing import Driver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -23,8 +23,8 @@ from tests.support.topics import partition_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.lane.batch import Batch, Share
-    from streams.lane.stage import Record, Stage
+    from streams.runtime.batch import Batch, Share
+    from streams.runtime.stage import Record, Stage
 
 START_MS: Final = 1_893_974_400_000
 """Monday, 7 January 2030, 00:00 UTC: beyond any broker's own clock, so that a policy written

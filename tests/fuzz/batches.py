@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from hypothesis import strategies as st
 
-from streams.lane.failure import StartRefusedError
-from streams.lane.stage import Unreadable
+from streams.runtime.failure import StartRefusedError
+from streams.runtime.stage import Unreadable
 from tests.fuzz.target import Target
 from tests.support.fetched import fetch, log_of
 from tests.support.rawlog import CODECS, Raw, batch, pack, records

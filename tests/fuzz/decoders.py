@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from streams.core.customer import Desk
-from streams.core.law import laws_of
-from streams.core.ledger import Contact, load
-from streams.core.prospect import Question, prospects
-from streams.core.standing import standing_of
+from streams.core.customer.customer import Desk
+from streams.core.customer.dry_run import Question, prospects
+from streams.core.customer.ledger import Contact, load
+from streams.core.customer.rules import laws_of
+from streams.core.customer.view import standing_of
 from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
 from streams.events.envelope import Refused
 from streams.policy.parse import parse_policy

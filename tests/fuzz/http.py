@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from streams.lane.snapshot import StageSnapshot
 from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import Lookups
-from streams.ops.subjects import accounts, campaigns, customers
+from streams.ops.views import accounts, campaigns, customers
+from streams.runtime.snapshot import StageSnapshot
 from streams.stages.customer.erasure import Erasure
 from tests.flows.scene import Scene
 from tests.flows.world import SECRET, DriverWorld
@@ -29,7 +29,7 @@ from tests.fuzz.target import Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streams.lane.state import State
+    from streams.runtime.state import State
 
 PARTITIONS: Final = 4
 HERE, THERE = "127.0.0.1:6066", "10.0.0.7:6066"

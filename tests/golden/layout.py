@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OF_THE_MOMENT: Final = {"streams.lane.assignor"}
+OF_THE_MOMENT: Final = {"streams.runtime.assignor"}
 """Spoken among workers that run now, and never kept: workers of two versions do not mix there."""
 
 Layout = dict[str, list[str]]

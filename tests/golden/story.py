@@ -21,7 +21,7 @@ from tests.flows.table import TWO_A_DAY
 from tests.flows.world import DriverWorld
 
 if TYPE_CHECKING:
-    from streams.lane.driver import DriverRecord
+    from streams.runtime.testing import DriverRecord
 
 HERE: Final = Path(__file__).parent
 PARTITIONS: Final = 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams import topics_admin
+from streams.admin import topics as topics_admin
 from streams.settings import Settings
 from streams.topics import POLICIES, Topics
 from tests.chaos.crew import Crew

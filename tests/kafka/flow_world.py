@@ -12,9 +12,9 @@ from collections import Counter
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from streams import topics_admin
-from streams.lane.partitioner import partition_for
-from streams.lane.state import is_reserved
+from streams.admin import topics as topics_admin
+from streams.runtime.partitioner import partition_for
+from streams.runtime.state import is_reserved
 from streams.settings import Settings
 from streams.topics import RULES_STATE, TOPICS, Topics
 from tests.flows.world import SECRET, START_MS, Placed
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
-    from streams.lane.stage import Record
+    from streams.runtime.stage import Record
 
     Result = TypeVar("Result")
 

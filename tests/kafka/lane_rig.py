@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import NewTopic
 
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 from tests.support import records, topics, waiting
 from tests.support.topics import partitions_of
 from tests.support.workers import ROOT

@@ -11,8 +11,8 @@ import logging
 import sys
 from dataclasses import replace
 
-from streams.lane.follower import Follower
-from streams.lane.lane import Extras, Lane
+from streams.runtime.app import Extras, Lane
+from streams.runtime.global_table import Follower
 from tests.lane.toy import Alarm, Count, Relay, Settings, Silent
 
 

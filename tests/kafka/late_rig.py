@@ -11,11 +11,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.transaction import EndTxnRequest
 
-from streams.lane.commits import Commits
-from streams.lane.recovery import Recovery
-from streams.lane.state import WATERMARK_KEY
-from streams.lane.unit import Surroundings
-from streams.lane.watermark import Watermark
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.commits import Commits
+from streams.runtime.restore import Recovery
+from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.unit import Surroundings
 from tests.lane.toy import Count
 from tests.support import records
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from streams.lane.batch import Writes
+    from streams.runtime.batch import Writes
     from tests.kafka.lane_rig import Rig
 
 FENCED_CODE = 47  # INVALID_PRODUCER_EPOCH

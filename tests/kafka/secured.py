@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from streams.access import ENGINE, ROLES, Grant, commands, grants, user
+from streams.admin.acls import ENGINE, ROLES, Grant, commands, grants, user
 from streams.local.jars import find_java, jars_directory
 from streams.local.kafka import HOST, JVM, LocalKafka, free_port
 from streams.settings import PREFIX, Settings

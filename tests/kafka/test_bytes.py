@@ -12,8 +12,8 @@ from zlib import crc32
 import orjson
 import pytest
 
-from streams.lane.partitioner import partition_for
-from streams.lane.state import WATERMARK_KEY, State
+from streams.runtime.partitioner import partition_for
+from streams.runtime.state import WATERMARK_KEY, State
 from streams.stages.balance import Balance, balance_of
 from streams.topics import (
     ACCOUNT_STATE,

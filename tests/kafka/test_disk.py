@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from streams.lane.partitioner import partition_for
 from streams.local.kafka import LocalKafka
+from streams.runtime.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, INTENTS
 from tests.flows import events
 from tests.flows.scene import Scene

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.batch import MAX_RECORDS
+from streams.runtime.batch import MAX_RECORDS
 from tests.kafka.lane_rig import ALL, Rig, expected, text_of, until
 
 if TYPE_CHECKING:

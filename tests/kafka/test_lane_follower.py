@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.failure import StartRefusedError
-from streams.lane.follower import Follower
+from streams.runtime.failure import StartRefusedError
+from streams.runtime.global_table import Follower
 from tests.kafka.lane_rig import ALL, Rig, until
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.transaction import EndTxnRequest, InitProducerIdRequest
 
-from streams.lane import commits
-from streams.lane.aiokafka_room import ONCE
+from streams.runtime import commits
+from streams.runtime.aiokafka_patches import ONCE
 from tests.kafka.late_rig import Way, committed, deliver, writing
 
 if TYPE_CHECKING:

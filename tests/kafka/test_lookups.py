@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import topics_admin
-from streams.lane.partitioner import partition_for
+from streams.admin import topics
 from streams.local.kafka import free_port
+from streams.runtime.partitioner import partition_for
 from streams.settings import PREFIX, Settings
 from streams.topics import Topics
 from tests.flows import events
@@ -132,7 +132,7 @@ class Rig:
 @asynccontextmanager
 async def two_workers(kafka: Cluster, prefix: str) -> AsyncIterator[Rig]:
     rig = Rig(kafka.bootstrap, prefix)
-    await topics_admin.ensure(rig.settings)
+    await topics.ensure(rig.settings)
     try:
         for _ in range(2):
             await rig.start()

@@ -7,11 +7,11 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
+from streams.admin.topics import ensure
 from streams.policy.files import PolicyError
 from streams.policy.publish import publish
 from streams.settings import Settings
 from streams.topics import Topics
-from streams.topics_admin import ensure
 from tests.support.records import first, producer
 
 if TYPE_CHECKING:

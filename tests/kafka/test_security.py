@@ -21,9 +21,9 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streams import topics_admin
-from streams.lane.clients import connected, transactional_producer
+from streams.admin import topics as topics_admin
 from streams.resources import schema_path
+from streams.runtime.clients import connected, transactional_producer
 from streams.topics import TOPICS
 from tests.kafka.secured import TOPICS_PREFIX, SecuredKafka, secured_kafka
 

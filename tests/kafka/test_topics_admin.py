@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from aiokafka.admin import NewTopic
 
+from streams.admin.topics import check, ensure
 from streams.settings import Settings
 from streams.topics import TOPICS
-from streams.topics_admin import check, ensure
 from tests.support.topics import make
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
-from streams.lane.fetch_room import KEEP_UNREADABLE
-from streams.lane.state import WATERMARK_KEY, State
-from streams.lane.watermark import Watermark
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.fetch_patches import KEEP_UNREADABLE
+from streams.runtime.state import WATERMARK_KEY, State
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
-from streams.stages.account.queue import REVIEW
+from streams.stages.account.store import REVIEW
 from streams.topics import TOPICS, Topics
 from tests.support.records import POLL_MS, read_to_end, reader
 from tests.support.topics import partitions_of

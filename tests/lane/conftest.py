@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.lane import commits
+from streams.runtime import commits
 from tests.lane.unit_rig import Broker
 
 

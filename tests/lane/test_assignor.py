@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lane.assignor import StickyUnits
-from streams.lane.units import members, unit_count, unit_of
+from streams.runtime.assignor import StickyUnits
+from streams.runtime.units import members, unit_count, unit_of
 
 if TYPE_CHECKING:
     from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.batch import WHOLE, Batch, Share, decide_batch, joined, seal_progress
-from streams.lane.budget import RECORD_WEIGHT
-from streams.lane.driver import DriverRecord
-from streams.lane.state import WATERMARK_KEY, State
-from streams.lane.watermark import Watermark
+from streams.runtime.batch import WHOLE, Batch, Share, decide_batch, joined, seal_progress
+from streams.runtime.budget import RECORD_WEIGHT
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.testing import DriverRecord
 from tests.lane.toy import Alarm, Count, Slow
 
 if TYPE_CHECKING:
-    from streams.lane.stage import Stage
+    from streams.runtime.stage import Stage
 
 
 def record(offset: int, value: bytes | None, topic: str = "in", key: bytes = b"k") -> DriverRecord:

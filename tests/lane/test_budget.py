@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.lane.budget import RECORD_WEIGHT, Budget
-from streams.lane.state import State
+from streams.runtime.budget import RECORD_WEIGHT, Budget
+from streams.runtime.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.lane.stage import Output
+    from streams.runtime.stage import Output
 
 ONE: Output = ("out", None, b"key", b"value")
 WEIGHT = RECORD_WEIGHT + len(b"key") + len(b"value")

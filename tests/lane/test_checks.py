@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.lane.checks import check_topics
-from streams.lane.failure import StartRefusedError
+from streams.runtime.failure import StartRefusedError
+from streams.runtime.preflight import check_topics
 from tests.lane.toy import Alarm, Count
 
 if TYPE_CHECKING:
-    from streams.lane.stage import Stage
+    from streams.runtime.stage import Stage
 
 STAGES: list[Stage] = [Count(sources=("in", "also")), Alarm()]
 FINE = {"in": 8, "also": 8, "count-state": 8, "alarms": 1, "alarm-state": 1, "out": 3}

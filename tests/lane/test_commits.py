@@ -9,9 +9,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import RecordListTooLargeError
 
-from streams.lane import clients, commits
-from streams.lane import unit as units
-from streams.lane.commits import LostUnitError, was_committed
+from streams.runtime import clients, commits
+from streams.runtime import unit as units
+from streams.runtime.commits import LostUnitError, was_committed
 from tests.lane.toy import Alarm, Count
 from tests.lane.unit_rig import (
     FENCED,

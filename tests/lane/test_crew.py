@@ -4,12 +4,12 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from streams.lane.assignor import StickyUnits
-from streams.lane.crew import Crew
+from streams.runtime.assignor import StickyUnits
+from streams.runtime.unit_manager import Crew
 
 if TYPE_CHECKING:
-    from streams.lane.faust_room import LaneTransport
-    from streams.lane.unit import Surroundings, Unit
+    from streams.runtime.faust_adapter import LaneTransport
+    from streams.runtime.unit import Surroundings, Unit
 
 SOON_S = 5.0
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.lane.driver import Driver
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
+from streams.runtime.testing import Driver
 from tests.lane.toy import Alarm, Count, Relay
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from streams.lane.batch import MAX_BYTES, MAX_RECORDS
-from streams.lane.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox, take_together
+from streams.runtime.batch import MAX_BYTES, MAX_RECORDS
+from streams.runtime.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox, take_together
 from tests.lane.toy import arrived
 
 

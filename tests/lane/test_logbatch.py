@@ -9,9 +9,9 @@ from typing import Any
 import cramjam
 import pytest
 
-from streams.lane import fetch_room, logbatch
-from streams.lane.failure import StartRefusedError
-from streams.lane.stage import Unreadable
+from streams.runtime import fetch_patches, record_batches
+from streams.runtime.failure import StartRefusedError
+from streams.runtime.stage import Unreadable
 from tests.support.fetched import TP, fetch, fetch_all, log_of
 from tests.support.rawlog import CODECS, Raw, batch, field, header, pack, records, sound, varint
 
@@ -157,13 +157,13 @@ def test_what_stands_before_a_broken_record_is_read() -> None:
 @pytest.mark.rule("R1.24")
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_a_batch_that_unpacks_without_end_costs_little(codec: str) -> None:
-    body = records(Raw(bytes(logbatch.MOST_UNPACKED), b"k"))
+    body = records(Raw(bytes(record_batches.MOST_UNPACKED), b"k"))
     assert "more than 32 MiB" in the_fault(batch(pack(codec, body), 1, attributes=CODECS[codec]))
 
 
 @pytest.mark.rule("R1.24")
 def test_a_batch_of_more_records_than_are_sane_is_refused_whole() -> None:
-    many = logbatch.MOST_RECORDS + 1
+    many = record_batches.MOST_RECORDS + 1
     body = zlib.compress(varint(6) + b"\0\0\0\1\1\0" * many, wbits=31)
     assert "250001 records" in the_fault(batch(body, many, attributes=1), many)
 
@@ -171,7 +171,7 @@ def test_a_batch_of_more_records_than_are_sane_is_refused_whole() -> None:
 @pytest.mark.rule("R1.24")
 @pytest.mark.parametrize("size", [10, 100_000])
 def test_what_unpacks_to_much_comes_in_pieces(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_room, "MOST_AT_ONCE", 300_000)
+    monkeypatch.setattr(fetch_patches, "MOST_AT_ONCE", 300_000)
     many = [Raw(b"%06d" % number + bytes(size)) for number in range(20_000_000 // (size + 1000))]
     log = log_of([sound(GOOD), sound(*many, codec="zstd"), sound(GOOD)])
     found, position = fetch(log)

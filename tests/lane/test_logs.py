@@ -4,8 +4,8 @@ import logging
 
 from aiokafka.errors import KafkaError
 
-from streams.lane.aiokafka_room import InDoubtError
-from streams.lane.logs import SILENCE_S, RateLimit, ToldOnce
+from streams.runtime.aiokafka_patches import InDoubtError
+from streams.runtime.logs import SILENCE_S, RateLimit, ToldOnce
 
 
 def record(text: str, *args: object, name: str = "aiokafka.conn") -> logging.LogRecord:

@@ -26,7 +26,7 @@ from aiokafka.protocol.transaction import (
     InitProducerIdRequest,
 )
 
-from streams.lane.aiokafka_room import ONCE, InDoubtError, OnceProducer
+from streams.runtime.aiokafka_patches import ONCE, InDoubtError, OnceProducer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

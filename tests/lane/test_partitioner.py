@@ -5,7 +5,7 @@ import random
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafkas
 
-from streams.lane.partitioner import murmur2, partition_for
+from streams.runtime.partitioner import murmur2, partition_for
 
 
 @pytest.mark.parametrize(

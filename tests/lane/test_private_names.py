@@ -1,6 +1,6 @@
 """The contract with Faust's and aiokafka's private parts.
 
-If one of these fails after an upgrade, read `streams/lane/faust_room.py` against the new version
+If one of these fails after an upgrade, read `streams/runtime/faust_adapter.py` against the new version
 before anything else, and run tests/kafka/test_lane*.py.
 """
 
@@ -20,13 +20,13 @@ from faust.tables import TableManager
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.lane import aiokafka_room, faust_room, fetch_room
-from streams.lane.assignor import StickyUnits
-from streams.lane.faust_room import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
-from streams.lane.logbatch import Batches
+from streams.runtime import aiokafka_patches, faust_adapter, fetch_patches
+from streams.runtime.assignor import StickyUnits
+from streams.runtime.faust_adapter import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
+from streams.runtime.record_batches import Batches
 
-LANE = Path(faust_room.__file__).parent
-ALL_PRIVATE = (*PRIVATE_NAMES, *aiokafka_room.PRIVATE_NAMES, *fetch_room.PRIVATE_NAMES)
+LANE = Path(faust_adapter.__file__).parent
+ALL_PRIVATE = (*PRIVATE_NAMES, *aiokafka_patches.PRIVATE_NAMES, *fetch_patches.PRIVATE_NAMES)
 
 
 def parameters(function: object) -> list[str]:
@@ -53,7 +53,7 @@ def test_each_private_name_exists(owner: type, name: str) -> None:
         (driver.Consumer._new_consumer_thread, LaneConsumer._new_consumer_thread),
         (driver.Consumer.verify_event_path, LaneConsumer.verify_event_path),
         (driver.AIOKafkaConsumerThread._create_worker_consumer, LaneThread._create_worker_consumer),
-        (driver.Producer._new_producer, faust_room.LaneProducer._new_producer),
+        (driver.Producer._new_producer, faust_adapter.LaneProducer._new_producer),
     ],
 )
 def test_what_we_override_has_the_signature_we_give_it(theirs: object, ours: object) -> None:
@@ -130,7 +130,7 @@ def test_an_assignor_may_be_an_object() -> None:
 
 
 def test_the_pause_between_transactions_is_the_constant_we_set() -> None:
-    assert sender.BACKOFF_OVERRIDE == aiokafka_room.TRANSACTION_RETRY_S
+    assert sender.BACKOFF_OVERRIDE == aiokafka_patches.TRANSACTION_RETRY_S
     handler = inspect.getsource(sender.AddPartitionsToTxnHandler.handle_response)
     assert "return BACKOFF_OVERRIDE" in handler
 
@@ -138,7 +138,7 @@ def test_the_pause_between_transactions_is_the_constant_we_set() -> None:
 def test_what_is_fetched_is_unpacked_by_us() -> None:
     """`tests/lane/test_logbatch.py` says how; what aiokafka does around it must stay."""
     theirs = fetcher.PartitionRecords
-    assert theirs._unpack_records is fetch_room._unpack_records
+    assert theirs._unpack_records is fetch_patches._unpack_records
     assert fetcher.MemoryRecords is Batches
     assert "self._records_iterator = self._unpack_records()" in inspect.getsource(theirs.__init__)
     arrival = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
@@ -162,7 +162,7 @@ def test_faust_waits_a_second_for_tables_and_does_then_what_we_do_at_once() -> N
     assert "await self.sleep(1.0)" in theirs
     for call in ("await self._update_channels()", "await self.recovery.start()"):
         assert call in theirs
-        assert call in inspect.getsource(faust_room.NoTables.on_start)
+        assert call in inspect.getsource(faust_adapter.NoTables.on_start)
 
 
 def test_sending_a_batch_is_public_and_takes_a_partition() -> None:

@@ -6,9 +6,9 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from streams.lane.inbox import Inbox
-from streams.lane.snapshot import stands
-from streams.lane.state import State
+from streams.runtime.inbox import Inbox
+from streams.runtime.snapshot import stands
+from streams.runtime.state import State
 from tests.lane.toy import arrived
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from streams.lane.stage import Due
-from streams.lane.state import State
+from streams.runtime.stage import Due
+from streams.runtime.state import State
 
 FAR = 10**18
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from streams.core.account.line import QUANTUM
-from streams.lane import commits
-from streams.lane.budget import MOST_OUTPUT
-from streams.lane.partitioner import partition_for
+from streams.core.account.fair_queue import QUANTUM
 from streams.policy.files import packaged
+from streams.runtime import commits
+from streams.runtime.budget import MOST_OUTPUT
+from streams.runtime.partitioner import partition_for
 from streams.stages.account.stage import AccountStage
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
@@ -24,7 +24,7 @@ from tests.lane.unit_rig import NUMBERS, PARTITIONS, Broker, World, offer, runni
 if TYPE_CHECKING:
     import pytest
 
-    from streams.lane.batch import Writes
+    from streams.runtime.batch import Writes
 
 
 async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Broker) -> None:

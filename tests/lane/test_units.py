@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.lane.units import UNIT_SIZE, members, unit_count, unit_of
+from streams.runtime.units import UNIT_SIZE, members, unit_count, unit_of
 
 COUNTS = [1, 2, 3, 5, 8, 16, 31, 32, 33, 100, 1024]
 

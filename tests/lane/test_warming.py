@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from streams.lane.recovery import Recovery
-from streams.lane.warming import WarmUps
+from streams.runtime.restore import Recovery
+from streams.runtime.warmups import WarmUps
 from tests.lane.toy import Count
 
 if TYPE_CHECKING:
-    from streams.lane.warming import UnitKey
+    from streams.runtime.warmups import UnitKey
 
 SOON_S = 5.0
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import ConsumerRecord
 
-from streams.lane.partitioner import partition_for
+from streams.runtime.partitioner import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
 
 
 @dataclass(frozen=True)

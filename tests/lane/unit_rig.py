@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from streams.lane.aiokafka_room import InDoubtError
-from streams.lane.recovery import Memory, Recovery
-from streams.lane.state import WATERMARK_KEY, State
-from streams.lane.unit import Surroundings, Unit
-from streams.lane.units import UNIT_SIZE
-from streams.lane.watermark import Watermark
+from streams.runtime.aiokafka_patches import InDoubtError
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.restore import Memory, Recovery
+from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.unit import Surroundings, Unit
+from streams.runtime.units import UNIT_SIZE
 from tests.lane.toy import arrived
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from streams.lane.batch import Writes
-    from streams.lane.stage import Stage
+    from streams.runtime.batch import Writes
+    from streams.runtime.stage import Stage
 
 PARTITIONS = 2 * UNIT_SIZE
 NUMBERS = list(range(0, PARTITIONS, 2))

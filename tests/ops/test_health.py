@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from streams.lane.snapshot import StageSnapshot
 from streams.ops.health import STALLED_S, live, ready
+from streams.runtime.snapshot import StageSnapshot
 
 LATE = STALLED_S + 1
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from streams.lane.partitioner import partition_for
-from streams.lane.snapshot import StageSnapshot
 from streams.ops.http import Health, HttpServer
 from streams.ops.lookups import HOP, Lookups
-from streams.ops.subjects import accounts, campaigns, customers
+from streams.ops.views import accounts, campaigns, customers
+from streams.runtime.partitioner import partition_for
+from streams.runtime.snapshot import StageSnapshot
 from streams.settings import Settings
 from streams.stages.customer.erasure import Erasure
 from streams.topics import DECISIONS
@@ -25,7 +25,7 @@ from tests.flows.world import DAY_MS, SECRET, DriverWorld
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streams.lane.state import State
+    from streams.runtime.state import State
 
 PARTITIONS = 4
 HOUR_MS = DAY_MS // 24

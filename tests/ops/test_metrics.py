@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from streams.lane.snapshot import StageSnapshot
 from streams.ops.catalogue import METRICS, OTHER, SETS
 from streams.ops.distribution import Distribution
 from streams.ops.metrics import Observer
+from streams.runtime.snapshot import StageSnapshot
 from streams.stages.balance import Balance
 
 

@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from streams.ops.catalogue import METRICS, OTHER, PREFIX, SETS
-from streams.ops.describe import markdown
 from streams.ops.metrics import BUCKETS, MEASURED, Observer
+from streams.ops.metrics_docs import markdown
 from streams.settings import Settings
 from streams.worker import Worker
 
@@ -99,7 +99,7 @@ def test_the_clients_own_metrics_are_served_as_well() -> None:
 
 
 def test_the_reference_is_what_the_catalogue_says() -> None:
-    again = "run `python -m streams.ops.describe > docs/metrics.md`"
+    again = "run `python -m streams.ops.metrics_docs > docs/metrics.md`"
     assert REFERENCE.read_text(encoding="utf-8") == markdown(), again
 
 

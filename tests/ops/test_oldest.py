@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.ask import Ask
-from streams.lane.state import State
-from streams.ops.oldest import STEP, OldestHeld
-from streams.stages.account.queue import index_of
+from streams.core.customer.request import Ask
+from streams.ops.held_age import STEP, OldestHeld
+from streams.runtime.state import State
 from streams.stages.account.slices import Slice
-from streams.stages.sweeping import SWEEP_HEAD
+from streams.stages.account.store import index_of
+from streams.stages.sweeps import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.core.kinds import Kind, mask_of, names_in
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope, Weights, Window
 from streams.policy.files import packaged, read_document
 from streams.policy.notes import notes

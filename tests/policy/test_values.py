@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 from streams.core.policy import FOREVER
 from streams.policy.faults import Fault, Refused, show
 from streams.policy.values import (

@@ -13,7 +13,7 @@ from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.lane.logs import quieten_libraries
+from streams.runtime.logs import quieten_libraries
 from tests.replication import compaction
 from tests.replication import run as failover
 from tests.replication.cleaned import cleaned_table

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import NewTopic
 
-from streams import topics_admin
+from streams.admin import topics as topics_admin
 from streams.local.kafka import LocalKafka
 from streams.settings import Settings
 from streams.topics import TOPICS, Topics

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from streams import topics_admin
-from streams.lane.units import unit_count
+from streams.admin import topics as topics_admin
+from streams.runtime.units import unit_count
 from streams.settings import Settings
 from streams.topics import TOPICS, Topics
 from tests.chaos.auditor import audit

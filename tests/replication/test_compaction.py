@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.admin import NewTopic
 
-from streams.lane.clients import transactional_producer
-from streams.lane.recovery import Recovery
+from streams.runtime.clients import transactional_producer
+from streams.runtime.restore import Recovery
 from tests.replication.cleaned import cleaned_table
 from tests.replication.compaction import CLEANED, Options, cleaning_broker, run
 from tests.replication.segments import Disk
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from streams.lane.recovery import Memory
     from streams.local.kafka import LocalKafka
+    from streams.runtime.restore import Memory
     from tests.replication.segments import Found
 
 SHORT = Options(kills=4, rate=120, customers=80, seed=2)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.lane.recovery import Recovery
-from streams.lane.state import WATERMARK_KEY
-from streams.lane.units import unit_count
-from streams.lane.watermark import Watermark
 from streams.policy.files import packaged
+from streams.runtime.checkpoint import Watermark
+from streams.runtime.restore import Recovery
+from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.units import unit_count
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -29,8 +29,8 @@ from tests.replication.segments import Place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.lane.recovery import Memory
-    from streams.lane.stage import Stage
+    from streams.runtime.restore import Memory
+    from streams.runtime.stage import Stage
     from streams.settings import Settings
     from tests.chaos.evidence import Evidence, Seen
 

@@ -8,16 +8,16 @@ import pytest
 
 from streams.core.campaign import CampaignWord, Phase
 from streams.events.news import CampaignTold, StatusNews, encode_news
-from streams.lane.batch import Share
-from streams.lane.budget import MOST_OUTPUT, RECORD_WEIGHT
+from streams.runtime.batch import Share
+from streams.runtime.budget import MOST_OUTPUT, RECORD_WEIGHT
 from streams.topics import DECISIONS, Topics
 from tests.flows.scene import Scene
 from tests.flows.test_flows import check_balance
 from tests.flows.world import DriverWorld
 
 if TYPE_CHECKING:
-    from streams.lane.batch import Batch
-    from streams.lane.stage import Stage
+    from streams.runtime.batch import Batch
+    from streams.runtime.stage import Stage
 
 SMALL: Final = 64 << 10
 """A budget that a few hundred customers fill."""

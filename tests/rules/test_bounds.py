@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.core.customer.ledger import SEEN_MOST, Held, Ledger, dump, remember
 from streams.core.kinds import Kind
-from streams.core.ledger import SEEN_MOST, Held, Ledger, dump, remember
 from streams.core.reasons import Reason
 from streams.core.written import MAX_IDENTIFIER
 from streams.events.asks import ask_of
@@ -32,7 +32,7 @@ from tests.flows.world import DriverWorld
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.ask import Ask
+    from streams.core.customer.request import Ask
     from tests.flows.scene import Scene
 
 WIDE = "\U0001f600"

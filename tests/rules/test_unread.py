@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import pytest
 
-from streams.lane.failure import StartRefusedError
 from streams.policy.files import packaged
+from streams.runtime.failure import StartRefusedError
 from streams.stages.rules import Rules
 from tests.flows import events
 

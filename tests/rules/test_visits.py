@@ -8,7 +8,7 @@ import pytest
 
 from streams.core.campaign import CampaignWord, Phase
 from streams.events.news import CampaignTold, encode_news
-from streams.stages import sweeping
+from streams.stages import sweeps as sweeping
 from streams.topics import Topics
 from tests.flows import events
 from tests.flows.scene import Scene

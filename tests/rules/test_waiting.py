@@ -184,7 +184,7 @@ def test_a_burst_of_one_priority_keeps_order_by_age_over_customers(
 def test_a_burst_keeps_order_however_few_timers_a_batch_takes(
     told: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, a_batch: int
 ) -> None:
-    monkeypatch.setattr("streams.lane.batch.MAX_TIMERS", a_batch)
+    monkeypatch.setattr("streams.runtime.batch.MAX_TIMERS", a_batch)
     scene = told(DriverWorld(1), windows=[], quiet_hours=MORNING, max_held=150)
     chance = random.Random(5)
     asked = [(chance.randrange(101), number) for number in range(60)]

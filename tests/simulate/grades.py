@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import Facts
+from streams.core.account.grade import Standing, follow, verdict
 from streams.core.account.limits import Grade
 from streams.core.account.rates import bucket_ms, bucket_of, rates_of, totals_of
-from streams.core.account.reputation import Standing, follow, verdict
 from tests.simulate.audience import HOUR, START, gaps
 from tests.simulate.life import LAW
 from tests.simulate.report import Row, percent, shown

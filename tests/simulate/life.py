@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.account.brake import BAG_MS
 from streams.core.account.facts import Facts
 from streams.policy.files import packaged

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 
-from streams.lane.fetch_room import KEEP_UNREADABLE
+from streams.runtime.fetch_patches import KEEP_UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.lane.fetch_room import Fetched
+    from streams.runtime.fetch_patches import Fetched
 
 TP: Final = TopicPartition("outbound-intents", 0)
 

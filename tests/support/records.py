@@ -1,6 +1,6 @@
 """Writing and reading records, with clients of the tests' own.
 
-Rules of this file: nothing of `streams.lane` reads or writes here, so that what a test sees on a
+Rules of this file: nothing of `streams.runtime` reads or writes here, so that what a test sees on a
 topic is not what the code under test believes to stand there. Options are those of any aiokafka
 client.
 """

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.core.account.facts import Facts
-    from streams.core.account.law import BrakeLaw
+    from streams.core.account.rules import BrakeLaw
 
 
 BAG_MS: Final = 6 * 3600 * 1000

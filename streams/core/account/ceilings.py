@@ -19,7 +19,7 @@ import msgspec
 
 from streams.core.account.limits import Grade
 from streams.core.account.rates import bucket_ms, width_of
-from streams.core.localtime import DAY_MS
+from streams.core.local_calendar import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,13 +10,13 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from streams.core.ask import deadline_ms
+from streams.core.customer.request import deadline_ms
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from streams.core.ask import Ask
-    from streams.core.law import Law
+    from streams.core.customer.request import Ask
+    from streams.core.customer.rules import Law
 
 _OWN: Final = -1
 """The heap of what brought a deadline; the others are named for their kind."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from streams.core.account import book as books
-from streams.core.account.law import account_law_of
-from streams.core.account.line import QUANTUM, lane_key
-from streams.core.ask import Candidate
+from streams.core.account import account as books
+from streams.core.account.fair_queue import QUANTUM, lane_key
+from streams.core.account.rules import account_law_of
 from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
+from streams.core.customer.request import Candidate
 from streams.core.kinds import STAGED
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import encode_candidate
@@ -24,25 +24,25 @@ from streams.events.keys import account_key, campaign_key, customer_key
 from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
 from streams.stages.account.aggregates import Words
-from streams.stages.account.bulletin import Bulletin
-from streams.stages.account.queue import DRAIN, EXPIRY, REVIEW, group_of, index_of
+from streams.stages.account.publish import Bulletin
 from streams.stages.account.slices import Slice
-from streams.stages.account.terms import Ruled, refuse
+from streams.stages.account.store import DRAIN, EXPIRY, REVIEW, group_of, index_of
+from streams.stages.context import Ruled, refuse
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from streams.core.account.fair_queue import LaneKey, Place
     from streams.core.account.limits import Change
-    from streams.core.account.line import LaneKey, Place
-    from streams.core.ask import Ask
+    from streams.core.customer.request import Ask
+    from streams.core.customer.verdict import Verdict
     from streams.core.policy import Canary
-    from streams.core.verdict import Verdict
     from streams.events.news import TakeOver
-    from streams.lane.stage import Output
-    from streams.lane.state import State
-    from streams.stages.account.queue import Account
-    from streams.stages.account.terms import Wait
+    from streams.runtime.stage import Output
+    from streams.runtime.state import State
+    from streams.stages.account.store import Account
+    from streams.stages.context import Wait
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics

@@ -10,28 +10,28 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.account import pacing
 from streams.core.campaign import FIRST_WORD, Phase, place_of, releases, steps_to
 from streams.core.controls import Action
+from streams.core.customer.case import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.kinds import STAGED, Kind
-from streams.core.orders import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.reasons import Outcome, Reason
 from streams.stages.account.room import full, no_room
-from streams.stages.account.terms import Passed, Wait, refuse
+from streams.stages.context import Passed, Wait, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streams.core.account.line import Place
-    from streams.core.ask import Ask
+    from streams.core.account.fair_queue import Place
     from streams.core.campaign import CampaignWord
     from streams.core.controls import Control
-    from streams.core.verdict import Verdict
-    from streams.lane.state import State
+    from streams.core.customer.request import Ask
+    from streams.core.customer.verdict import Verdict
+    from streams.runtime.state import State
     from streams.stages.account.aggregates import Words
-    from streams.stages.account.queue import Account
-    from streams.stages.account.terms import Ruled
+    from streams.stages.account.store import Account
+    from streams.stages.context import Ruled
 
 PORTION_MS: Final = 1_000
 """What flows out of a queue drop by drop goes in portions of a second: one transaction, not ten."""

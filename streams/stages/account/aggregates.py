@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from streams.core.enterprise import EnterpriseFacts
     from streams.events.news import News
-    from streams.lane.stage import Output
-    from streams.lane.state import State
+    from streams.runtime.stage import Output
+    from streams.runtime.state import State
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.campaign import Phase
+from streams.core.customer.case import RESIGNED
 from streams.core.kinds import Kind
-from streams.core.orders import RESIGNED
 from streams.events.asks import ask_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Refused
@@ -33,18 +33,18 @@ from streams.stages import balance
 from streams.stages.account.accounts import Accounts
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
 from streams.stages.account.progress import finish, keep, progress_of
-from streams.stages.account.queue import is_account
-from streams.stages.letters import dead_letter
+from streams.stages.account.store import is_account
+from streams.stages.dead_letters import dead_letter
 from streams.stages.routing import forwarded, news_for
-from streams.stages.sweeping import Sweeping, begin
+from streams.stages.sweeps import Sweeping, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streams.core.account.facts import Facts
-    from streams.core.ask import Ask
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
+    from streams.core.customer.request import Ask
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
     from streams.stages.account.stage import AccountStage
 
 

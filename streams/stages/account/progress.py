@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from streams.lane.stage import Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Record
+    from streams.runtime.state import State
 
 _KEY: Final = b"progress"
 """No key of an account's or a campaign's: those hold a `/`."""

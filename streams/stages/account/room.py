@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.reasons import AT_CEILING, Outcome, Reason
 from streams.stages.account.aggregates import TELL_EVERY_MS
-from streams.stages.account.terms import refuse
+from streams.stages.context import refuse
 
 if TYPE_CHECKING:
-    from streams.core.verdict import Verdict
+    from streams.core.customer.verdict import Verdict
     from streams.stages.account.aggregates import Words
-    from streams.stages.account.queue import Account
-    from streams.stages.account.terms import Ruled
+    from streams.stages.account.store import Account
+    from streams.stages.context import Ruled
 
 
 def no_room(account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict | None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.ask import Ask  # noqa: TC001 (msgspec reads what it decodes)
+from streams.core.customer.request import Ask  # noqa: TC001 (msgspec reads what it decodes)
 from streams.events.fields import MAX_CUSTOMERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from streams.lane.state import State
+    from streams.runtime.state import State
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
 SLICE: Final = b"/slice/"

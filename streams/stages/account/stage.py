@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.lane.stage import Unreadable
+from streams.runtime.stage import Unreadable
 from streams.stages.account.batch import Batch
-from streams.stages.letters import unreadable_letter
-from streams.stages.sweeping import is_sweep
+from streams.stages.dead_letters import unreadable_letter
+from streams.stages.sweeps import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics

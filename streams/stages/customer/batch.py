@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from streams.core.customer import DUPLICATE
+from streams.core.customer.customer import DUPLICATE
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
@@ -21,26 +21,26 @@ from streams.events.news import StatusNews
 from streams.events.noes import hear
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
-from streams.stages.customer.books import Books, timer_of
+from streams.stages.customer.feedback import Telling, ties_of
 from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers
-from streams.stages.customer.noting import BINDING, QUIET, is_repeat, note
-from streams.stages.customer.orders import is_news, note_campaign, note_standing
+from streams.stages.customer.interactions import BINDING, QUIET, is_repeat, note
+from streams.stages.customer.ledgers import Books, timer_of
 from streams.stages.customer.past import is_past
-from streams.stages.customer.telling import Telling, ties_of
-from streams.stages.letters import dead_letter
+from streams.stages.customer.restrictions import is_news, note_campaign, note_standing
+from streams.stages.dead_letters import dead_letter
+from streams.stages.decisions import id_of_ask, saying_of
 from streams.stages.routing import everywhere, forwarded, news_for
-from streams.stages.sayings import id_of_ask, saying_of
-from streams.stages.sweeping import Sweeping, begin
+from streams.stages.sweeps import Sweeping, begin
 from streams.topics import INTENTS, INTERACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from streams.core.ask import Candidate
-    from streams.core.customer import Desk, Settled
+    from streams.core.customer.customer import Desk, Settled
+    from streams.core.customer.request import Candidate
     from streams.events.interactions import AccountStatusChange, Interaction
-    from streams.lane.stage import Due, Output, Record
-    from streams.lane.state import State
+    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.state import State
     from streams.stages.customer.stage import CustomerStage
 
 NO_SUPPRESSION_KEY: Final = (

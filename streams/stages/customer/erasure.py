@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.ledger import forget_repeats, last_ms, remember, seen_before
+from streams.core.customer.ledger import forget_repeats, last_ms, remember, seen_before
 
 if TYPE_CHECKING:
-    from streams.lane.state import State
+    from streams.runtime.state import State
 
 _HEAD: Final = b"erased:"
 """No customer's key: those are text with one `/`, and this is followed by 16 random bytes."""

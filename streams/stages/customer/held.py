@@ -9,15 +9,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from streams.core.ledger import load
+from streams.core.customer.ledger import load
 from streams.events.keys import account_key, campaign_key, parts_of
-from streams.stages.sweeping import SWEEP_HEAD
+from streams.stages.sweeps import SWEEP_HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.ledger import Ledger
-    from streams.lane.state import State
+    from streams.core.customer.ledger import Ledger
+    from streams.runtime.state import State
 
 READ: Final = 5_000
 """Ledgers read at once: some tens of milliseconds."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.facts import named
-from streams.core.ledger import NO_PAIR, Friend
+from streams.core.customer.interactions import named
+from streams.core.customer.ledger import NO_PAIR, Friend
 from streams.events import interactions as events
 from streams.events.identity import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.ledger import Ledger
+    from streams.core.customer.ledger import Ledger
 
 
 def is_past(ledger: Ledger, event: events.Interaction, erased_ms: int) -> bool:

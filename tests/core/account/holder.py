@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.account.facts import Facts
 from streams.core.account.rates import width_of
 from streams.policy.files import packaged

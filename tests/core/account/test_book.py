@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.account import book as books
+from streams.core.account import account as books
 from streams.core.account.facts import Facts
 from tests.core.account.holder import BUCKET_MS, MIDNIGHT, START, WECOM, Holder, bucket_ms, changed
 from tests.core.person import DAY, HOUR
 
 if TYPE_CHECKING:
-    from streams.core.account.book import Book
+    from streams.core.account.account import Book
 
 # --- friend requests ------------------------------------------------------------------------------
 

@@ -9,15 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from streams.core.account.deadlines import Deadlines
-from streams.core.ask import Ask, deadline_ms
+from streams.core.customer.request import Ask, deadline_ms
+from streams.core.customer.rules import laws_of
 from streams.core.kinds import Kind
-from streams.core.law import laws_of
 from tests.core.person import DAY, HOUR, MINUTE, NOON, deadline, policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.law import Law
+    from streams.core.customer.rules import Law
 
 
 def ask(accepted_ms: int = NOON, kind: Kind = Kind.BROADCAST, **more: int) -> Ask:

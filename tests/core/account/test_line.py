@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.account.line import QUANTUM, Line, Place, Turn
+from streams.core.account.fair_queue import QUANTUM, Line, Place, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

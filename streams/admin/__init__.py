@@ -1,0 +1,1 @@
+"""What administers a cluster: topics, rights, controls, and whether a login works."""

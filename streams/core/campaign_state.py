@@ -1,0 +1,210 @@
+"""What is kept of a campaign, what is told of it, and what a policy says of campaigns.
+
+Rules of this file: values and what can be read off them; what moves a campaign is `campaign`'s.
+Stored ones only get new fields at their end, each with a default.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from enum import StrEnum
+from functools import lru_cache
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.account.rates import wilson_high, wilson_low
+from streams.core.customer.denials import share_of
+from streams.core.policy import Weights
+
+if TYPE_CHECKING:
+    from streams.core.policy import Canary, Policy
+
+
+class Phase(StrEnum):
+    """Where a campaign stands; the contract's names."""
+
+    CANARY = "canary"
+    FULL = "full"
+    PAUSED = "paused"
+    KILLED = "killed"
+
+
+class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What one batch saw of a campaign, at about `at_ms`.
+
+    `size`: the audience, where an intent named it. An account that meets a campaign tells these
+    with the size alone, so that the campaign is known before its first message. `asked`: customers
+    of its intents, no repeats; only their own partitions know which are.
+    """
+
+    at_ms: int
+    size: int | None = None
+    approved: int = 0
+    delivered: int = 0
+    complaints: int = 0
+    blocks: int = 0
+    opt_outs: int = 0
+    asked: int = 0
+
+
+class CampaignBook(msgspec.Struct, array_like=True):
+    """All that is known of one campaign. Times are the engine's; 0 is never.
+
+    `step`: the last released, `released` its share. `stepped_ms`: when it was released,
+    `watched_ms`: when the first message since then was approved. `noted_ms`: the last facts.
+    `proven`: it went through its steps to the last. `asked`: as in the facts.
+    """
+
+    version: int = 1
+    size: int | None = None
+    phase: Phase = Phase.CANARY
+    step: int = 0
+    released: float = 0.0
+    stepped_ms: int = 0
+    watched_ms: int = 0
+    paused_ms: int = 0
+    noted_ms: int = 0
+    approved: int = 0
+    delivered: int = 0
+    complaints: int = 0
+    blocks: int = 0
+    opt_outs: int = 0
+    proven: bool = False
+    asked: int = 0
+
+
+class CampaignWord(msgspec.Struct, frozen=True, array_like=True):
+    """What every account partition knows of a campaign: the share of its audience that is released.
+
+    `size`: the largest audience its owner was told of. `proven`: as in the book.
+    """
+
+    released: float = 0.0
+    phase: Phase = Phase.CANARY
+    size: int | None = None
+    proven: bool = False
+
+
+class CampaignStatus(msgspec.Struct, frozen=True):
+    """How a campaign stands, as it is told. `complaints` are weighted; no rate without deliveries.
+
+    `next_step_ms`: when the next step may come at the earliest, None where none is under way.
+    """
+
+    phase: Phase
+    released: float
+    size: int | None
+    approved: int
+    delivered: int
+    complaints: float
+    complaint_rate: float | None
+    complaint_rate_low: float | None
+    complaint_rate_high: float | None
+    stepped_at_ms: int
+    next_step_ms: int | None
+
+
+FIRST_WORD: Final = CampaignWord()
+"""What is assumed of a campaign of which no word has come yet: nobody's turn has come."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(CampaignBook).decode
+
+
+def load(value: bytes | None) -> CampaignBook:
+    """The book of a stored value; an empty one for a campaign never met."""
+    return CampaignBook() if value is None else _decode(value)
+
+
+def dump(book: CampaignBook) -> bytes:
+    """The value to store: at most about 110 bytes."""
+    return _encode(book)
+
+
+def word_of(book: CampaignBook) -> CampaignWord:
+    """What account partitions are to know of it."""
+    return CampaignWord(book.released, book.phase, book.size, book.proven)
+
+
+def place_of(campaign: str, customer: str) -> float:
+    """A customer's place in [0, 1), the same for ever and everywhere, whatever the steps are."""
+    return share_of("canary", f"{campaign}/{customer}")
+
+
+def releases(word: CampaignWord, place: float) -> bool:
+    """Whether a customer with this place may be sent to."""
+    if word.phase is Phase.CANARY:
+        return place < word.released
+    return word.phase is Phase.FULL
+
+
+def steps_to(canary: Canary, word: CampaignWord, place: float) -> int:
+    """How many steps on the share comes that this place is in; at least one."""
+    now = bisect_right(canary.steps, word.released)
+    return max(1, bisect_right(canary.steps, place) - now + 1)
+
+
+def is_staged(canary: Canary, size: int | None) -> bool:
+    """Whether a campaign of this size goes by steps; one of unknown size does."""
+    return size is None or size >= canary.from_size
+
+
+class CampaignLaw(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy says of campaigns. No `canary`: all is released; no `red_share`: time alone.
+
+    `red_z` and `green_z`: how many standard deviations the bounds' confidences are.
+    """
+
+    canary: Canary | None
+    weights: Weights
+    red_share: float | None
+    red_minimum: int = 0
+    red_z: float = 0.0
+    green_z: float = 0.0
+
+
+@lru_cache(maxsize=4096)
+def campaign_law_of(policy: Policy) -> CampaignLaw:
+    """What the policy says of campaigns."""
+    reputation = policy.reputation
+    if reputation is None:
+        return CampaignLaw(canary=policy.canary, weights=Weights(), red_share=None)
+    return CampaignLaw(
+        canary=policy.canary,
+        weights=reputation.weights,
+        red_share=reputation.red.share,
+        red_minimum=reputation.red.minimum,
+        red_z=NormalDist().inv_cdf(reputation.red.confidence),
+        green_z=NormalDist().inv_cdf(reputation.green.confidence),
+    )
+
+
+def is_harmful(book: CampaignBook, law: CampaignLaw) -> bool:
+    """Whether the lower bound is above red's share.
+
+    Where senders report no deliveries, the approved stand for them: that understates the rate.
+    """
+    trials = book.delivered or book.approved
+    if law.red_share is None or trials < law.red_minimum:
+        return False
+    return wilson_low(hits_of(book, law), trials, law.red_z) > law.red_share
+
+
+def is_harmless(book: CampaignBook, law: CampaignLaw) -> bool:
+    """Whether the upper bound is below red's share; without `reputation` everything is."""
+    if law.red_share is None:
+        return True
+    return wilson_high(hits_of(book, law), book.delivered, law.green_z) < law.red_share
+
+
+def hits_of(book: CampaignBook, law: CampaignLaw) -> float:
+    """Complaints, blocks and opt-outs in complaints' worth."""
+    weigh = law.weights
+    return max(
+        0.0,  # what is taken back may outlive what it was charged for
+        book.complaints * weigh.complaint
+        + book.blocks * weigh.block
+        + book.opt_outs * weigh.opt_out,
+    )

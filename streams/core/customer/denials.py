@@ -1,0 +1,183 @@
+"""The refusals: what no waiting mends, in the order in which they speak.
+
+Rules of this file: each refusal reads a case and answers with a denial or None; none changes
+anything. A new one is a function and its line in `_REFUSALS`, with the laws it speaks under.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from streams.core.customer.case import RESIGNED, SUSPENDED
+from streams.core.customer.ledger import Friend, State
+from streams.core.customer.timing import fails, legal_ms, zone_of
+from streams.core.customer.verdict import Verdict, no
+from streams.core.customer.windows import live_contacts, standings
+from streams.core.kinds import STAGED, Kind
+from streams.core.policy import FOREVER
+from streams.core.reasons import (
+    ALREADY_THEIRS,
+    CREDIT_OVER,
+    CREDIT_USED_UP,
+    TRANSFER_UNDER_WAY,
+    TRANSFERRED_TOO_OFTEN,
+    Outcome,
+    Reason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.core.customer.ledger import Contact, Pair
+    from streams.core.customer.rules import Law
+    from streams.core.customer.verdict import Case
+
+    Refusal = Callable[[Case], Verdict | None]
+
+
+def _deadline_passed(case: Case) -> Verdict | None:
+    deadline_ms = case.ask.deadline_ms
+    if deadline_ms is None or case.now_ms <= deadline_ms:
+        return None
+    return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+
+
+def _account_resigned(case: Case) -> Verdict | None:
+    return no(Reason.ACCOUNT_RESIGNED) if case.order.status == RESIGNED else None
+
+
+def _campaign_killed(case: Case) -> Verdict | None:
+    return no(Reason.CAMPAIGN_PAUSED, rule="canary") if case.order.killed else None
+
+
+def _taker_unavailable(case: Case) -> Verdict | None:
+    if case.ask.to_account_id == case.ask.account_id:
+        return no(Reason.TAKER_UNAVAILABLE, wecom_errcode=ALREADY_THEIRS)
+    gone = case.order.taker_status in {RESIGNED, SUSPENDED}
+    return no(Reason.TAKER_UNAVAILABLE) if gone else None
+
+
+def _no_consent(case: Case) -> Verdict | None:
+    said = case.ledger.consent.get(case.law.kind)
+    allowed = not case.law.ask_first if said is None else said.allowed
+    return None if allowed else no(Reason.NO_CONSENT, rule="consent")
+
+
+def _erased(case: Case) -> Verdict | None:
+    return no(Reason.SUPPRESSED, rule="erased") if case.ledger.erased else None
+
+
+def _suppressed(case: Case) -> Verdict | None:
+    rule, now_ms = case.law.suppression, case.now_ms
+    if rule is None or not case.ledger.hurt_ms:
+        return None
+    account_ends = _ends(case.pair.hurt_ms, rule.account_ms)
+    enterprise_ends = _ends(case.ledger.hurt_ms, rule.enterprise_ms)
+    if FOREVER in {account_ends, enterprise_ends}:
+        return no(Reason.SUPPRESSED, rule="suppression")
+    ends_ms = max(account_ends, enterprise_ends)
+    if ends_ms <= now_ms:
+        return None
+    return no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
+
+
+def _ends(hurt_ms: int, length_ms: int) -> int:
+    if not hurt_ms:
+        return 0
+    return FOREVER if length_ms == FOREVER else hurt_ms + length_ms
+
+
+def _not_friend(case: Case) -> Verdict | None:
+    if case.pair.friend == Friend.YES:
+        return None
+    if case.law.friends_required or case.pair.friend == Friend.REMOVED:
+        return no(Reason.NOT_FRIEND, rule="friends")
+    return None
+
+
+def _no_credit(case: Case) -> Verdict | None:
+    reply, pair = case.law.reply, case.pair
+    if reply is None:
+        return None
+    if not pair.credit_ms or case.now_ms >= pair.credit_ms + reply.within_ms:
+        return no(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_OVER)
+    if replies_used(pair) >= reply.credits:
+        return no(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_USED_UP)
+    return None
+
+
+def replies_used(pair: Pair) -> int:
+    """Replies of this account approved since the customer last wrote, but for those that failed."""
+    return sum(
+        c.kind == Kind.REPLY
+        and c.state != State.RELEASED
+        and c.maker is None
+        and c.decided_ms >= pair.credit_ms
+        for c in pair.contacts
+    )
+
+
+def _transfer_limit(case: Case) -> Verdict | None:
+    law, now_ms = case.law, case.now_ms
+    contacts = live_contacts(case.ledger, case.ask.account_id)
+    if any(_is_under_way(contact, now_ms) for contact in contacts.everyone):
+        return no(Reason.TRANSFER_LIMIT, wecom_errcode=TRANSFER_UNDER_WAY)
+    for stand in standings(law.windows, contacts, case.ask.campaign_id, law.zone, now_ms):
+        if fails(stand, case.ask.priority, now_ms) is not None:
+            return no(
+                Reason.TRANSFER_LIMIT,
+                rule=stand.window.id,
+                eligible_at_ms=legal_ms(case, now_ms),
+                wecom_errcode=TRANSFERRED_TOO_OFTEN,
+            )
+    return None
+
+
+def _is_under_way(contact: Contact, now_ms: int) -> bool:
+    return (
+        contact.kind == Kind.TRANSFER
+        and contact.state == State.RESERVED
+        and contact.at_ms >= now_ms
+    )
+
+
+def _zone_unknown(case: Case) -> Verdict | None:
+    own = case.ledger.quiet
+    if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in whichever zone
+        return None
+    return None if zone_of(case.ledger) is not None else no(Reason.QUIET_HOURS, rule="unknown_zone")
+
+
+def _held_out(case: Case) -> Verdict | None:
+    if share_of("holdout", case.customer) < case.law.holdout_share:
+        return Verdict(Outcome.HELD_OUT, Reason.HOLDOUT, rule="holdout")
+    return None
+
+
+_REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
+    (lambda _: True, _deadline_passed),
+    # Customers of an account that is gone are what transfers are for.
+    (lambda law: law.kind is not Kind.TRANSFER, _account_resigned),
+    (lambda law: law.kind in STAGED, _campaign_killed),
+    (lambda law: law.kind is Kind.TRANSFER, _taker_unavailable),
+    (lambda law: law.consent, _no_consent),
+    (lambda law: law.disturbs, _erased),
+    (lambda law: law.suppression, _suppressed),
+    (lambda law: law.friends, _not_friend),
+    (lambda law: law.reply, _no_credit),
+    (lambda law: law.kind is Kind.TRANSFER, _transfer_limit),
+    (lambda law: law.quiet_hours and law.unknown_zone_denies, _zone_unknown),
+    (lambda law: law.holdout_share, _held_out),
+)
+
+
+def refusals_under(law: Law) -> tuple[Refusal, ...]:
+    """The refusals that can speak under a law, in their order."""
+    return tuple(refuse for binds, refuse in _REFUSALS if binds(law))
+
+
+def share_of(salt: str, subject: str) -> float:
+    """A subject's stable place in [0, 1): uniform over subjects, independent between salts."""
+    digest = blake2b(subject.encode(), digest_size=8, person=salt.encode()).digest()
+    return int.from_bytes(digest, "big") / 2**64

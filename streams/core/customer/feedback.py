@@ -1,0 +1,153 @@
+"""Feedback: which message a complaint, a block or an opt-out is about, and what it counts for.
+
+Theory. Feedback belongs to its message. The decision it names says whose account and campaign are
+charged, wherever the customer has gone meanwhile and whatever account tells it. Where it names
+none, it is taken to be about the account's last delivered message that disturbs: an order notice
+in between shields nobody, and what was approved and not sent yet has annoyed nobody. A decision of
+which nothing is known is another message than all that are: the account told is charged, and no
+campaign.
+
+One person counts once. Complaint, block and opt-out about one message count as the heaviest of
+them; where none is named or found, all that one customer says of one account within 24 hours does.
+A heavier one that comes later takes the place of the lighter, so that sums of whole numbers stay
+exact: `Charge.by` is -1 for what is taken back.
+
+Rules of this file: it writes down what was charged, in the contact and in the pair. What follows
+from a charge elsewhere is not its affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.customer.interactions import heard_ms, maker_of, named
+from streams.core.customer.ledger import FEEDBACK_MS, NO_PAIR, Blame, State
+from streams.core.kinds import Kind, mask_of
+from streams.core.local_calendar import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.core.customer.ledger import Contact, Ledger
+    from streams.core.policy import Weights
+
+COMPLAINT: Final = "complaints"
+BLOCK: Final = "blocks"
+OPT_OUT: Final = "opt_outs"
+HURTS: Final = (COMPLAINT, BLOCK, OPT_OUT)
+"""What can hurt an account, by the names of the sums; `Blame.what` is the place in this row."""
+
+ONE_COMPLAINT_MS: Final = DAY_MS
+"""In so long a time one customer's complaints of an account that name no message are one."""
+
+_ANNOYING: Final = mask_of((Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT))
+"""What feedback without a name can be about: an account that asks for friendship has no customer
+yet who could complain of its messages."""
+
+
+class Subject(NamedTuple):
+    """Whose message feedback is about, which, and with whom that customer is now.
+
+    `open`: no message was named and found, so that the next such word is the same complaint;
+    `recent`: what was charged for the last one.
+    """
+
+    account: str | None
+    holder: str | None
+    contact: Contact | None
+    at_ms: int
+    recent: Blame | None = None
+    open: bool = False
+
+    @property
+    def charged(self) -> Blame | None:
+        """What this complaint has cost so far."""
+        return self.recent if self.contact is None else self.contact.blame
+
+
+class Charge(NamedTuple):
+    """What an account, and the contact's campaign, have to count."""
+
+    account: str
+    what: str
+    at_ms: int
+    contact: Contact | None
+    by: int
+
+
+def subject_of(
+    ledger: Ledger, account: str | None, mark: int | None, occurred_ms: int, now_ms: int
+) -> Subject:
+    """Whom and what feedback is about, told of `account`; never before the decision it is about.
+
+    `mark`: of the decision that it names, None where it names none.
+    """
+    at_ms = heard_ms(occurred_ms, now_ms)
+    found = named(ledger, mark or 0)
+    if found is not None:
+        at_ms = max(at_ms, found.contact.decided_ms)
+        return Subject(maker_of(found), found.holder, found.contact, at_ms)
+    if account is None or at_ms + FEEDBACK_MS <= now_ms:
+        return Subject(None, account, None, at_ms)
+    recent = _recent(ledger, account, at_ms)
+    if recent is not None:
+        meant = named(ledger, recent.mark)
+        contact = None if meant is None else meant.contact
+    else:
+        contact = _last_annoying(ledger, account, at_ms) if mark is None else None
+    return Subject(account, account, contact, at_ms, recent, open=True)
+
+
+def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> list[Charge]:
+    """Charge it, as far as it is not charged already. Nothing where nobody is to blame."""
+    account, contact, at_ms, charged = (
+        subject.account,
+        subject.contact,
+        subject.at_ms,
+        subject.charged,
+    )
+    if account is None:
+        return []
+    charges = [Charge(account, what, at_ms, contact, 1)]
+    if charged is not None:
+        before = HURTS[charged.what]
+        if _rank(what, weights) <= _rank(before, weights):
+            return []
+        charges.append(Charge(account, before, charged.at_ms, contact, -1))
+    blame = Blame(HURTS.index(what), at_ms, 0 if contact is None else contact.mark)
+    if contact is not None:
+        contact.blame = blame
+    if subject.open:
+        pair = ledger.pair(account)
+        others = [b for b in pair.blames if b != subject.recent]
+        pair.blames = sorted([*others, blame], key=lambda b: b.at_ms)
+    return charges
+
+
+def _rank(what: str, weights: Weights) -> tuple[float, bool]:
+    """How heavy it is; of two as heavy, whatever came first, the one that the brake hears."""
+    weight = (weights.complaint, weights.block, weights.opt_out)[HURTS.index(what)]
+    return weight, what != OPT_OUT
+
+
+def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:
+    """What was charged to the account for a word like this, less than a day away from it."""
+    pair = ledger.pairs.get(account, NO_PAIR)
+    near = [b for b in pair.blames if abs(at_ms - b.at_ms) < ONE_COMPLAINT_MS]
+    return min(near, key=lambda b: abs(at_ms - b.at_ms), default=None)
+
+
+def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
+    """The account's last message by then; where none has a receipt, the last that must be out."""
+    made = [c for c in _made_by(ledger, account) if _ANNOYING >> c.kind & 1 and c.at_ms <= at_ms]
+    for state in (State.DELIVERED, State.RESERVED):
+        of_state = [c for c in made if c.state == state]
+        if of_state:
+            return max(of_state, key=lambda c: (c.at_ms, c.decided_ms))
+    return None
+
+
+def _made_by(ledger: Ledger, account: str) -> Iterator[Contact]:
+    """The account's messages, with whichever account the customer is now."""
+    for name, pair in ledger.pairs.items():
+        yield from (c for c in pair.contacts if (c.maker or name) == account)

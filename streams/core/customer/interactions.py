@@ -1,0 +1,323 @@
+"""What customers did and what became of messages, written into the ledger.
+
+Rules of this file: one function a fact; each says whether it changed anything, none decides.
+`occurred_ms` is the producer's word and is bounded by the engine's clock: nothing has happened in
+the future, and no message was delivered before it was approved. Order does not matter where it
+should not: a delivery beats a failure, the first delivery stays, an older word yields to a newer,
+and of two words of one millisecond the stricter counts (of two zones the one whose name is last).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.customer.ledger import (
+    NO_PAIR,
+    Contact,
+    Friend,
+    Ledger,
+    Pair,
+    Quiet,
+    Said,
+    State,
+    ignore,
+)
+from streams.core.kinds import Kind
+from streams.core.local_calendar import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def heard_ms(occurred_ms: int, now_ms: int) -> int:
+    """When something happened, by the producer's word: not in the future, and not never (0)."""
+    return max(1, min(occurred_ms, now_ms))
+
+
+class Named(NamedTuple):
+    """A contact that a decision names, and the account that the customer is with now."""
+
+    holder: str
+    contact: Contact
+
+
+_WITHOUT_SLOT: Final = frozenset({Kind.REPLY, Kind.TRANSFER})
+"""Of these nobody outside can use one: a reply has a credit, a transfer an ending of its own."""
+
+# Receipts answer with the contact where they are news.
+
+
+def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+    """The message was sent: it counts from then on at that moment.
+
+    A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
+    """
+    found = named(ledger, mark)
+    if found is None or found.contact.kind == Kind.TRANSFER:
+        return None
+    if found.contact.state == State.DELIVERED:
+        return None
+    _settle(found.contact, State.DELIVERED, occurred_ms, now_ms)
+    return found
+
+
+def _settle(contact: Contact, state: State, occurred_ms: int, now_ms: int) -> None:
+    decided_ms = contact.decided_ms
+    contact.at_ms = max(decided_ms, heard_ms(occurred_ms, now_ms))
+    contact.lag_ms = contact.at_ms - decided_ms
+    contact.state = state
+
+
+def failed(ledger: Ledger, mark: int) -> Named | None:
+    """The message was not sent: it no longer counts, unless its delivery is told later."""
+    found = named(ledger, mark)
+    if found is None or found.contact.state != State.RESERVED:
+        return None
+    found.contact.state = State.RELEASED
+    _unask(ledger.pairs[found.holder], found.contact)
+    return found
+
+
+def no_friend(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> None:
+    """A failure said that the customer is no contact of the account, first or besides.
+
+    Once a message: whoever became one since is not lost by a receipt that is told again.
+    """
+    found = named(ledger, mark)
+    if found is None or found.contact.no_friend or found.contact.state == State.DELIVERED:
+        return
+    found.contact.no_friend = True
+    unfriended(ledger, maker_of(found), occurred_ms, now_ms)
+
+
+def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+    """The message was not sent, for somebody outside had used the slot: no failure frees it.
+
+    It counts at the time at which the platform said so, whatever other failure was told before.
+    """
+    news = failed(ledger, mark)
+    found = named(ledger, mark)
+    if found is None or found.contact.kind in _WITHOUT_SLOT:
+        return news
+    if found.contact.state == State.RELEASED:
+        _settle(found.contact, State.TAKEN, occurred_ms, now_ms)
+    return news
+
+
+def _unask(pair: Pair, contact: Contact) -> None:
+    """What was not sent is not under way."""
+    if contact is not _latest(_made(pair, contact.kind)):
+        return  # what is still open came after it
+    if contact.kind == Kind.FRIEND_REQUEST:
+        pair.asked_ms = 0
+    elif contact.kind == Kind.TRANSFER:
+        pair.giving = None
+
+
+def named(ledger: Ledger, mark: int) -> Named | None:
+    """The contact of that decision, and the account that the customer is with now."""
+    if not mark:
+        return None
+    for account, pair in ledger.pairs.items():
+        for contact in pair.contacts:
+            if contact.mark == mark:
+                return Named(account, contact)
+    return None
+
+
+def is_delivered(ledger: Ledger, mark: int) -> bool:
+    """Whether its delivery was told before."""
+    found = named(ledger, mark)
+    return found is not None and found.contact.state == State.DELIVERED
+
+
+def is_failed(ledger: Ledger, mark: int, *, no_friend: bool) -> bool:
+    """Whether a failure that says no more than this was told before."""
+    found = named(ledger, mark)
+    if found is None or found.contact.state not in {State.RELEASED, State.TAKEN}:
+        return False
+    return found.contact.no_friend or not no_friend
+
+
+def maker_of(found: Named) -> str:
+    """Whose message it was, whatever account reports on it."""
+    return found.contact.maker or found.holder
+
+
+def _made(pair: Pair, kind: int) -> list[Contact]:
+    """The pair's own contacts of a kind: not those of an account that handed the customer over."""
+    return [c for c in pair.contacts if c.kind == kind and c.maker is None]
+
+
+def _latest(contacts: Iterable[Contact]) -> Contact | None:
+    return max(contacts, key=lambda contact: contact.decided_ms, default=None)
+
+
+def message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """The customer wrote: reply credits open or renew, and silence is broken."""
+    pair = ledger.pair(account)
+    pair.credit_ms = max(pair.credit_ms, heard_ms(occurred_ms, now_ms))
+    engaged(ledger, account, occurred_ms, now_ms)
+
+
+def engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """A sign of interest: it answers every contact that was decided by then."""
+    pair = ledger.pair(account)
+    pair.engaged_ms = max(pair.engaged_ms, heard_ms(occurred_ms, now_ms))
+    _forget_answered(pair)
+
+
+def _forget_answered(pair: Pair) -> None:
+    left = [decided_ms for decided_ms in pair.ignored if decided_ms > pair.engaged_ms]
+    if len(left) < len(pair.ignored):  # then the earlier ones are answered as well
+        pair.ignored, pair.ignored_more = left, 0
+    if not left:
+        pair.ignored_ms = 0
+
+
+def hurt(ledger: Ledger, account: str, at_ms: int) -> None:
+    """A complaint or a block: suppression counts from the latest."""
+    pair = ledger.pair(account)
+    pair.hurt_ms = max(pair.hurt_ms, at_ms)
+    ledger.hurt_ms = max(ledger.hurt_ms, at_ms)
+
+
+def befriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """The customer is a contact of the account; a request for it is answered."""
+    ledger.pair(account).asked_ms = 0
+    _tie(ledger.pair(account), Friend.YES, heard_ms(occurred_ms, now_ms))
+
+
+def unfriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+    """The customer is no longer a contact of the account."""
+    _tie(ledger.pair(account), Friend.REMOVED, heard_ms(occurred_ms, now_ms))
+
+
+def refused(ledger: Ledger, account: str) -> None:
+    """The customer refused the account's friend request."""
+    ledger.pair(account).asked_ms = 0
+
+
+def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
+    if (at_ms, friend) > (pair.friend_ms, pair.friend):
+        pair.friend, pair.friend_ms = friend, at_ms
+
+
+def consented(
+    ledger: Ledger, kinds: Iterable[int], occurred_ms: int, now_ms: int, *, allowed: bool
+) -> bool:
+    """The customer's word on kinds of message; the newest word on each kind holds.
+
+    Whether it took back what was allowed before, of at least one kind.
+    """
+    at_ms, took_back = heard_ms(occurred_ms, now_ms), False
+    for kind in kinds:
+        before = ledger.consent.get(kind)
+        if before is None or (before.at_ms, not before.allowed) < (at_ms, not allowed):
+            took_back |= not allowed and (before is None or before.allowed)
+            ledger.consent[kind] = Said(at_ms, allowed)
+    return took_back
+
+
+def told_hours(
+    ledger: Ledger, quiet: Quiet | None, zone: str | None, occurred_ms: int, now_ms: int
+) -> None:
+    """The customer's own quiet hours and zone, where given; the newest word on each holds."""
+    at_ms = heard_ms(occurred_ms, now_ms)
+    if quiet is not None and (at_ms, _calm(quiet)) > (ledger.quiet_ms, _calm(ledger.quiet)):
+        ledger.quiet, ledger.quiet_ms = quiet, at_ms
+    if zone is not None and (at_ms, zone) > (ledger.zone_ms, ledger.zone or ""):
+        ledger.zone, ledger.zone_ms = zone, at_ms
+
+
+def _calm(quiet: Quiet | None) -> tuple[int, int]:
+    """How much of a day is quiet; of hours as long as others, the later."""
+    return ((quiet.to_ms - quiet.from_ms) % DAY_MS, quiet.from_ms) if quiet else (-1, 0)
+
+
+def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
+    """The customer went over to another account: what was between them goes along.
+
+    Where the taker knew the customer already, both histories are kept. The transfer under way is
+    done; one that nobody asked us for counts as well. The giver knows the customer no longer, and
+    hurt them all the same.
+    """
+    if account == taker:
+        return
+    giver = ledger.pairs.pop(account, None) or Pair()
+    done = _carried_out(giver, heard_ms(occurred_ms, now_ms))
+    _settle(done, State.DELIVERED, occurred_ms, now_ms)
+    _merge(account, giver, ledger.pair(taker))
+    if giver.hurt_ms or giver.blames:
+        left = ledger.pair(account)
+        left.hurt_ms, left.blames = giver.hurt_ms, giver.blames
+    befriended(ledger, taker, occurred_ms, now_ms)
+    unfriended(ledger, account, occurred_ms, now_ms)
+
+
+def has_gone_over(ledger: Ledger, account: str, taker: str, at_ms: int) -> bool:
+    """Whether that handover is known: the giver has lost the customer, no transfer of theirs waits
+    for its ending, and the taker has them, or had them: a handover of then, or later, is counted.
+    """
+    giver, other = ledger.pairs.get(account, NO_PAIR), ledger.pairs.get(taker, NO_PAIR)
+    if giver.friend != Friend.REMOVED or _latest_transfer(giver, State.RESERVED) is not None:
+        return False
+    return other.friend == Friend.YES or any(
+        c.kind == Kind.TRANSFER and c.maker == account and c.at_ms >= at_ms
+        for c in ledger.contacts()
+        if c.state == State.DELIVERED
+    )
+
+
+def _carried_out(giver: Pair, at_ms: int) -> Contact:
+    """The transfer that was done: the latest unheard of, else the latest that was said to have
+    failed, for a delivery beats a failure; else one of which we learn now.
+    """
+    for state in (State.RESERVED, State.RELEASED):
+        contact = _latest_transfer(giver, state)
+        if contact is not None:
+            return contact
+    contact = Contact(at_ms, 0, 0, Kind.TRANSFER)
+    giver.contacts.append(contact)
+    return contact
+
+
+def _latest_transfer(pair: Pair, state: State) -> Contact | None:
+    return _latest(c for c in _made(pair, Kind.TRANSFER) if c.state == state)
+
+
+def _merge(name: str, giver: Pair, taker: Pair) -> None:
+    for contact in giver.contacts:  # whose they are: the taker answers for its own messages alone
+        contact.maker = contact.maker or name
+    taker.contacts += giver.contacts
+    taker.engaged_ms = max(taker.engaged_ms, giver.engaged_ms)
+    ignore(taker, giver.ignored)
+    taker.ignored_more += giver.ignored_more
+    taker.ignored_ms = max(taker.ignored_ms, giver.ignored_ms)
+    _forget_answered(taker)
+    taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
+
+
+def transfer_failed(ledger: Ledger, account: str, taker: str) -> None:
+    """The customer stays: the transfer under way no longer counts.
+
+    A teller that knows the taker alone, as WeCom's event does, names it as both.
+    """
+    giver = ledger.pairs.get(account) if account != taker else _giver_to(ledger, taker)
+    if giver is None:
+        return
+    contact = _latest_transfer(giver, State.RESERVED)
+    if contact is not None:
+        contact.state = State.RELEASED
+    giver.giving = None
+
+
+def _giver_to(ledger: Ledger, taker: str) -> Pair | None:
+    """Who began last to hand the customer over to this account."""
+    givers = [p for p in ledger.pairs.values() if p.giving is not None and p.giving.taker == taker]
+    return max(givers, key=_began_ms, default=None)
+
+
+def _began_ms(giver: Pair) -> int:
+    contact = _latest_transfer(giver, State.RESERVED)
+    return 0 if contact is None else contact.decided_ms

@@ -1,0 +1,62 @@
+"""One intent for one customer, as the core sees it: what travels between the two stages.
+
+Rules of this file: fields only, and only appended ones. An ask stands in ledgers (held intents)
+and in internal topics, and an older version's bytes must decode for ever.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.core.customer.verdict import Verdict  # noqa: TC001 (msgspec reads what it decodes)
+from streams.core.local_calendar import LAST_MS
+
+
+class Ask(msgspec.Struct, frozen=True, array_like=True):
+    """Who wants to send what, how urgently and until when. The customer is the record's key.
+
+    `deny` is the intent's `if_not_now: deny`. `accepted_ms` is the engine's clock when the intent
+    was accepted; a held intent's age and its default deadline count from there.
+    """
+
+    intent_id: str
+    source: str
+    account_id: str
+    kind: int
+    priority: int
+    deny: bool
+    accepted_ms: int
+    campaign_id: str | None = None
+    campaign_size: int | None = None
+    not_before_ms: int | None = None
+    deadline_ms: int | None = None
+    content_ref: str | None = None
+    attributes: dict[str, str] | None = None
+    to_account_id: str | None = None
+
+
+def deadline_ms(ask: Ask, patience_ms: int) -> int:
+    """Until when an ask may wait: its own deadline, else as long as the policy's patience from when
+    it is of use.
+    """
+    if ask.deadline_ms is not None:
+        return ask.deadline_ms
+    return min(max(ask.accepted_ms, ask.not_before_ms or 0) + patience_ms, LAST_MS)
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True):
+    """An ask with its account's word on it.
+
+    `leave_ms`: when the account gave leave, by its clock; 0 where it was not asked for one.
+    `again`: the customer stage held the ask and had asked for this leave. `refusal`: the account's
+    no, for the customer stage to say, which alone knows whether the ask was decided before.
+    `ticket`: its place in the account's queue, 0 for an ask that went on at once. `wait`: it waits
+    there, for this reason; another candidate with this ticket follows.
+    """
+
+    ask: Ask
+    leave_ms: int = 0
+    again: bool = False
+    refusal: Verdict | None = None
+    ticket: int = 0
+    wait: Verdict | None = None

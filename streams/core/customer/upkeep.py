@@ -1,0 +1,182 @@
+"""What a ledger forgets, and its greatest size: a bound for each kind of entry.
+
+Most entries go by time, when nothing can ask for them any more. The bounds here are for what a
+producer may send all the same; what goes first is said with each. No bound makes a count wrong
+without a word: what binding windows count is never dropped, and where there is too much of it the
+next message is told to wait (`is_crowded`).
+
+Rules of this file: state and its upkeep only, no policy questions but those of `Retention`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core.customer.ledger import FEEDBACK_MS, Friend, State, ignore, is_unanswered
+from streams.core.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.core.customer.ledger import Contact, Ledger, Pair
+
+BINDING_MOST: Final = 768
+"""Contacts that some binding window or credit counts: two a day for a year. Further ones wait."""
+
+FREE_MOST: Final = 256
+"""Contacts that no binding window counts (any more), kept for their receipts and for shadow rules:
+one every eleven minutes for two days. The oldest go first; shadow rules then count too few."""
+
+RELEASED_MOST: Final = 128
+"""Contacts that failed, kept because a delivery told later beats it. The oldest go first."""
+
+IDLE_MOST: Final = 192
+"""Accounts without a contact of which something is known all the same."""
+
+_FEW: Final = RELEASED_MOST
+"""Up to so many contacts no bound is reached."""
+
+
+class Retention(NamedTuple):
+    """What upkeep must know of the policy.
+
+    `keep_ms`: by kind, how long after its time a contact can still be asked for. `binding_ms`: how
+    long some window or credit that decides counts it, 0 where none does. `silent`: kinds that the
+    silence back-off counts.
+    """
+
+    keep_ms: tuple[int, ...]
+    binding_ms: tuple[int, ...]
+    silent: int
+
+
+def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
+    """Drop what nothing can ask for again, and what is over the bounds.
+
+    An unanswered contact leaves its times behind, for the silence back-off outlives it.
+    """
+    keep_ms, listed = retention.keep_ms, 0
+    for account, pair in list(ledger.pairs.items()):
+        if pair.blames and pair.blames[0].at_ms + FEEDBACK_MS <= now_ms:
+            pair.blames = [b for b in pair.blames if b.at_ms + FEEDBACK_MS > now_ms]
+        for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
+            if contact.at_ms + keep_ms[contact.kind] <= now_ms:
+                _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
+                break
+        listed += len(pair.contacts)
+        if _is_nothing(pair, retention, now_ms):
+            del ledger.pairs[account]
+    if listed > _FEW:
+        _bound_contacts(ledger, retention, now_ms)
+    if has_too_many_idle(ledger):
+        _bound_idle(ledger)
+
+
+def is_large(ledger: Ledger, before: int = 0) -> bool:
+    """Whether it has grown from so many entries past what might be a bound, and has to be looked
+    over before it is kept.
+    """
+    now = entries(ledger)
+    return now > _FEW and now > before
+
+
+def entries(ledger: Ledger) -> int:
+    """How many contacts and accounts there are."""
+    pairs = ledger.pairs
+    return len(pairs) + sum([len(pair.contacts) for pair in pairs.values()])
+
+
+def has_too_many_idle(ledger: Ledger) -> bool:
+    """Whether accounts will be forgotten of which something was still known."""
+    pairs = ledger.pairs
+    if len(pairs) <= IDLE_MOST:
+        return False
+    return sum([not pair.contacts for pair in pairs.values()]) > IDLE_MOST
+
+
+def shed(ledger: Ledger, retention: Retention, now_ms: int) -> None:
+    """Make a ledger fit that is too large for its record, though every bound is kept: of all that
+    is as long as it may be, what nothing but receipts and handovers can ask for goes at once.
+    """
+    for account, pair in list(ledger.pairs.items()):
+        _keep_only(pair, lambda c: _decides(c, retention, now_ms), retention.silent)
+        if not pair.contacts and _weight(pair)[0] == 0:
+            del ledger.pairs[account]
+
+
+def _decides(contact: Contact, retention: Retention, now_ms: int) -> bool:
+    return contact.state != State.RELEASED and _binds(contact, retention, now_ms)
+
+
+def is_crowded(contacts: list[Contact], retention: Retention, now_ms: int) -> bool:
+    """Whether no further contact that binding windows count can be kept."""
+    if len(contacts) < BINDING_MOST:
+        return False
+    return sum(_binds(contact, retention, now_ms) for contact in contacts) >= BINDING_MOST
+
+
+def _binds(contact: Contact, retention: Retention, now_ms: int) -> bool:
+    binding_ms = retention.binding_ms[contact.kind]
+    return binding_ms > 0 and contact.at_ms + binding_ms > now_ms
+
+
+def _is_nothing(pair: Pair, retention: Retention, now_ms: int) -> bool:
+    """Whether nothing of a pair can matter again: it is as if they had never met."""
+    if pair.contacts or pair.ignored or pair.ignored_more or pair.blames:
+        return False
+    if pair.hurt_ms or pair.asked_ms or pair.giving:
+        return False
+    heard_ms = max(pair.credit_ms, pair.engaged_ms)
+    over = not heard_ms or heard_ms + retention.keep_ms[Kind.REPLY] <= now_ms
+    return over and pair.friend == Friend.UNKNOWN
+
+
+def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
+    released, free = [], []
+    for contact in ledger.contacts():
+        if contact.state == State.RELEASED:
+            released.append(contact)
+        elif not _binds(contact, retention, now_ms):
+            free.append(contact)
+    surplus = {id(c) for c in [*_oldest(released, RELEASED_MOST), *_oldest(free, FREE_MOST)]}
+    if surplus:
+        for account, pair in list(ledger.pairs.items()):
+            _keep_only(pair, lambda c: id(c) not in surplus, retention.silent)
+            if _is_nothing(pair, retention, now_ms):
+                del ledger.pairs[account]
+
+
+def _oldest(contacts: list[Contact], most: int) -> Iterable[Contact]:
+    """Those over the bound."""
+    if len(contacts) <= most:
+        return ()
+    return sorted(contacts, key=lambda contact: contact.decided_ms)[: len(contacts) - most]
+
+
+def _bound_idle(ledger: Ledger) -> None:
+    """Keep so many accounts without contacts: who only wrote goes first, then friends, then what is
+    under way, last whom they complained of or removed; of equals who was heard of longest ago.
+    """
+    idle = [(_weight(pair), name) for name, pair in ledger.pairs.items() if not pair.contacts]
+    for _, name in sorted(idle)[: max(0, len(idle) - IDLE_MOST)]:
+        del ledger.pairs[name]
+
+
+def _weight(pair: Pair) -> tuple[int, int]:
+    heard_ms = max(pair.credit_ms, pair.engaged_ms, pair.friend_ms, pair.hurt_ms, pair.asked_ms)
+    if pair.hurt_ms or pair.blames or pair.friend == Friend.REMOVED:
+        return 3, heard_ms
+    if pair.asked_ms or pair.giving:
+        return 2, heard_ms
+    return int(pair.friend == Friend.YES), heard_ms
+
+
+def _keep_only(pair: Pair, wanted: Callable[[Contact], object], silent: int) -> None:
+    kept = []
+    for contact in pair.contacts:
+        if wanted(contact):
+            kept.append(contact)
+        elif is_unanswered(contact, pair, silent):
+            ignore(pair, [contact.decided_ms])
+            pair.ignored_ms = max(pair.ignored_ms, contact.at_ms)
+    pair.contacts = kept

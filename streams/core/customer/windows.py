@@ -1,0 +1,156 @@
+"""Contact windows, exactly: how many contacts count at a moment, and when there is room again.
+
+Rules of this file: pure arithmetic over contact times in UTC milliseconds; no ledger upkeep, no
+other rule. The readings are `policy.md`'s: a contact at *e* counts under rolling W at *t* while
+e > t - W, so it is free again exactly at e + W; a calendar window counts [start, next start); a
+gap G is legal at e + G. Contacts in the future, reserved up to their last sending moment, count.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.customer.ledger import State
+from streams.core.local_calendar import days_in_month, period
+from streams.core.policy import DAYS_IN_MONTH, Calendar, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
+
+    from streams.core.customer.ledger import Contact, Ledger
+    from streams.core.policy import Window
+
+
+_RELEASED: Final = State.RELEASED
+_OF_CAMPAIGN: Final = Scope.CAMPAIGN
+_OF_ACCOUNT: Final = Scope.ACCOUNT
+"""Looked up several times a decision, for which an enum's members are too slow."""
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """How a window stands for one message at one moment. `free` counts before the message.
+
+    `times`: when the contacts were that the window looks at, the earliest first.
+    """
+
+    window: Window
+    times: list[int]
+    free: int
+    gap_ends_ms: int
+
+
+class Contacts(msgspec.Struct, frozen=True, gc=False):
+    """The contacts that count: all of the customer's, and this account's among them."""
+
+    everyone: list[Contact]
+    own: list[Contact]
+
+
+def live_contacts(ledger: Ledger, account: str) -> Contacts:
+    """All contacts but those released."""
+    own: list[Contact] = []
+    everyone: list[Contact] = []
+    for name, pair in ledger.pairs.items():
+        live = [c for c in pair.contacts if c.state != _RELEASED]
+        everyone.extend(live)
+        if name == account:
+            own = live
+    return Contacts(everyone, own)
+
+
+def binds(window: Window, campaign: str | None) -> bool:
+    """Whether the window has a say: one that counts by campaign only in messages of a campaign."""
+    return campaign is not None or window.scope is not _OF_CAMPAIGN
+
+
+def standings(
+    windows: Iterable[Window],
+    contacts: Contacts,
+    campaign: str | None,
+    zone: ZoneInfo,
+    at_ms: int,
+) -> list[Standing]:
+    """How each window that binds stands at `at_ms` for a message of this campaign."""
+    stands = []
+    views: dict[tuple[int, Scope], list[int]] = {}
+    for window in windows:
+        if not binds(window, campaign):
+            continue
+        # Windows often differ in their length alone; they share one list of times.
+        view = window.kinds, window.scope
+        times = views.get(view)
+        if times is None:
+            times = views[view] = _times(window, contacts, campaign)
+        free = 0 if window.limit is None else _limit(window, zone, at_ms)
+        gap_ends_ms = 0
+        if times:  # most windows of most customers are empty
+            if window.limit is not None:
+                free -= _count(window, times, zone, at_ms)
+            if window.min_gap_ms:
+                gap_ends_ms = times[-1] + window.min_gap_ms
+        stands.append(Standing(window, times, free, gap_ends_ms))
+    return stands
+
+
+def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
+    kinds, scope = window.kinds, window.scope
+    counted = contacts.own if scope is _OF_ACCOUNT else contacts.everyone
+    if scope is _OF_CAMPAIGN:
+        counted = [c for c in counted if c.campaign == campaign]
+    return sorted([c.at_ms for c in counted if kinds >> c.kind & 1])
+
+
+def _count(window: Window, times: list[int], zone: ZoneInfo, at_ms: int) -> int:
+    if window.rolling_ms is not None:
+        return len(times) - bisect_right(times, at_ms - window.rolling_ms)
+    start_ms, end_ms = period(window.calendar or Calendar.DAY, zone, at_ms)
+    return bisect_left(times, end_ms) - bisect_left(times, start_ms)
+
+
+def _limit(window: Window, zone: ZoneInfo, at_ms: int) -> int:
+    if window.limit == DAYS_IN_MONTH:
+        return days_in_month(zone, period(Calendar.MONTH, zone, at_ms).start_ms)
+    return window.limit or 0
+
+
+def kept_back(window: Window, priority: int) -> int:
+    """Slots of the window that a message of this priority may not take."""
+    return 0 if priority >= window.reserve_priority else window.reserve_slots
+
+
+def opens_ms(stand: Standing, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
+    """The first moment not before `at_ms` with room under this window, if nothing else happens.
+
+    None when there is never any: every slot is kept for the more urgent.
+    """
+    window = stand.window
+    at_ms = max(at_ms, stand.gap_ends_ms)
+    if window.limit is None:
+        return at_ms
+    if window.rolling_ms is not None:
+        return _rolling_opens(stand, window.limit - kept_back(window, priority), at_ms)
+    return _calendar_opens(stand, kept_back(window, priority), zone, at_ms)
+
+
+def _rolling_opens(stand: Standing, limit: int, at_ms: int) -> int | None:
+    if limit < 1:
+        return None
+    times, rolling_ms = stand.times, stand.window.rolling_ms or 0
+    if len(times) < limit:
+        return at_ms
+    # There is room once the last but `limit` - 1 is over: so many may still count.
+    return max(at_ms, times[-limit] + rolling_ms)
+
+
+def _calendar_opens(stand: Standing, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
+    window = stand.window
+    # A period without any contact has all its slots, so one more than there are contacts suffices.
+    for _ in range(len(stand.times) + 1):
+        if _limit(window, zone, at_ms) - kept > _count(window, stand.times, zone, at_ms):
+            return at_ms
+        at_ms = period(window.calendar or Calendar.DAY, zone, at_ms).end_ms
+    return None

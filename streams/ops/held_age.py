@@ -1,0 +1,82 @@
+"""The age of the oldest held intent, without a look into a million ledgers.
+
+In the customer stage the name of a held intent's timer carries the moment at which it was accepted,
+so the names alone tell; in the account stage the places in the queues do. They are gone through
+every half minute, in steps between which batches are decided: nothing is kept up with every timer,
+nothing is stored, and the event loop is never held for long. A customer with several intents held
+has one timer, named for the one that is due next: that one stands for all of theirs. One that
+should have gone long ago is always the next, so it cannot hide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from streams.stages.account.stage import AccountStage
+from streams.stages.account.store import index_of
+from streams.stages.customer.held import TIMER_HEAD
+from streams.stages.customer.stage import CustomerStage
+from streams.stages.sweeps import SWEEP_HEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from streams.runtime.state import State
+
+REFRESH_S: Final = 30.0
+STEP: Final = 2_000
+"""Names between two pauses: about a millisecond."""
+
+
+class OldestHeld:
+    """Knows, for each stage that holds intents, when the oldest of them was accepted."""
+
+    def __init__(self, states: Callable[[str], Iterable[State]]) -> None:
+        """`states`: the states of a stage's partitions on this worker."""
+        self._states = states
+        self._accepted_ms: dict[str, int | None] = {}
+
+    async def watch(self) -> None:
+        """Look every half minute, until cancelled."""
+        while True:
+            for stage in _STEPS:
+                await self.look(stage)
+            await asyncio.sleep(REFRESH_S)
+
+    async def look(self, stage: str) -> None:
+        """Go once through what a stage holds. KeyError for a stage that holds nothing."""
+        oldest_ms: int | None = None
+        for state in list(self._states(stage)):
+            for accepted_ms in _STEPS[stage](state):
+                oldest_ms = accepted_ms if oldest_ms is None else min(oldest_ms, accepted_ms)
+                await asyncio.sleep(0)
+        self._accepted_ms[stage] = oldest_ms
+
+    def age_seconds(self, stage: str, now_ms: int) -> float:
+        """The age at `now_ms` of what the last look found; 0 when nothing is held."""
+        accepted_ms = self._accepted_ms.get(stage)
+        return 0.0 if accepted_ms is None else max(0, now_ms - accepted_ms) / 1000
+
+
+def _held_for_customers(state: State) -> Iterator[int]:
+    """Timers' names: an urgency of one byte, the acceptance in 8 bytes, big end first, the key."""
+    sweep = SWEEP_HEAD[0]
+    for names in state.timer_name_slices(STEP):
+        oldest = min((name[1:TIMER_HEAD] for name in names if name[0] != sweep), default=None)
+        if oldest is not None:
+            yield int.from_bytes(oldest, "big")
+
+
+def _queued_for_accounts(state: State) -> Iterator[int]:
+    index = index_of(state)
+    for key in list(index.waiting):
+        oldest = min((p.accepted_ms for p in index.open(key).line.places()), default=None)
+        if oldest is not None:
+            yield oldest
+
+
+_STEPS: Final[dict[str, Callable[[State], Iterator[int]]]] = {
+    AccountStage.name: _queued_for_accounts,
+    CustomerStage.name: _held_for_customers,
+}

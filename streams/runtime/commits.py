@@ -1,0 +1,193 @@
+"""What a unit decides is committed once, even where the network keeps an answer or brings it late.
+
+A request that was sent and not answered may have arrived, and may yet arrive, seconds later and in
+the midst of a later transaction. So nothing more is said in its epoch: the producer is given up, a
+new one of the same id is fenced in, and what comes late is refused. Behind that fence nothing is
+open, and the checkpoints at the changelogs' ends say whether the batch was committed. If it was,
+the unit goes on; if not, it writes the very same batch again.
+
+The same where the broker answers that this producer is fenced off. A late request for a fence does
+that, which nobody is waiting for any more; and so does another owner, who has been given the unit.
+
+Rules of this file: the log decides, never memory. Before each fence the group is asked whether this
+worker is still a member: who is none would fence off its heir. A checkpoint that this unit has not
+written ends the process, as does everything that a fence does not mend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
+
+from streams.runtime.aiokafka_patches import InDoubtError
+from streams.runtime.clients import asker, patiently, read_to_end
+from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.transaction import Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.runtime.batch import Writes
+    from streams.runtime.restore import Recovery
+    from streams.runtime.unit import Surroundings
+
+PATIENCE_S: Final = 30.0  # to find out what became of a try
+OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
+TRIES: Final = 30  # of one batch; what fails so often is not the network's fault
+
+MENDED_BY_A_FENCE: Final = (
+    InDoubtError,
+    ProducerFenced,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,  # the broker has forgotten an id that wrote nothing for a week
+    InvalidTxnState,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
+
+log = logging.getLogger("decorum.lane")
+
+Checkpoints = dict[TopicPartition, bytes]
+"""The last watermark of each changelog, as it stands there."""
+
+
+class LostUnitError(Exception):
+    """Another worker has the unit: what is in memory here is not what is decided."""
+
+
+class Commits:
+    """All transactions of one unit, through however many producers."""
+
+    def __init__(self, recovery: Recovery, around: Surroundings) -> None:
+        """Nothing is connected before `fence`."""
+        self.owes = False
+        """Whether the group's offsets are behind what is committed."""
+        self._told_at = 0.0
+        self._recovery, self._around = recovery, around
+        self._name, self._changelog = recovery.name, recovery.stage.changelog
+        self._transactions: Transactions | None = None
+        self._known: Checkpoints = {}
+        self._begins: dict[TopicPartition, int] = {}
+        """Of each changelog, where what this unit has committed last begins; what is not here was
+        not written since the recovery."""
+
+    async def fence(self) -> None:
+        """Lock every earlier producer of this unit out for good."""
+        group = self._around.group
+        fenced = await Transactions.fence(self._around.options, f"{group}-{self._name}", group)
+        self._transactions = fenced
+
+    async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
+        """Returns when all of it is committed, once; raises where that cannot be found out."""
+        mine = self._checkpoints(writes)
+        tells = time.monotonic() - self._told_at >= OFFSETS_EVERY_S
+        for _ in range(TRIES):
+            if await self._written(mine, writes, positions if tells else {}):
+                break
+            tells = False  # what is written again does not wait for the group
+        else:
+            raise InDoubtError(f"not committed in {TRIES} tries")
+        self._known |= mine
+        self.owes = not tells
+        self._told_at = time.monotonic() if tells else self._told_at
+
+    async def close(self) -> None:
+        """Give up the connections; no transaction may be open."""
+        if self._transactions is not None:
+            await self._transactions.close()
+
+    async def _written(
+        self, mine: Checkpoints, writes: Writes, positions: Mapping[TopicPartition, int]
+    ) -> bool:
+        """One try, and what became of it."""
+        if self._transactions is None:
+            raise RuntimeError("nothing can be written before the fence")
+        try:
+            begins = await self._transactions.write(writes, positions)
+        except Exception as error:
+            cause = self._transactions.cause_of(error)
+            if not isinstance(cause, MENDED_BY_A_FENCE):
+                raise
+            await self._transactions.give_up()
+        else:
+            self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
+            return True
+        # As long as nobody answers: an outage is waited for, and to end would mend nothing.
+        if not await patiently(self._around.source.holds, math.inf):
+            raise LostUnitError(f"{self._name} is another worker's now") from cause
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._settle(mine, cause)
+        except TimeoutError as error:
+            raise InDoubtError(f"{cause!r}, and no clear word in {PATIENCE_S:.0f} s") from error
+
+    async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
+        """Fence anew and see whether the batch was committed."""
+        await self.fence()
+        found = await patiently(self._read)
+        committed = was_committed(mine, self._known, found)
+        became = "is committed" if committed else "was not committed and is written again"
+        log.warning("%s: %r; fenced anew: the batch %s", self._name, cause, became)
+        self._around.observer.was_in_doubt(self._recovery.stage.name, committed=committed)
+        return committed
+
+    async def _read(self) -> Checkpoints:
+        """What stands at the ends of the changelogs, as far as it may be new."""
+        since = self._recovery.ends | self._begins
+        return await last_checkpoints(self._around.options, self._changelog, since)
+
+    def _checkpoints(self, writes: Writes) -> Checkpoints:
+        """What these writes tell of how far their partitions are."""
+        return {
+            TopicPartition(topic, number): value
+            for (topic, number), items in writes.items()
+            if topic == self._changelog
+            for key, value in items
+            if key == WATERMARK_KEY and value is not None
+        }
+
+
+async def last_checkpoints(
+    options: Mapping[str, Any], changelog: str, since: Mapping[TopicPartition, int]
+) -> Checkpoints:
+    """The last committed checkpoint of each partition, if there is one from these offsets on."""
+    found: Checkpoints = {}
+
+    def keep(partition: int, key: bytes, value: bytes | None) -> None:
+        if key == WATERMARK_KEY and value is not None:
+            found[TopicPartition(changelog, partition)] = value
+
+    async with asker(options) as consumer:
+        ends = await consumer.end_offsets(list(since))
+        consumer.assign(list(since))
+        for partition, offset in since.items():
+            consumer.seek(partition, offset)
+        await read_to_end(consumer, ends, keep)
+    return found
+
+
+def was_committed(mine: Checkpoints, known: Checkpoints, found: Checkpoints) -> bool:
+    """Whether the log ends with what was written or with what was there before.
+
+    Raises LostUnitError if it says anything else. The partitions of a unit commit together.
+    """
+    committed = {changelog for changelog, value in mine.items() if found.get(changelog) == value}
+    for changelog in found.keys() - committed:
+        if found[changelog] != known.get(changelog):
+            raise LostUnitError(f"{changelog} has a checkpoint of another: {found[changelog]!r}")
+    if committed and committed != mine.keys():
+        raise LostUnitError(f"one batch is in {committed} and not in {mine.keys() - committed}")
+    return bool(committed)

@@ -1,0 +1,106 @@
+"""One partition of one stage, as its unit sees it: what waits, what it knows, what it decides.
+
+Everything here is in memory and without waiting: the unit that the partition belongs to fences,
+recovers, commits and answers to the group. State and watermark are the partition's own, and so is
+its part of a transaction: no partition of a unit sees another's records or state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from aiokafka import TopicPartition
+
+from streams.runtime.batch import Batch, Share, decide_batch, seal_progress
+from streams.runtime.inbox import Inbox
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
+
+    from streams.runtime.inbox import Records
+    from streams.runtime.restore import Memory
+    from streams.runtime.stage import Stage
+    from streams.runtime.state import State
+
+
+class Observer(Protocol):
+    """Told about every commit, never about a batch that was not committed."""
+
+    def committed(
+        self,
+        stage: str,
+        partition: int,
+        tally: Counter[tuple[str, ...]],
+        records: int,
+        seconds: float,
+    ) -> None:
+        """A partition's batch is committed; `seconds` from taking the records of its unit's batch
+        to the end of the commit that all partitions of the unit share.
+        """
+
+    def was_in_doubt(self, stage: str, *, committed: bool) -> None:
+        """A unit's batch was in doubt, and what became of it is known."""
+
+
+class Clock(Protocol):
+    """UTC milliseconds; a clock other than the machine's may run at another speed."""
+
+    def __call__(self) -> int:
+        """The time now."""
+
+    def seconds_until(self, moment_ms: int) -> float:
+        """Real seconds until the clock shows `moment_ms`; negative once it has passed."""
+
+
+class Partition:
+    """A partition with its state; made when recovery has read it back."""
+
+    def __init__(self, stage: Stage, number: int, memory: Memory) -> None:
+        """Nothing is let in before `restart`."""
+        self.number = number
+        self.inbox = Inbox(stage.sources)
+        self._stage = stage
+        self._memory = memory
+
+    @property
+    def state(self) -> State:
+        """The state, to look at only. May be one batch ahead."""
+        return self._memory.state
+
+    @property
+    def sources(self) -> dict[TopicPartition, int]:
+        """The next offset to decide of each source."""
+        next_offset = self._memory.watermark.next_offset
+        return {TopicPartition(t, self.number): next_offset[t] for t in self._stage.sources}
+
+    def restart(self) -> None:
+        """Forget what waits and take records from the watermark on."""
+        self.inbox.restart({tp.topic: offset for tp, offset in self.sources.items()})
+
+    def decide(self, records: Records, wall_ms: int, share: Share) -> Batch | None:
+        """These records and the timers due, as far as the share goes; None if there was nothing to
+        decide. Records that are left wait again.
+        """
+        state, watermark = self._memory.state, self._memory.watermark
+        batch = decide_batch(self._stage, self.number, state, watermark, records, wall_ms, share)
+        if batch and batch.records < len(records):
+            self.inbox.put_back(records[batch.records :])
+        return batch
+
+    def follow(self, positions: Mapping[TopicPartition, int]) -> bool:
+        """Move the watermark past markers and deleted records; whether it moved.
+
+        `positions`: where the fetcher stands, everything below having been offered.
+        """
+        watermark, moved = self._memory.watermark, False
+        for source, decided in self.sources.items():
+            position = positions.get(source, 0)
+            if not self.inbox.waiting and position > decided:
+                watermark.next_offset[source.topic] = position
+                moved = True
+        return moved
+
+    def seal(self) -> Batch:
+        """A batch that only tells the watermark."""
+        return seal_progress(self._stage, self.number, self._memory.state, self._memory.watermark)

@@ -1,0 +1,58 @@
+"""What has to be true of the cluster before a worker may start.
+
+Faust says Ready with its topics missing, and a stage whose topics differ in partition counts would
+look for a key's state in the wrong place. Both stop the start with one line an operator can act on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streams.runtime.failure import StartRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from streams.runtime.stage import Stage
+
+
+def topics_needed(stages: Iterable[Stage], others: Iterable[str]) -> set[str]:
+    """Every topic that has to exist: of the stages, and others they write to."""
+    return {t for stage in stages for t in (*stage.sources, stage.changelog)} | set(others)
+
+
+def check_topics(
+    stages: Sequence[Stage], others: Iterable[str], partitions: Mapping[str, int]
+) -> None:
+    """Raise StartRefusedError if a topic is missing or a stage's topics are not co-partitioned, or
+    not its own.
+
+    `partitions` says how many each existing topic has.
+    """
+    missing = sorted(topics_needed(stages, others) - partitions.keys())
+    if missing:
+        raise StartRefusedError(
+            f"topics missing, or hidden from this user: {', '.join(missing)}: run `decorum topics`,"
+            " or give it its ACLs (`decorum acls`)"
+        )
+    for stage in stages:
+        _check_copartitioned(stage, partitions)
+    _check_shared(stages)
+
+
+def _check_shared(stages: Sequence[Stage]) -> None:
+    """A worker reads each topic once, and hands what it reads to one stage."""
+    counts = Counter(topic for stage in stages for topic in stage.sources)
+    shared = sorted(topic for topic, count in counts.items() if count > 1)
+    if shared:
+        raise StartRefusedError(f"topics of more than one stage: {', '.join(shared)}")
+
+
+def _check_copartitioned(stage: Stage, partitions: Mapping[str, int]) -> None:
+    counts = {topic: partitions[topic] for topic in (*stage.sources, stage.changelog)}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise StartRefusedError(
+            f"the topics of stage {stage.name} need the same number of partitions: {told}"
+        )

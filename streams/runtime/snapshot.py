@@ -1,0 +1,50 @@
+"""How a stage stands on a worker, in numbers: for health, metrics and whoever looks on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.runtime.unit import Unit
+
+
+class StageSnapshot(NamedTuple):
+    """How a stage stands on this worker."""
+
+    assigned: tuple[int, ...]
+    accepting: tuple[int, ...]
+    warming: tuple[int, ...]
+    """Read ahead, because they are to move here; another worker decides them still."""
+    waiting_records: int
+    state_keys: int
+    timers: int
+    recovery_seconds: float
+    """The longest recovery among the units held."""
+    progress_age_seconds: float
+    """Since the unit that is furthest behind, of those that take records, last committed or last
+    found nothing to do; 0 when none does.
+    """
+    waiting_age_seconds: float
+    """Since the oldest record that waits was written, by its time; 0 when none waits."""
+
+
+def stands(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
+    """How these units of a stage stand; `now`: monotonic seconds."""
+    partitions = [partition for unit in units for partition in unit.partitions.values()]
+    states = [partition.state for partition in partitions]
+    written_ms = [p.inbox.oldest_ms for p in partitions if p.inbox.oldest_ms is not None]
+    wall_ms = time.time() * 1000
+    return StageSnapshot(
+        assigned=tuple(sorted(n for unit in units for n in unit.numbers)),
+        accepting=tuple(sorted(n for unit in units if unit.accepting for n in unit.numbers)),
+        warming=tuple(sorted(warming)),
+        waiting_records=sum(unit.waiting for unit in units),
+        state_keys=sum(map(len, states)),
+        timers=sum(state.timers for state in states),
+        recovery_seconds=max((unit.recovery_seconds or 0.0 for unit in units), default=0.0),
+        progress_age_seconds=now - min((u.progress_at for u in units if u.accepting), default=now),
+        waiting_age_seconds=max(0.0, wall_ms - min(written_ms, default=wall_ms)) / 1000,
+    )

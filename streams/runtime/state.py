@@ -1,0 +1,177 @@
+"""The state of one partition: bytes under bytes, and timers that survive a restart.
+
+Guarantees: what a batch changes is what the changelog gets, no more and no less; timers come due
+in the order of (due_ms, name), whatever order they were set in; state rebuilt from the changelog
+equals the state that wrote it. It must never read a clock or do I/O.
+
+A changelog holds three sorts of keys. Those that begin with a zero byte are the lane's:
+`00 't' due_ms(8, big endian) name` is a timer, `00 'w'` the watermark. All others are the stage's.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.runtime.budget import RECORD_WEIGHT, Budget
+from streams.runtime.stage import Due
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESERVED: Final = b"\x00"
+WATERMARK_KEY: Final = RESERVED + b"w"
+
+_TIMER: Final = RESERVED + b"t"
+_DUE: Final = Struct(">Q")  # big endian, so that the order of bytes is the order of time
+_NAME_AT: Final = len(_TIMER) + _DUE.size
+_STALE_ALLOWED: Final = 1_000  # cancelled timers tolerated in the heap before it is rebuilt
+
+
+def is_reserved(key: bytes) -> bool:
+    """Whether a changelog key is the lane's own and not the stage's."""
+    return key[:1] == RESERVED
+
+
+def _timer_key(due_ms: int, name: bytes) -> bytes:
+    return _TIMER + _DUE.pack(due_ms) + name
+
+
+class State:
+    """All that a stage may remember. Values are replaced, never changed in place."""
+
+    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "derived", "tally")
+
+    def __init__(self) -> None:
+        """Start empty; recovery fills it through `load` and `loaded`.
+
+        `derived`: what a stage worked out from the values, such as an index. Never stored, it is
+        gone with this object, so it can never disagree with what a restart would find. `budget`:
+        what the batch under way may still write; changes of the state count by themselves.
+        """
+        self.budget = Budget()
+        self.tally: Counter[tuple[str, ...]] = Counter()
+        self.derived: dict[str, Any] = {}
+        self._values: dict[bytes, bytes] = {}
+        self._timers: dict[bytes, bytes] = {}
+        self._heap: list[bytes] = []
+        self._changes: dict[bytes, bytes | None] = {}
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether the stage keeps a value under this key."""
+        return key in self._values
+
+    def __len__(self) -> int:
+        """How many keys the stage keeps; timers and the lane's own records do not count."""
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The stage's keys."""
+        return iter(self._values)
+
+    @property
+    def timers(self) -> int:
+        """How many timers are set."""
+        return len(self._timers)
+
+    def timer_names(self) -> list[bytes]:
+        """The names of all timers that are set, in no order."""
+        return [key[_NAME_AT:] for key in self._timers]
+
+    def timer_name_slices(self, size: int) -> Iterator[list[bytes]]:
+        """The names of the timers that are set at the first step, at most `size` a step; the state
+        may change between two steps.
+        """
+        keys = list(self._timers)
+        for first in range(0, len(keys), size):
+            yield [key[_NAME_AT:] for key in keys[first : first + size]]
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under this key, or None."""
+        return self._values.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Keep a value. ValueError for a key that begins with the lane's zero byte."""
+        if key[:1] == RESERVED:
+            raise ValueError(f"keys that begin with a zero byte are the lane's: {key!r}")
+        self._values[key] = self._changes[key] = value
+        self.budget.spent += len(key) + len(value) + RECORD_WEIGHT
+
+    def delete(self, key: bytes) -> None:
+        """Forget a key; nothing happens if it is not kept."""
+        if self._values.pop(key, None) is not None:
+            self._changes[key] = None
+            self.budget.spent += len(key) + RECORD_WEIGHT
+
+    def set_timer(self, due_ms: int, name: bytes, payload: bytes = b"") -> None:
+        """Fire at or soon after due_ms (UTC milliseconds, not negative); the same name at the
+        same time replaces the payload.
+        """
+        key = _timer_key(due_ms, name)
+        if key not in self._timers:
+            heapq.heappush(self._heap, key)
+        self._timers[key] = self._changes[key] = payload
+        self.budget.spent += len(key) + len(payload) + RECORD_WEIGHT
+
+    def cancel_timer(self, due_ms: int, name: bytes) -> None:
+        """Take a timer back; nothing happens if it is not set."""
+        key = _timer_key(due_ms, name)
+        if self._timers.pop(key, None) is None:
+            return
+        self._changes[key] = None  # its place in the heap is skipped when it comes up
+        self.budget.spent += len(key) + RECORD_WEIGHT
+        if len(self._heap) > 2 * len(self._timers) + _STALE_ALLOWED:
+            self._rebuild_heap()
+
+    def put_back(self, timer: Due) -> None:
+        """Leave a due timer to the next batch: as if it had not come up in this one."""
+        key = _timer_key(timer.due_ms, timer.name)
+        if key not in self._timers:
+            heapq.heappush(self._heap, key)
+        self._timers[key] = timer.payload
+        del self._changes[key]
+
+    # From here on for the lane alone.
+
+    def next_due_ms(self) -> int | None:
+        """When the earliest timer comes due, or None without timers."""
+        heap = self._heap
+        while heap and heap[0] not in self._timers:
+            heapq.heappop(heap)
+        return _DUE.unpack_from(heap[0], len(_TIMER))[0] if heap else None
+
+    def pop_due(self, now_ms: int, limit: int) -> list[Due]:
+        """Take out at most `limit` timers that are due, earliest first."""
+        due: list[Due] = []
+        while len(due) < limit:
+            due_ms = self.next_due_ms()
+            if due_ms is None or due_ms > now_ms:
+                break
+            key = heapq.heappop(self._heap)
+            due.append(Due(due_ms, key[_NAME_AT:], self._timers.pop(key)))
+            self._changes[key] = None
+        return due
+
+    def take_changes(self) -> tuple[dict[bytes, bytes | None], Counter[tuple[str, ...]]]:
+        """Hand over the batch's changed keys (None: deleted) and its tally, and begin anew."""
+        changes, tally = self._changes, self.tally
+        self._changes, self.tally = {}, Counter()
+        return changes, tally
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Apply one changelog record. Recovery only; `loaded` must follow the last."""
+        kept = self._timers if key.startswith(_TIMER) else self._values
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = value
+
+    def loaded(self) -> None:
+        """End recovery: timers can come due from now on."""
+        self._rebuild_heap()
+
+    def _rebuild_heap(self) -> None:
+        self._heap = list(self._timers)
+        heapq.heapify(self._heap)  # a unit may have half a million, and nobody decides meanwhile

@@ -1,0 +1,234 @@
+"""One unit of one stage: several partitions behind one producer. Fence, recover, then batches.
+
+1. Fence: the transactional producer's id names stage and unit, so that a new owner locks the old
+   one out for good. Group membership is only a hint; safety rests here.
+2. Recover: the partitions' changelogs to their ends give state, timers and watermarks. Most of it
+   may have been read ahead, while an earlier owner was still deciding.
+3. Gate: wait until the worker knows what this stage's decisions rest on.
+4. Open: the fetcher is put at the watermarks with no fetch in flight.
+5. Loop: waiting records and due timers of all its partitions, decided in one go at one reading of
+   the clock, written in one transaction.
+
+Any failure ends the process, but for a commit in doubt, which `commits` settles. Revoking waits for
+the open transaction and drops what was fetched;
+a unit granted again keeps its state, because only its fenced producer could have changed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from streams.runtime.batch import MAX_RECORDS, MAX_TIMERS, Batch, Share, joined
+from streams.runtime.budget import MOST_OUTPUT
+from streams.runtime.commits import Commits
+from streams.runtime.failure import end_process
+from streams.runtime.inbox import take_together
+from streams.runtime.partition import Partition
+from streams.runtime.tasks import call_off
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from aiokafka import ConsumerRecord, TopicPartition
+
+    from streams.runtime.partition import Clock, Observer
+    from streams.runtime.restore import Recovery
+
+IDLE_CHECK_S: Final = 1.0
+
+log = logging.getLogger("decorum.lane")
+
+
+class Source(Protocol):
+    """Where a unit's records come from: the fetcher of the worker's group membership."""
+
+    async def open(self, unit: Unit) -> bool:
+        """Put the fetcher at the watermarks and let records in; False if no longer assigned."""
+
+    async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
+        """Where the fetcher stands, everything below having been offered; empty if unassigned."""
+
+    async def holds(self) -> bool:
+        """Whether the group still counts this worker in, and so has given nobody else what it has.
+        Raises KafkaError where that cannot be said now.
+        """
+
+
+class Surroundings(NamedTuple):
+    """What all units of a worker share."""
+
+    options: Mapping[str, Any]
+    group: str  # with the prefix: also begins the transactional ids
+    source: Source
+    observer: Observer
+    gates: Mapping[str, Callable[[], Awaitable[None]]]
+    clock: Clock
+    linger_s: float
+
+
+class Unit:
+    """A unit that this worker has been assigned, from fence to close."""
+
+    def __init__(self, recovery: Recovery, around: Surroundings) -> None:
+        """Begin fencing and recovering at once; records are let in after `grant`."""
+        self.stage, self.numbers = recovery.stage, recovery.partitions
+        self.partitions: dict[int, Partition] = {}
+        """By number; empty while recovering."""
+        self.accepting = False
+        self.recovery_seconds: float | None = None
+        self.progress_at = time.monotonic()
+        self._recovery = recovery
+        self._around = around
+        self._granted = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._step_lock = asyncio.Lock()
+        self._commits = Commits(recovery, around)
+        self._task = asyncio.create_task(self._run(), name=str(self))
+
+    def __str__(self) -> str:
+        """Stage, number and count of units."""
+        return self._recovery.name
+
+    @property
+    def granted(self) -> bool:
+        """Whether the group has assigned this unit to this worker now."""
+        return self._granted.is_set()
+
+    @property
+    def sources(self) -> dict[TopicPartition, int]:
+        """The next offset to decide of each source partition; empty while recovering."""
+        return {tp: offset for p in self.partitions.values() for tp, offset in p.sources.items()}
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait, in all partitions."""
+        return sum(p.inbox.waiting for p in self.partitions.values())
+
+    def wants(self, topic: str, number: int) -> bool:
+        """Whether the fetcher may hand over more of this topic's partition."""
+        return self.accepting and self.partitions[number].inbox.has_room(topic)
+
+    def offer(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Queue records in offset order; dropped if closed, for opening reads them again."""
+        if self.accepting:
+            self.partitions[tp.partition].inbox.add(tp.topic, records)
+            self._wake.set()
+
+    def grant(self) -> None:
+        """The group has assigned this unit: open as soon as recovered."""
+        self._granted.set()
+
+    def accept(self) -> None:
+        """Let records in. Only `Source.open` calls this, with no fetch in flight."""
+        for partition in self.partitions.values():
+            partition.restart()
+        self.accepting = self.granted
+        self.progress_at = time.monotonic()
+
+    async def revoke(self) -> None:
+        """Take no more records; returns when no transaction is open or in doubt."""
+        self._granted.clear()
+        self.accepting = False
+        self._wake.set()
+        async with self._step_lock:
+            for partition in self.partitions.values():
+                partition.inbox.clear()
+
+    async def close(self) -> None:
+        """Revoke for good and give up the producer."""
+        await self.revoke()
+        await call_off(self._task)
+        await self._recovery.close()
+        await self._commits.close()
+
+    async def _run(self) -> None:
+        try:
+            await self._prepare()
+            while True:
+                await self._granted.wait()
+                await self._open()
+                while self.accepting:
+                    await self._wait()
+                    async with self._step_lock:
+                        if self.accepting:
+                            await self._step()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:  # noqa: BLE001
+            end_process(str(self), exc)
+
+    async def _prepare(self) -> None:
+        recovery, began = self._recovery, time.monotonic()
+        await self._commits.fence()
+        memories = await recovery.finish()
+        self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
+        self.recovery_seconds = time.monotonic() - began
+        told = (self, self.recovery_seconds, recovery.read, recovery.ahead)
+        log.info("%s: restored in %.2f s from %d records, %d of them read ahead", *told)
+
+    async def _open(self) -> None:
+        gate = self._around.gates.get(self.stage.name)
+        if gate:
+            await gate()
+        if self.granted and not await self._around.source.open(self):
+            self._granted.clear()  # the assignment has changed; the next one grants again
+
+    async def _wait(self) -> None:
+        """Until a batch is worth its transaction, or something has to be looked after."""
+        if not self.waiting:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(self._idle_seconds()):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+        if self.waiting < MAX_RECORDS:
+            await asyncio.sleep(self._around.linger_s)
+
+    def _idle_seconds(self) -> float:
+        due = [p.state.next_due_ms() for p in self.partitions.values()]
+        due_ms = min((ms for ms in due if ms is not None), default=None)
+        if due_ms is None:
+            return IDLE_CHECK_S
+        return min(IDLE_CHECK_S, max(0.0, self._around.clock.seconds_until(due_ms)))
+
+    async def _step(self) -> None:
+        began = time.monotonic()
+        decided = self._decide() or await self._progress()
+        if decided:
+            await self._commits.write(joined(decided.values()), self.sources)
+            seconds = time.monotonic() - began
+            for number, batch in decided.items():
+                self._around.observer.committed(
+                    self.stage.name, number, batch.tally, batch.records, seconds
+                )
+        self.progress_at = time.monotonic()
+
+    def _decide(self) -> dict[int, Batch]:
+        """The batches of the partitions that had something to decide, by number."""
+        wall_ms, count = self._around.clock(), len(self.partitions)
+        output_left = MOST_OUTPUT
+        decided: dict[int, Batch] = {}
+        taken = take_together({n: p.inbox for n, p in self.partitions.items()})
+        # Who has little to do goes first, and leaves more to the others.
+        ordered = sorted(self.partitions.items(), key=lambda item: len(taken[item[0]]))
+        for left, (number, partition) in zip(range(count, 0, -1), ordered, strict=True):
+            share = Share(MAX_TIMERS // count, output_left // left)
+            batch = partition.decide(taken[number], wall_ms, share)
+            if batch:
+                decided[number] = batch
+                output_left = max(0, output_left - batch.weight)
+        return dict(sorted(decided.items()))
+
+    async def _progress(self) -> dict[int, Batch]:
+        """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
+        true, and write what is owed: lag monitors must see an idle unit at its end.
+        """
+        positions = await self._around.source.positions(self)
+        moved = [p for p in self.partitions.values() if p.follow(positions)]
+        if not moved and self._commits.owes:
+            moved = list(self.partitions.values())
+        return {p.number: p.seal() for p in moved}

@@ -1,0 +1,360 @@
+"""What the account stage keeps of one account: its book, its pace and what waits in its queue.
+
+In the state stand the book (under the account's key), the pace, the slices of intents that wait and
+whose turn it is; in memory, beside the state, the same opened, and the order of the queue. Rules of
+this file: bytes and timers in and out; who may go on is `admission`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from heapq import nsmallest
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.account import account as books
+from streams.core.account.deadlines import Deadlines
+from streams.core.account.fair_queue import Line, Place, Turn
+from streams.core.campaign import place_of
+from streams.core.kinds import STAGED, Kind
+from streams.core.reasons import Reason
+from streams.events.keys import parts_of
+from streams.stages.account import slices
+from streams.stages.account.aggregates import released_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from streams.core.customer.request import Ask
+    from streams.runtime.stage import Due
+    from streams.runtime.state import State
+    from streams.stages.account.slices import Slice
+
+# No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
+_PACE: Final = b"/pace/"
+_TURN: Final = b"/turn/"
+_INDEX: Final = "accounts"
+
+CUT_MOST: Final = 10_000
+"""Places of which one batch learns that they are cut off: more than it can end."""
+
+
+class Pace(msgspec.Struct, array_like=True):
+    """What an account's queue knows beside its slices.
+
+    `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
+    on. `wake_ms`, `review_ms`, `expiry_ms`: the timers that are set, 0 for none. `room`: what the
+    enterprise was told of free places, `room_before`: and what before `room_ms`. `open`: what it
+    was told of friend requests under way.
+    `braked_until_ms`: what the customers' partitions were told. `grade`, `told`: the grade and a
+    checksum of the limits that everybody was told. `unsaid`: the slices of which the customer stage
+    does not know yet that they wait. Cut off, and to be ended before anything goes on: all slices
+    below `cut_below`, and those of `cut_campaigns`. `under_way`: by kind, how much leave for an add
+    or a place is on its way to the customer stage and may come back.
+    """
+
+    tat_us: int = 0
+    next_seq: int = 1
+    wake_ms: int = 0
+    review_ms: int = 0
+    expiry_ms: int = 0
+    room: int = 0
+    braked_until_ms: int = 0
+    grade: str = ""
+    told: int = 0
+    braked_tat_us: int = 0
+    unsaid: list[int] = []
+    cut_below: int = 0
+    cut_campaigns: list[str] = []
+    under_way: dict[int, int] = {}
+    room_before: int = 0
+    room_ms: int = 0
+    open: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_pace = msgspec.msgpack.Decoder(Pace).decode
+_decode_turn = msgspec.msgpack.Decoder(Turn).decode
+
+
+class Account:
+    """One account, opened. `fresh`: slices that came with this batch, and who waits in them."""
+
+    __slots__ = (
+        *("book", "deadlines", "enterprise", "fresh", "key", "line", "name", "pace", "unsaid"),
+    )
+
+    def __init__(self, key: bytes, state: State) -> None:
+        self.key = key
+        self.enterprise, self.name = parts_of(key)
+        self.book = books.load(state.get(key))
+        pace = state.get(_PACE + key)
+        self.pace = Pace() if pace is None else _decode_pace(pace)
+        self.line = Line()
+        self.deadlines = Deadlines()
+        self.unsaid = dict.fromkeys(self.pace.unsaid)
+        self.fresh: dict[int, tuple[Slice, list[str]]] = {}
+
+    def add(self, piece: Slice, customers: list[str], state: State) -> None:
+        """Let a slice wait; it is stored at the batch's end, if it is still there."""
+        seq = self.pace.next_seq
+        self.pace.next_seq += 1
+        self.fresh[seq] = piece, customers
+        self.unsaid[seq] = None
+        self.found(seq, piece, len(customers), state)
+
+    def found(self, seq: int, piece: Slice, left: int, state: State) -> None:
+        """Put a slice in line, as it was left."""
+        place = _place(seq, piece, left)
+        place.share, place.step = self._next_share(place, state)
+        self.line.add(place)
+        self.deadlines.add(seq, piece.ask, self.line)
+
+    def follow(self, campaign: str, state: State) -> None:
+        """Another share of a campaign is released than before."""
+        released = released_share(state, self.enterprise, campaign)
+        for place in list(self.line.of(group_of(campaign))):
+            self.line.move(place, place.share, int(place.share >= released))
+
+    def campaigns(self) -> list[str]:
+        """The campaigns that customers wait for here."""
+        places = self.line.places()
+        return list(dict.fromkeys(p.campaign for p in places if p.campaign is not None))
+
+    def _next_share(self, place: Place, state: State) -> tuple[float, int]:
+        """The place of the next customer in a campaign's audience, and whether it is to wait."""
+        if place.campaign is None:
+            return 0.0, 0
+        fresh = self.fresh.get(place.seq)
+        name = slices.first(self.key, place.seq, state) if fresh is None else fresh[1][0]
+        share = place_of(place.campaign, name)
+        return share, int(share >= released_share(state, self.enterprise, place.campaign))
+
+    def ticket(self, place: Place) -> int:
+        """What the customer stage knows a slice by; 0 for one that it has not heard of."""
+        return 0 if place.seq in self.unsaid else place.seq
+
+    def slice(self, seq: int, state: State) -> Slice:
+        """A slice that waits."""
+        fresh = self.fresh.get(seq)
+        return slices.read(self.key, seq, state) if fresh is None else fresh[0]
+
+    def names(self, place: Place, state: State) -> list[str]:
+        """Who waits in it."""
+        fresh = self.fresh.get(place.seq)
+        if fresh is not None:
+            return list(fresh[1])
+        return slices.names(self.key, place.seq, place.left, state)
+
+    def take(
+        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
+    ) -> tuple[Slice, list[str]]:
+        """Take the next customers out of a slice, whose turn it is; one that is empty is gone.
+
+        `may`: whether a customer's own turn has come; the first one's has.
+        """
+        piece, customers = self._out(place, count, may, state)
+        self.line.served(place.seq, len(customers))
+        self._settle(place.seq, state)
+        return piece, customers
+
+    def drop(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
+        """As `take`, for customers who do not go on: they use up nobody's turn."""
+        piece, customers = self._out(place, count, None, state)
+        self.line.shorten(place.seq, len(customers))
+        self._settle(place.seq, state)
+        return piece, customers
+
+    def _out(
+        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
+    ) -> tuple[Slice, list[str]]:
+        seq, piece = place.seq, self.slice(place.seq, state)
+        fresh = self.fresh.get(seq)
+        if fresh is None:
+            return piece, slices.take(self.key, seq, place.left, count, may, state)
+        customers = slices.up_to(fresh[1][:count], may)
+        del fresh[1][: len(customers)]
+        return piece, customers
+
+    def take_out(self, seq: int, gone: Collection[str], state: State) -> None:
+        """Customers wait in a stored slice no longer, and nothing more is to be said of them."""
+        place = self.line.get(seq)
+        if place is None or seq in self.fresh:
+            return
+        count = slices.take_out(self.key, seq, place.left, gone, state)
+        if count:
+            self.line.shorten(seq, count)
+            self._settle(seq, state)
+
+    def cut_off(self, campaign: str | None = None) -> None:
+        """Everything that waits now, or all of a campaign, is to be ended."""
+        if campaign is None:
+            self.pace.cut_below = self.pace.next_seq
+        elif campaign not in self.pace.cut_campaigns:
+            self.pace.cut_campaigns.append(campaign)
+
+    def doomed(self) -> tuple[Reason, list[Place]] | None:
+        """Places that were cut off, the oldest first, and why; None when all of them are ended."""
+        pace = self.pace
+        first = islice(self.line.places(), CUT_MOST)
+        places = [p for p in first if p.seq < pace.cut_below and p.kind != Kind.TRANSFER]
+        if places:
+            return Reason.ACCOUNT_RESIGNED, places
+        pace.cut_below = 0
+        while pace.cut_campaigns:
+            theirs = self.line.of(group_of(pace.cut_campaigns[0]))
+            places = nsmallest(CUT_MOST, theirs, key=lambda place: place.seq)
+            if places:
+                return Reason.CAMPAIGN_PAUSED, places
+            pace.cut_campaigns.pop(0)
+        return None
+
+    def fired(self, timer: Due) -> None:
+        """A timer of this account's has come up, and is set no longer."""
+        if timer.name[:1] == DRAIN:
+            self.pace.wake_ms = 0
+        elif timer.name[:1] == REVIEW:
+            self.pace.review_ms = 0
+        elif timer.name[:1] == EXPIRY:
+            self.pace.expiry_ms = 0
+
+    def _settle(self, seq: int, state: State) -> None:
+        """Forget a slice in which nobody waits any more; else see who is the next in it."""
+        place = self.line.get(seq)
+        if place is not None:
+            self.line.move(place, *self._next_share(place, state))
+        else:
+            self.unsaid.pop(seq, None)
+            if self.fresh.pop(seq, None) is None:
+                slices.forget(self.key, seq, state)
+
+    def store(self, state: State) -> None:
+        """Write what has changed."""
+        for seq, (piece, customers) in self.fresh.items():
+            slices.write(self.key, seq, piece, customers, state)
+        self.fresh.clear()
+        for (priority, group), turn in self.line.moved():
+            key = _TURN + self.key + b"/" + bytes([priority]) + group.encode()
+            if turn is None:
+                state.delete(key)
+            else:
+                state.put(key, _encode(turn))
+        self.pace.unsaid = list(self.unsaid)
+        _put(state, self.key, books.dump(self.book))
+        _put(state, _PACE + self.key, _encode(self.pace))
+
+
+def _put(state: State, key: bytes, value: bytes) -> None:
+    if state.get(key) != value:
+        state.put(key, value)
+
+
+def campaign_of(ask: Ask) -> str | None:
+    """The campaign that an ask waits for; of most kinds none."""
+    return ask.campaign_id if ask.kind in STAGED else None
+
+
+def group_of(campaign: str) -> str:
+    """How the queue's order names a campaign among the groups that take turns."""
+    return f"campaign {campaign}"
+
+
+def _place(seq: int, piece: Slice, left: int) -> Place:
+    ask = piece.ask
+    campaign = campaign_of(ask)
+    group = f"source {ask.source}" if campaign is None else group_of(campaign)
+    return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, 0, left)
+
+
+# --- the timers' names ----------------------------------------------------------------------------
+
+EXPIRY: Final = b"x"
+DRAIN: Final = b"d"
+REVIEW: Final = b"r"
+"""Each is followed by the account's key."""
+
+
+# --- all accounts of a partition ------------------------------------------------------------------
+
+
+class Index:
+    """The accounts of a partition that were met since its state was read."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._accounts: dict[bytes, Account] = {}
+        self.grades: Counter[str] = Counter()
+        self.waiting: set[bytes] = set()
+        self._by_group: dict[tuple[str, str], set[bytes]] = {}
+        self._read()
+
+    def open(self, key: bytes) -> Account:
+        """An account of this partition, known or new."""
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = Account(key, self._state)
+        return account
+
+    def queued(self) -> int:
+        """How many customers wait."""
+        return sum(self._accounts[key].line.customers() for key in self.waiting)
+
+    def joins(self, account: Account, ask: Ask) -> None:
+        """Customers of this ask wait for the account."""
+        campaign = campaign_of(ask)
+        if campaign is not None:
+            group = account.enterprise, group_of(campaign)
+            self._by_group.setdefault(group, set()).add(account.key)
+
+    def settle(self, account: Account) -> None:
+        """Know again what waits for an account and what does no longer."""
+        line = account.line
+        (self.waiting.add if len(line) else self.waiting.discard)(account.key)
+        for group in line.emptied:
+            waiting = self._by_group.get((account.enterprise, group))
+            if waiting is not None and not line.waits_for(group):
+                waiting.discard(account.key)
+                if not waiting:
+                    del self._by_group[account.enterprise, group]
+        line.emptied.clear()
+
+    def waiting_for(self, enterprise: str, campaign: str) -> set[bytes]:
+        """The accounts at which somebody waits for a campaign."""
+        return self._by_group.get((enterprise, group_of(campaign)), set())
+
+    def _read(self) -> None:
+        """What waits is put in line, the slices alone say what does; and who has which grade."""
+        for key, seq, piece, left in slices.found(self._state):
+            self.open(key).found(seq, piece, left, self._state)
+            self.waiting.add(key)
+            self.joins(self.open(key), piece.ask)
+        turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)
+        for key in self._state:
+            value = self._state.get(key) or b""
+            if key.startswith(_PACE):
+                self.grades[_decode_pace(value).grade] += 1
+            elif key.startswith(_TURN):
+                account, priority, group = _whose_turn(key)
+                turns[account][priority, group] = _decode_turn(value)
+        for account, known in turns.items():
+            self.open(account).line.resume(known)
+
+
+def _whose_turn(key: bytes) -> tuple[bytes, int, str]:
+    enterprise, account, tail = key.removeprefix(_TURN).split(b"/", 2)
+    return enterprise + b"/" + account, tail[0], tail[1:].decode()
+
+
+def is_account(key: bytes) -> bool:
+    """Whether a key of the state is an account's."""
+    return key.count(b"/") == 1
+
+
+def index_of(state: State) -> Index:
+    """The accounts of a partition, opened once and kept beside its state."""
+    index = state.derived.get(_INDEX)
+    if index is None:
+        index = state.derived[_INDEX] = Index(state)
+    return index

@@ -1,0 +1,57 @@
+"""The terms in which the account stage speaks of an account's queue. Values only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from streams.core.customer.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.core.account.rules import AccountLaw
+    from streams.core.controls import ControlBook
+    from streams.core.customer.rules import Law
+    from streams.core.policy import Policy
+    from streams.core.reasons import Outcome, Reason
+    from streams.stages.account.slices import Slice
+
+
+class Ruled(NamedTuple):
+    """What an enterprise is under in this batch."""
+
+    policy: Policy
+    laws: Sequence[Law]
+    account: AccountLaw
+    controls: ControlBook
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Why a place may not go on, and when that may be over; None: when news of it comes.
+
+    `soon`: leave that others were given is on its way, and may come back in some milliseconds.
+    """
+
+    reason: Reason
+    until_ms: int | None
+    soon: bool = False
+
+
+class Passed(msgspec.Struct, frozen=True, gc=False):
+    """Customers of a slice that go on, with the account's leave or its refusal.
+
+    `ticket`: that they waited under, if the customer stage knows of it.
+    """
+
+    piece: Slice
+    customers: list[str]
+    ticket: int
+    leave_ms: int = 0
+    refusal: Verdict | None = None
+
+
+def refuse(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
+    """A no of the account stage's."""
+    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]

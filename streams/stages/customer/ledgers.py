@@ -1,0 +1,175 @@
+"""The ledgers of one batch: each is opened once, and closed once with its timer.
+
+Rules of this file: bytes and timers in and out of the state; what stands in a ledger is the core's
+affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.core.customer.customer import Desk, Wake, next_wake
+from streams.core.customer.ledger import dump, load
+from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shed
+from streams.events.keys import parts_of
+from streams.stages.customer.feedback import ties_of
+from streams.stages.customer.held import note_held
+from streams.stages.customer.restrictions import PartitionOrders
+from streams.topics import RECORD_BYTES
+
+if TYPE_CHECKING:
+    from streams.core.customer.case import Orders
+    from streams.core.customer.ledger import Ledger
+    from streams.core.customer.rules import Law
+    from streams.runtime.state import State
+    from streams.stages.customer.erasure import Erasure
+    from streams.stages.customer.feedback import Telling
+    from streams.stages.rules import Rules
+
+MOST_URGENT: Final = 100
+"""The highest priority of the contract."""
+
+LARGEST: Final = RECORD_BYTES - 65_536
+"""Bytes of a ledger: its record's bound, less a key and a batch's overhead."""
+
+MORE: Final = 64
+"""Entries that may come to a ledger in a batch before it is looked over at once, and not when it is
+opened next."""
+
+_GROWS: Final = 256
+"""Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
+decided."""
+
+
+class _Opened(msgspec.Struct, gc=False):
+    """A ledger in work, and how it stood before; `wake`: the timer that is set for it."""
+
+    desk: Desk
+    value: bytes | None
+    wake: Wake | None
+    held: int
+    queued: int
+    entries: int = 0
+
+
+class Books:
+    """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
+
+    def __init__(
+        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, telling: Telling
+    ) -> None:
+        self._telling = telling
+        self._rules = rules
+        self._erasure = erasure
+        self._state = state
+        self._now_ms = now_ms
+        self._opened: dict[bytes, _Opened] = {}
+        self._ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
+        self._held = self._queued = 0
+
+    def open(self, key: bytes) -> Desk:
+        """The desk with this customer's ledger, tidied."""
+        opened = self._opened.get(key)
+        if opened is None:
+            opened = self._opened[key] = self._load(key)
+            self._tidy(opened.desk)
+            opened.entries = entries(opened.desk.ledger)
+        return opened.desk
+
+    def _tidy(self, desk: Desk) -> None:
+        """Tidy a ledger; where accounts are forgotten, they hear of it."""
+        before = ties_of(desk.ledger) if has_too_many_idle(desk.ledger) else None
+        desk.tidy()
+        if before is not None:
+            self._telling.compare(desk.enterprise, before, ties_of(desk.ledger))
+
+    def wake(self, key: bytes) -> Desk:
+        """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
+        desk = self.open(key)
+        self._opened[key].wake = None
+        return desk
+
+    def opened(self) -> list[bytes]:
+        """The keys of the ledgers in work."""
+        return list(self._opened)
+
+    def close(self) -> tuple[int, int]:
+        """Store what was opened; by how many the held intents have grown, and those of them that
+        wait in their accounts' queues.
+        """
+        for key, opened in self._opened.items():
+            self._store(key, opened)
+        return self._held, self._queued
+
+    def forget(self, key: bytes, mark: bytes, value: bytes) -> None:
+        """Leave nothing of an opened ledger but this mark, with this value."""
+        self._store(key, self._opened.pop(key))
+        self._state.delete(key)
+        self._state.put(mark, value)
+
+    def _load(self, key: bytes) -> _Opened:
+        value = self._state.get(key)
+        ledger, size = load(value), len(value or b"")
+        # It is written, and what it holds may be asked leave for as well.
+        self._state.budget.promise((2 * size if ledger.held else size) + _GROWS)
+        if value is None and self._erasure.is_marked(key, self._state):
+            ledger.erased = True
+        enterprise, customer = parts_of(key)
+        laws, orders = self._ruled.get(enterprise) or self._rule(enterprise)
+        desk = Desk(ledger, enterprise, customer, laws, self._now_ms, orders)
+        return _Opened(desk, value, next_wake(ledger), len(ledger.held), _queued(ledger))
+
+    def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
+        """What the enterprise is under in this batch; it stays so to the batch's end."""
+        laws = self._rules.laws(enterprise, self._now_ms)
+        orders = PartitionOrders(self._rules.controls, self._state, enterprise)
+        self._ruled[enterprise] = laws, orders
+        return laws, orders
+
+    def _store(self, key: bytes, opened: _Opened) -> None:
+        desk = opened.desk
+        ledger = desk.ledger
+        if is_large(ledger, opened.entries + MORE):
+            self._tidy(desk)
+        if desk.wanted:
+            self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
+        if desk.given_up:
+            self._telling.given_up(desk.enterprise, desk.customer, desk.given_up)
+        self._held += len(ledger.held) - opened.held
+        self._queued += _queued(ledger) - opened.queued
+        if ledger.held or opened.held:
+            note_held(self._state, key, ledger)
+        self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
+        value = dump(ledger)
+        if value is not None and len(value) > LARGEST:
+            shed(ledger, desk.laws[0].retention, self._now_ms)
+            value = dump(ledger)
+        if value is None:
+            self._state.delete(key)
+        elif value != opened.value:
+            self._state.put(key, value)
+
+    def _set_timer(self, key: bytes, before: Wake | None, after: Wake | None) -> None:
+        if before == after:
+            return
+        if before is not None:
+            self._state.cancel_timer(before.due_ms, _timer_name(before, key))
+        if after is not None:
+            self._state.set_timer(after.due_ms, _timer_name(after, key))
+
+
+def _queued(ledger: Ledger) -> int:
+    return sum(1 for held in ledger.held if held.ticket)
+
+
+def timer_of(desk: Desk, key: bytes) -> tuple[int, bytes] | None:
+    """Time and name of the timer that this customer needs; None where nothing is held."""
+    wake = next_wake(desk.ledger)
+    return None if wake is None else (wake.due_ms, _timer_name(wake, key))
+
+
+def _timer_name(wake: Wake, key: bytes) -> bytes:
+    """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
+    return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key
