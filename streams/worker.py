@@ -19,10 +19,10 @@ from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
 from streams.ops.views import accounts, campaigns, customers
 from streams.policy import files
-from streams.runtime.app import WALL_CLOCK, Extras, Lane
-from streams.runtime.clients import patiently
+from streams.runtime.app import WALL_CLOCK, Extras, StreamApp
+from streams.runtime.clients import retry_until_available
 from streams.runtime.failure import EXIT_REFUSED
-from streams.runtime.global_table import Follower
+from streams.runtime.global_table import GlobalTable
 from streams.stages.account.stage import AccountStage
 from streams.stages.account.store import index_of
 from streams.stages.balance import Balance, balance_of
@@ -59,7 +59,7 @@ class Worker:
         self.oldest = OldestHeld(self._states)
         self.clock = clock
         erasure = Erasure(_secret(settings))
-        follower = Follower(topics.rules_state, self.rules.apply)
+        follower = GlobalTable(topics.rules_state, self.rules.apply)
 
         async def rules_known() -> None:
             await follower.caught_up_with(topics.policies, topics.controls)
@@ -72,13 +72,13 @@ class Worker:
         )
         counts = {topics.physical(t.name): t.partition_count(settings.partitions) for t in TOPICS}
         self.observer.expects({stage.name: counts[stage.changelog] for stage in stages})
-        self.lane = Lane(
+        self.lane = StreamApp(
             settings,
             stages,
             self.observer,
             Extras(
-                gates={"account": rules_known, "customer": rules_known},
-                followers=[follower],
+                start_conditions={"account": rules_known, "customer": rules_known},
+                global_tables=[follower],
                 # The gates ask the same later; the answer is there sooner for it.
                 services=[self._serve, self.oldest.watch, rules_known],
                 topics=[topics.physical(topic.name) for topic in TOPICS],
@@ -160,7 +160,7 @@ def _secret(settings: Settings) -> bytes | None:
 
 async def _topic_faults(settings: Settings) -> list[str]:
     """What is wrong with the topics. Waits for a broker that is starting; raises KafkaError."""
-    return await patiently(lambda: topics_admin.check(settings))
+    return await retry_until_available(lambda: topics_admin.check(settings))
 
 
 def run(settings: Settings, clock: Clock = WALL_CLOCK) -> int:

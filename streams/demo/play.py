@@ -68,8 +68,8 @@ async def play(day: Day, policy: Policy, worker: Supervisor) -> tuple[Evidence, 
     evidence = await read_evidence(settings)
     evidence.accounts.read_ms = traffic.seen.accounts.read_ms
     evidence.accounts.down_ms = worker.down_ms
-    around = _around(worker, traffic, evidence, unbalanced)
-    return evidence, [*audit(evidence, policy), *account_audit(evidence, policy), *around]
+    context = _around(worker, traffic, evidence, unbalanced)
+    return evidence, [*audit(evidence, policy), *account_audit(evidence, policy), *context]
 
 
 def _around(

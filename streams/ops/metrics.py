@@ -90,7 +90,7 @@ class Observer:
         self,
         stage: str,
         partition: int,
-        tally: Tally[tuple[str, ...]],
+        counters: Tally[tuple[str, ...]],
         records: int,
         seconds: float,
     ) -> None:
@@ -99,7 +99,7 @@ class Observer:
         self._histograms["chunk_seconds"].labels(stage).observe(seconds)
         self._histograms["chunk_records"].labels(stage).observe(records)
         batch_ms = round(seconds * 1000)
-        for entry, times in tally.items():
+        for entry, times in counters.items():
             duration = MEASURED.get(entry[0])
             if duration is not None:
                 self._durations[duration].add(max(int(entry[1]), 0) + batch_ms, times)
@@ -149,7 +149,7 @@ class Observer:
         for name, value in (
             ("deferred", balance.held - balance.queued),
             ("state_keys", snapshot.state_keys),
-            ("recovery_seconds", snapshot.recovery_seconds),
+            ("recovery_seconds", snapshot.restore_seconds),
             ("progress_age_seconds", snapshot.progress_age_seconds),
             ("waiting_age_seconds", snapshot.waiting_age_seconds),
         ):

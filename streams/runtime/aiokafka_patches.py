@@ -85,8 +85,8 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
         super().__init__(**options)
         self._doubt: InDoubtError | None = None
         self._send, self.client.send = self.client.send, self._send_once
-        self._look_up = self.client.coordinator_lookup
-        self.client.coordinator_lookup = self._look_again
+        self._lookup = self.client.coordinator_lookup
+        self.client.coordinator_lookup = self._retry_coordinator_lookup
 
     async def start(self) -> None:
         """As aiokafka's; a fence that another one overtook is a try that may be repeated."""
@@ -106,13 +106,13 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
     async def give_up(self) -> None:
         """Break off, whatever is under way: what was sent may yet arrive, no more is sent."""
         self._doubt = self._doubt or InDoubtError("given up")
-        self._hang_up()
+        self._close_connections()
         with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_S):
                 await self.stop()
         await self.client.close()
 
-    def _hang_up(self) -> None:
+    def _close_connections(self) -> None:
         for connection in list(self.client._conns.values()):  # noqa: SLF001
             connection.close()
 
@@ -138,19 +138,19 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
         """The first error ends the sender; a task that it leaves behind ends without a word."""
         task = self._sender.sender_task
         if self._doubt is not None:
-            self._hang_up()  # also what was being connected in the meantime
+            self._close_connections()  # also what was being connected in the meantime
             raise asyncio.CancelledError if task is not None and task.done() else self._doubt
 
-    async def _look_again(self, kind: int, key: str) -> int:
+    async def _retry_coordinator_lookup(self, kind: int, key: str) -> int:
         self._refuse_if_in_doubt()
         try:
-            node: int = await self._look_up(kind, key)
+            node: int = await self._lookup(kind, key)
         except KafkaConnectionError as error:
             raise NodeNotReadyError(str(error)) from error
         return node
 
 
-async def farewell(options: Mapping[str, Any], group: str, member: str) -> None:
+async def leave_group(options: Mapping[str, Any], group: str, member: str) -> None:
     """Take a member out of its group, on a connection of its own: on the member's, a join that is
     under way would come first. Raises KafkaError.
     """

@@ -24,17 +24,17 @@ from yarl import URL
 from streams.runtime.assignor import StickyUnits
 from streams.runtime.clients import partition_counts
 from streams.runtime.failure import end_process
-from streams.runtime.faust_adapter import LaneTransport, NoTables
+from streams.runtime.faust_adapter import AppTransport, NoTables
 from streams.runtime.logs import quieten_libraries
 from streams.runtime.preflight import check_topics, topics_needed
-from streams.runtime.tasks import or_end
-from streams.runtime.unit import Surroundings
-from streams.runtime.unit_manager import Crew
+from streams.runtime.tasks import run_or_exit
+from streams.runtime.unit import UnitContext
+from streams.runtime.unit_manager import UnitManager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-    from streams.runtime.global_table import Follower
+    from streams.runtime.global_table import GlobalTable
     from streams.runtime.partition import Clock, Observer
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
@@ -67,7 +67,7 @@ class WallClock:
 WALL_CLOCK: Final = WallClock()
 
 
-class LaneSettings(Protocol):
+class AppSettings(Protocol):
     """The part of Decorum's settings that the lane reads."""
 
     @property
@@ -85,9 +85,9 @@ class LaneSettings(Protocol):
 class Extras(NamedTuple):
     """What runs or is needed beside the stages."""
 
-    gates: Mapping[str, Callable[[], Awaitable[None]]] = {}
+    start_conditions: Mapping[str, Callable[[], Awaitable[None]]] = {}
     """For a stage's name: awaited before its partitions accept records."""
-    followers: Sequence[Follower] = ()
+    global_tables: Sequence[GlobalTable] = ()
     services: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     """Run in the same loop from the start to the end, cancelled at the end."""
     topics: Sequence[str] = ()
@@ -96,12 +96,12 @@ class Extras(NamedTuple):
     """host:port where this worker serves look-ups; told to all workers."""
 
 
-class Lane:
+class StreamApp:
     """One worker of a group that runs these stages."""
 
     def __init__(  # noqa: PLR0913
         self,
-        settings: LaneSettings,
+        settings: AppSettings,
         stages: Sequence[Stage],
         observer: Observer,
         extras: Extras = Extras(),  # noqa: B008
@@ -115,31 +115,31 @@ class Lane:
         self._instance = settings.instance
         self._stages, self._extras = stages, extras
         self._assignor = StickyUnits([s.sources for s in stages], extras.address)
-        self._around: dict[str, Any] = {
+        self._shared: dict[str, Any] = {
             "options": self._options,
             "group": settings.prefix + group,
             "observer": observer,
-            "gates": extras.gates,
+            "gates": extras.start_conditions,
             "clock": clock,
             "linger_s": linger_s,
         }
         self._partitions: dict[str, int] = {}
-        self._crew: Crew | None = None
+        self._units: UnitManager | None = None
 
     def snapshot(self) -> dict[str, StageSnapshot]:
         """How each stage stands on this worker, by its name."""
-        return self._crew.snapshot() if self._crew else {}
+        return self._units.snapshot() if self._units else {}
 
     @property
     def joined(self) -> bool:
         """Whether the group has told what is to be decided and what to be read ahead here, and this
         has begun: from then on a snapshot shows it.
         """
-        return self._crew is not None and self._crew.joined
+        return self._units is not None and self._units.has_joined
 
     def state(self, stage: str, partition: int) -> State | None:
         """A partition's state to look at, never to change; None if not owned or recovering."""
-        return self._crew.state(stage, partition) if self._crew else None
+        return self._units.state(stage, partition) if self._units else None
 
     def owner(self, stage: str, partition: int) -> str | None:
         """The address of the worker that decides this partition, as of the last rebalance."""
@@ -159,25 +159,25 @@ class Lane:
 
     async def _run(self) -> None:
         stopping = _stop_signal()
-        if await _first(self._check(), stopping.wait()):
+        if await _done_before(self._check(), stopping.wait()):
             return
-        app, crew = self._build()
-        work = [follower.follow(self._options) for follower in self._extras.followers]
+        app, unit_manager = self._build()
+        work = [follower.run(self._options) for follower in self._extras.global_tables]
         work += [service() for service in self._extras.services]
-        work += [_watch(app), crew.watch()]
+        work += [_end_on_crash(app), unit_manager.watch()]
         work.append(app.start())
-        tasks = [asyncio.create_task(or_end("worker", coroutine)) for coroutine in work]
+        tasks = [asyncio.create_task(run_or_exit("worker", coroutine)) for coroutine in work]
         await stopping.wait()
-        await self._hand_over(crew)
+        await self._hand_over(unit_manager)
         async with asyncio.timeout(CLOSE_PATIENCE_S):
-            await crew.close()
-        await _leave(crew, tasks)
+            await unit_manager.close()
+        await _leave_group(unit_manager, tasks)
 
-    async def _hand_over(self, crew: Crew) -> None:
+    async def _hand_over(self, unit_manager: UnitManager) -> None:
         """Decide on until others have warmed up what is here; they do in vain if they take long."""
         try:
             async with asyncio.timeout(HANDOVER_PATIENCE_S):
-                await crew.hand_over()
+                await unit_manager.hand_over()
         except TimeoutError:
             log.warning("others were not ready to take over; they begin when this worker has ended")
 
@@ -187,17 +187,17 @@ class Lane:
         check_topics(self._stages, others, counts)
         self._partitions = {s.name: counts[s.changelog] for s in self._stages}
 
-    def _build(self) -> tuple[faust.App, Crew]:
-        app = _faust_app(self._around["group"], self._instance)
-        crew = self._crew = Crew(self._stages, self._options, self._assignor, self._partitions)
-        transport = LaneTransport([URL("kafka://")], app, crew)
-        crew.attach(transport, Surroundings(source=crew, **self._around))
+    def _build(self) -> tuple[faust.App, UnitManager]:
+        app = _faust_app(self._shared["group"], self._instance)
+        unit_manager = self._units = UnitManager(self._stages, self._options, self._assignor, self._partitions)
+        transport = AppTransport([URL("kafka://")], app, unit_manager)
+        unit_manager.attach(transport, UnitContext(source=unit_manager, **self._shared))
         app.transport = app.producer_transport = transport
         for topic in sorted({t for stage in self._stages for t in stage.sources}):
             app.topics.add(app.topic(topic, value_serializer="raw", acks=False))
-        app.on_partitions_revoked.connect(crew.on_revoked)
-        app.on_partitions_assigned.connect(crew.on_assigned)
-        return app, crew
+        app.on_partitions_revoked.connect(unit_manager.on_revoked)
+        app.on_partitions_assigned.connect(unit_manager.on_assigned)
+        return app, unit_manager
 
 
 def _faust_app(group: str, instance: str | None) -> faust.App:
@@ -227,7 +227,7 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-async def _first(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any]) -> bool:
+async def _done_before(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any]) -> bool:
     """Do the work unless told to stop meanwhile; whether it was stopped."""
     tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -240,20 +240,20 @@ async def _first(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any])
     return True
 
 
-async def _watch(app: faust.App) -> None:
+async def _end_on_crash(app: faust.App) -> None:
     """Faust's own failures surface here, and end the process like any other."""
     while not app.crashed:  # noqa: ASYNC110 (told from another thread as well)
         await asyncio.sleep(WATCH_S)
     raise app.crash_reason or RuntimeError("Faust crashed without a reason")
 
 
-async def _leave(crew: Crew, tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _leave_group(unit_manager: UnitManager, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Leave the group, so that others take over at once instead of after the session."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=WATCH_S)
     try:
         async with asyncio.timeout(LEAVE_PATIENCE_S):
-            await crew.leave()
+            await unit_manager.leave()
     except (TimeoutError, KafkaError):
         log.warning("could not leave the group; others take over after the session")

@@ -30,31 +30,31 @@ if TYPE_CHECKING:
 
 VERSION: Final = 0
 
-Place = tuple[str, int]
+StagePartition = tuple[str, int]
 """The first topic of a set of co-partitioned topics, and a partition number."""
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
+class MemberInfo(msgspec.Struct, array_like=True, frozen=True):
     """What a member tells about itself when it joins."""
 
     address: str = ""
-    owned: list[Place] = []
-    warm: list[Place] = []
+    owned: list[StagePartition] = []
+    warm: list[StagePartition] = []
     round: int = 0
     leaving: bool = False
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True):
+class AssignmentInfo(msgspec.Struct, array_like=True, frozen=True):
     """What the leader tells one member, beside what it is assigned."""
 
     round: int = 0
     owners: dict[str, dict[str, list[int]]] = {}
     """Partition numbers by address and first topic."""
-    warm: list[Place] = []
+    warm: list[StagePartition] = []
     """What to read ahead, because it is to move here."""
-    gives: bool = False
+    handing_over: bool = False
     """Whether something owned is being warmed up by another."""
-    heirs: bool = False
+    has_successors: bool = False
     """Whether another member is there that stays."""
 
 
@@ -68,41 +68,41 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     def __init__(self, groups: Iterable[tuple[str, ...]], address: str = "") -> None:
         """`address` is where this worker serves look-ups (host:port), told to all others."""
         self.groups = {group[0]: group for group in groups}
-        self.owners: dict[Place, str] = {}
+        self.owners: dict[StagePartition, str] = {}
         self.leaving = False
         """To be set when this worker is about to end; the next rebalance tells."""
-        self.warm: frozenset[Place] = frozenset()
+        self.warm: frozenset[StagePartition] = frozenset()
         """What of `to_warm` is read ahead up to the present."""
         self._address = address
-        self._owned: list[Place] = []
-        self._sent = self._answered = Told()
-        self._answer = Answer()
+        self._owned: list[StagePartition] = []
+        self._sent = self._acknowledged = MemberInfo()
+        self._assignment = AssignmentInfo()
 
     @property
-    def to_warm(self) -> frozenset[Place]:
+    def to_warm(self) -> frozenset[StagePartition]:
         """What is to move here, and therefore to be read ahead."""
-        return frozenset(self._answer.warm)
+        return frozenset(self._assignment.warm)
 
     @property
-    def has_heirs(self) -> bool:
+    def has_successors(self) -> bool:
         """Whether there was another member to take over, as of the last rebalance."""
-        return self._answer.heirs
+        return self._assignment.has_successors
 
     @property
-    def has_news(self) -> bool:
+    def needs_rebalance(self) -> bool:
         """Whether a rebalance is due, because something is to move that can."""
         warmed = self.to_warm <= self.warm and not self.to_warm <= set(self._sent.warm)
         return warmed or (self.leaving and not self._sent.leaving)
 
     @property
-    def may_go(self) -> bool:
+    def may_leave(self) -> bool:
         """Whether the group knows that this worker leaves, and nobody warms anything up of it."""
-        return self._answered.leaving and not self._answer.gives
+        return self._acknowledged.leaving and not self._assignment.handing_over
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member sends when it joins."""
         warm = sorted(self.warm & self.to_warm)
-        self._sent = Told(self._address, self._owned, warm, self._answer.round, self.leaving)
+        self._sent = MemberInfo(self._address, self._owned, warm, self._assignment.round, self.leaving)
         return ConsumerProtocolMemberMetadata(
             VERSION, sorted(topics), msgspec.json.encode(self._sent)
         )
@@ -111,11 +111,11 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         """Remember what was assigned, and who serves the rest."""
         mine = {(topic, number) for topic, numbers in assignment.assignment for number in numbers}
         self._owned = sorted(place for place in mine if place[0] in self.groups)
-        self._answer = msgspec.json.decode(assignment.user_data or b"[]", type=Answer)
-        self._answered = self._sent
+        self._assignment = msgspec.json.decode(assignment.user_data or b"[]", type=AssignmentInfo)
+        self._acknowledged = self._sent
         self.owners = {
             (topic, number): address
-            for address, units in self._answer.owners.items()
+            for address, units in self._assignment.owners.items()
             for topic, numbers in units.items()
             for number in numbers
         }
@@ -127,13 +127,13 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         groups = self._all_groups(joined)
         counts = {first: len(cluster.partitions_for_topic(first) or ()) for first in groups}
         units = [(first, n) for first, count in counts.items() for n in range(unit_count(count))]
-        told = {name: _told(metadata) for name, metadata in joined.items()}
-        crew = {
+        told = {name: _member_info(metadata) for name, metadata in joined.items()}
+        unit_manager = {
             name: _member(told[name], counts, _able(groups, metadata))
             for name, metadata in joined.items()
         }
-        planned = plan([unit for unit in units if counts[unit[0]]], crew)
-        has = {name: _places(planned.has.get(name, ()), counts) for name in joined}
+        planned = plan([unit for unit in units if counts[unit[0]]], unit_manager)
+        has = {name: _partitions(planned.owned.get(name, ()), counts) for name in joined}
         owners = _by_address(has, told)
         number = 1 + max(t.round for t in told.values())
         staying = {name for name, t in told.items() if not t.leaving}
@@ -141,11 +141,11 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
             name: _assignment(
                 groups,
                 places,
-                Answer(
+                AssignmentInfo(
                     number,
                     owners,
-                    _places(planned.warms.get(name, ()), counts),
-                    name in planned.gives,
+                    _partitions(planned.warming.get(name, ()), counts),
+                    name in planned.handing_over,
                     bool(staying - {name}),
                 ),
             )
@@ -161,8 +161,8 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         return {**self.groups, **{topic: (topic,) for topic in sorted(other)}}
 
 
-def _told(metadata: ConsumerProtocolMemberMetadata) -> Told:
-    return msgspec.json.decode(metadata.user_data or b"[]", type=Told)
+def _member_info(metadata: ConsumerProtocolMemberMetadata) -> MemberInfo:
+    return msgspec.json.decode(metadata.user_data or b"[]", type=MemberInfo)
 
 
 def _able(
@@ -173,23 +173,23 @@ def _able(
     )
 
 
-def _member(told: Told, counts: Mapping[str, int], able: frozenset[str]) -> Member:
+def _member(told: MemberInfo, counts: Mapping[str, int], able: frozenset[str]) -> Member:
     return Member(
         able, _units(told.owned, counts), _units(told.warm, counts), told.round, told.leaving
     )
 
 
-def _units(places: Iterable[Place], counts: Mapping[str, int]) -> list[Unit]:
+def _units(places: Iterable[StagePartition], counts: Mapping[str, int]) -> list[Unit]:
     """The units of which these are at least a part, as the rule of units has it now."""
     return sorted({(t, unit_of(n, counts[t])) for t, n in places if n < counts.get(t, 0)})
 
 
-def _places(units: Iterable[Unit], counts: Mapping[str, int]) -> list[Place]:
+def _partitions(units: Iterable[Unit], counts: Mapping[str, int]) -> list[StagePartition]:
     return [(first, n) for first, unit in units for n in members(unit, counts[first])]
 
 
 def _assignment(
-    groups: Mapping[str, tuple[str, ...]], places: Iterable[Place], answer: Answer
+    groups: Mapping[str, tuple[str, ...]], places: Iterable[StagePartition], answer: AssignmentInfo
 ) -> ConsumerProtocolMemberAssignment:
     numbers: dict[str, list[int]] = defaultdict(list)
     for first, number in places:
@@ -201,7 +201,7 @@ def _assignment(
 
 
 def _by_address(
-    places: Mapping[str, list[Place]], told: Mapping[str, Told]
+    places: Mapping[str, list[StagePartition]], told: Mapping[str, MemberInfo]
 ) -> dict[str, dict[str, list[int]]]:
     owners: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for name, mine in places.items():

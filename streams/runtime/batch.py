@@ -18,13 +18,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.runtime.budget import MOST_OUTPUT, Budget
-from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.state import CHECKPOINT_KEY
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import ItemsView, Iterable, Iterator, Sequence
 
-    from streams.runtime.checkpoint import Watermark
+    from streams.runtime.checkpoint import Checkpoint
     from streams.runtime.stage import Output, Record, Stage
     from streams.runtime.state import State
 
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
     """
 
     writes: Writes
-    tally: Counter[tuple[str, ...]]
+    counters: Counter[tuple[str, ...]]
     records: int
     fired: int
     weight: int = 0
@@ -63,7 +63,7 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     stage: Stage,
     partition: int,
     state: State,
-    watermark: Watermark,
+    checkpoint: Checkpoint,
     records: Sequence[Record],
     wall_ms: int,
     share: Share = WHOLE,
@@ -73,7 +73,7 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     Records of one topic must come in offset order. After an exception the state is not to be used
     again: it is ahead of the changelog.
     """
-    now_ms = watermark.tick(wall_ms)
+    now_ms = checkpoint.advance_clock(wall_ms)
     state.budget = Budget(share.output // 2)
     due = state.pop_due(now_ms, share.timers)
     if not due and not records:
@@ -81,16 +81,16 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     writes: dict[tuple[str, int], list[Item]] = {}
     fired_weight = taken = 0
     if due:
-        _collect(writes, partition, stage.fire(partition, due, state, now_ms))
+        _add_outputs(writes, partition, stage.on_timers(partition, due, state, now_ms))
         fired_weight = state.budget.weight()
     if records:
         state.budget = Budget(share.output - fired_weight)
         intake = _Intake(records, state.budget)
-        _collect(writes, partition, stage.handle(partition, iter(intake), state, now_ms))
+        _add_outputs(writes, partition, stage.on_records(partition, iter(intake), state, now_ms))
         taken = intake.decided
-        _advance(watermark, records[:taken])
+        _advance(checkpoint, records[:taken])
     weight = fired_weight + (state.budget.weight() if records else 0)
-    return _sealed(stage, partition, state, watermark, writes, taken, len(due))._replace(
+    return _seal(stage, partition, state, checkpoint, writes, taken, len(due))._replace(
         weight=weight
     )
 
@@ -116,12 +116,12 @@ class _Intake:
         return self._given - self._budget.unfinished
 
 
-def seal_progress(stage: Stage, partition: int, state: State, watermark: Watermark) -> Batch:
+def seal_progress(stage: Stage, partition: int, state: State, checkpoint: Checkpoint) -> Batch:
     """A batch that only moves the watermark, past markers and trimmed records without content."""
-    return _sealed(stage, partition, state, watermark, {}, 0, 0)
+    return _seal(stage, partition, state, checkpoint, {}, 0, 0)
 
 
-def joined(batches: Iterable[Batch]) -> Writes:
+def merge_writes(batches: Iterable[Batch]) -> Writes:
     """What one transaction writes for the batches of several partitions, in their order."""
     writes: Writes = {}
     for batch in batches:
@@ -134,7 +134,7 @@ def joined(batches: Iterable[Batch]) -> Writes:
     return writes
 
 
-def _collect(
+def _add_outputs(
     writes: dict[tuple[str, int], list[Item]], partition: int, outputs: Iterable[Output]
 ) -> None:
     for topic, to, key, value in outputs:
@@ -145,22 +145,22 @@ def _collect(
         items.append((key, value))
 
 
-def _advance(watermark: Watermark, records: Sequence[Record]) -> None:
-    next_offset = watermark.next_offset
+def _advance(checkpoint: Checkpoint, records: Sequence[Record]) -> None:
+    next_offset = checkpoint.next_offset
     for record in records:
         next_offset[record.topic] = record.offset + 1
 
 
-def _sealed(  # noqa: PLR0913, PLR0917
+def _seal(  # noqa: PLR0913, PLR0917
     stage: Stage,
     partition: int,
     state: State,
-    watermark: Watermark,
+    checkpoint: Checkpoint,
     outputs: dict[tuple[str, int], list[Item]],
     records: int,
     fired: int,
 ) -> Batch:
-    changes, tally = state.take_changes()
-    changes[WATERMARK_KEY] = watermark.told()
+    changes, counters = state.take_changes()
+    changes[CHECKPOINT_KEY] = checkpoint.next_value()
     writes: Writes = {**outputs, (stage.changelog, partition): changes.items()}
-    return Batch(writes, tally, records, fired)
+    return Batch(writes, counters, records, fired)

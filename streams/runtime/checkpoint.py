@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Watermark(msgspec.Struct):
+class Checkpoint(msgspec.Struct):
     """Everything below `next_offset[topic]` is decided; the partition's clock stood at
     `clock_ms` (UTC milliseconds) and never goes back, even where a machine's clock does.
     """
@@ -23,12 +23,12 @@ class Watermark(msgspec.Struct):
     writer: str = ""
     """Who told it: another name in each life of a unit. With `sequence` no two are the same."""
 
-    def tick(self, wall_ms: int) -> int:
+    def advance_clock(self, wall_ms: int) -> int:
         """Advance the clock to the wall clock, or leave it where it is; the time now."""
         self.clock_ms = max(self.clock_ms, wall_ms)
         return self.clock_ms
 
-    def told(self) -> bytes:
+    def next_value(self) -> bytes:
         """The changelog value of the next telling."""
         self.sequence += 1
         return self.encode()
@@ -38,6 +38,6 @@ class Watermark(msgspec.Struct):
         return msgspec.json.encode(self)
 
     @staticmethod
-    def decode(value: bytes) -> Watermark:
+    def decode(value: bytes) -> Checkpoint:
         """Read a changelog value; fields added later have defaults."""
-        return msgspec.json.decode(value, type=Watermark)
+        return msgspec.json.decode(value, type=Checkpoint)

@@ -34,7 +34,7 @@ Client = TypeVar("Client", bound=_Client)
 Answer = TypeVar("Answer")
 
 
-async def patiently(
+async def retry_until_available(
     attempt: Callable[[], Awaitable[Answer]], patience_s: float = CONNECT_PATIENCE_S
 ) -> Answer:
     """The answer; tries again while the cluster cannot give it yet, for `patience_s` at most.
@@ -53,7 +53,7 @@ async def patiently(
         await asyncio.sleep(CONNECT_PAUSE_S)
 
 
-async def connected(make: Callable[[], Client]) -> Client:
+async def connect(make: Callable[[], Client]) -> Client:
     """A started client, `patiently`."""
 
     async def start() -> Client:
@@ -65,12 +65,12 @@ async def connected(make: Callable[[], Client]) -> Client:
             raise
         return client
 
-    return await patiently(start)
+    return await retry_until_available(start)
 
 
 async def transactional_producer(options: Mapping[str, Any], transactional_id: str) -> OnceProducer:
     """A producer that has fenced every earlier one of its id and aborted what it left open."""
-    return await connected(
+    return await connect(
         lambda: OnceProducer(
             **options,
             acks="all",
@@ -91,7 +91,7 @@ async def reader(
     options: Mapping[str, Any], partitions: Iterable[TopicPartition]
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of just these partitions from their beginning, in no group."""
-    consumer = await connected(
+    consumer = await connect(
         lambda: AIOKafkaConsumer(
             **options,
             enable_auto_commit=False,
@@ -110,13 +110,13 @@ async def reader(
 
 
 @asynccontextmanager
-async def asker(
+async def offsets_client(
     options: Mapping[str, Any], group: str | None = None
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer to ask for offsets, of a group as well; it never fetches, so that no answer waits
     behind a long poll on the same connection.
     """
-    consumer = await connected(
+    consumer = await connect(
         lambda: AIOKafkaConsumer(
             **options,
             group_id=group,
@@ -164,5 +164,5 @@ async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) ->
             await admin.close()
         return described
 
-    found = await patiently(describe)
+    found = await retry_until_available(describe)
     return {t["topic"]: len(t["partitions"]) for t in found if t["error_code"] == 0}

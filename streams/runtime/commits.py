@@ -33,22 +33,22 @@ from aiokafka.errors import (
 )
 
 from streams.runtime.aiokafka_patches import InDoubtError
-from streams.runtime.clients import asker, patiently, read_to_end
-from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.clients import offsets_client, retry_until_available, read_to_end
+from streams.runtime.state import CHECKPOINT_KEY
 from streams.runtime.transaction import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.runtime.batch import Writes
-    from streams.runtime.restore import Recovery
-    from streams.runtime.unit import Surroundings
+    from streams.runtime.restore import Restore
+    from streams.runtime.unit import UnitContext
 
 PATIENCE_S: Final = 30.0  # to find out what became of a try
 OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
 TRIES: Final = 30  # of one batch; what fails so often is not the network's fault
 
-MENDED_BY_A_FENCE: Final = (
+SOLVED_BY_FENCING: Final = (
     InDoubtError,
     ProducerFenced,
     InvalidProducerEpoch,
@@ -71,45 +71,45 @@ class LostUnitError(Exception):
 class Commits:
     """All transactions of one unit, through however many producers."""
 
-    def __init__(self, recovery: Recovery, around: Surroundings) -> None:
+    def __init__(self, restore: Restore, context: UnitContext) -> None:
         """Nothing is connected before `fence`."""
-        self.owes = False
+        self.offsets_behind = False
         """Whether the group's offsets are behind what is committed."""
-        self._told_at = 0.0
-        self._recovery, self._around = recovery, around
-        self._name, self._changelog = recovery.name, recovery.stage.changelog
+        self._offsets_written_at = 0.0
+        self._restore, self._context = restore, context
+        self._name, self._changelog = restore.name, restore.stage.changelog
         self._transactions: Transactions | None = None
-        self._known: Checkpoints = {}
-        self._begins: dict[TopicPartition, int] = {}
+        self._committed: Checkpoints = {}
+        self._committed_from: dict[TopicPartition, int] = {}
         """Of each changelog, where what this unit has committed last begins; what is not here was
         not written since the recovery."""
 
     async def fence(self) -> None:
         """Lock every earlier producer of this unit out for good."""
-        group = self._around.group
-        fenced = await Transactions.fence(self._around.options, f"{group}-{self._name}", group)
+        group = self._context.group
+        fenced = await Transactions.fence(self._context.options, f"{group}-{self._name}", group)
         self._transactions = fenced
 
     async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
         """Returns when all of it is committed, once; raises where that cannot be found out."""
         mine = self._checkpoints(writes)
-        tells = time.monotonic() - self._told_at >= OFFSETS_EVERY_S
+        tells = time.monotonic() - self._offsets_written_at >= OFFSETS_EVERY_S
         for _ in range(TRIES):
-            if await self._written(mine, writes, positions if tells else {}):
+            if await self._try_once(mine, writes, positions if tells else {}):
                 break
             tells = False  # what is written again does not wait for the group
         else:
             raise InDoubtError(f"not committed in {TRIES} tries")
-        self._known |= mine
-        self.owes = not tells
-        self._told_at = time.monotonic() if tells else self._told_at
+        self._committed |= mine
+        self.offsets_behind = not tells
+        self._offsets_written_at = time.monotonic() if tells else self._offsets_written_at
 
     async def close(self) -> None:
         """Give up the connections; no transaction may be open."""
         if self._transactions is not None:
             await self._transactions.close()
 
-    async def _written(
+    async def _try_once(
         self, mine: Checkpoints, writes: Writes, positions: Mapping[TopicPartition, int]
     ) -> bool:
         """One try, and what became of it."""
@@ -119,35 +119,35 @@ class Commits:
             begins = await self._transactions.write(writes, positions)
         except Exception as error:
             cause = self._transactions.cause_of(error)
-            if not isinstance(cause, MENDED_BY_A_FENCE):
+            if not isinstance(cause, SOLVED_BY_FENCING):
                 raise
             await self._transactions.give_up()
         else:
-            self._begins |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
+            self._committed_from |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
             return True
         # As long as nobody answers: an outage is waited for, and to end would mend nothing.
-        if not await patiently(self._around.source.holds, math.inf):
+        if not await retry_until_available(self._context.source.is_member, math.inf):
             raise LostUnitError(f"{self._name} is another worker's now") from cause
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._settle(mine, cause)
+                return await self._find_out(mine, cause)
         except TimeoutError as error:
             raise InDoubtError(f"{cause!r}, and no clear word in {PATIENCE_S:.0f} s") from error
 
-    async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
+    async def _find_out(self, mine: Checkpoints, cause: BaseException) -> bool:
         """Fence anew and see whether the batch was committed."""
         await self.fence()
-        found = await patiently(self._read)
-        committed = was_committed(mine, self._known, found)
+        found = await retry_until_available(self._read)
+        committed = was_committed(mine, self._committed, found)
         became = "is committed" if committed else "was not committed and is written again"
         log.warning("%s: %r; fenced anew: the batch %s", self._name, cause, became)
-        self._around.observer.was_in_doubt(self._recovery.stage.name, committed=committed)
+        self._context.observer.was_in_doubt(self._restore.stage.name, committed=committed)
         return committed
 
     async def _read(self) -> Checkpoints:
         """What stands at the ends of the changelogs, as far as it may be new."""
-        since = self._recovery.ends | self._begins
-        return await last_checkpoints(self._around.options, self._changelog, since)
+        since = self._restore.ends | self._committed_from
+        return await last_checkpoints(self._context.options, self._changelog, since)
 
     def _checkpoints(self, writes: Writes) -> Checkpoints:
         """What these writes tell of how far their partitions are."""
@@ -156,7 +156,7 @@ class Commits:
             for (topic, number), items in writes.items()
             if topic == self._changelog
             for key, value in items
-            if key == WATERMARK_KEY and value is not None
+            if key == CHECKPOINT_KEY and value is not None
         }
 
 
@@ -167,10 +167,10 @@ async def last_checkpoints(
     found: Checkpoints = {}
 
     def keep(partition: int, key: bytes, value: bytes | None) -> None:
-        if key == WATERMARK_KEY and value is not None:
+        if key == CHECKPOINT_KEY and value is not None:
             found[TopicPartition(changelog, partition)] = value
 
-    async with asker(options) as consumer:
+    async with offsets_client(options) as consumer:
         ends = await consumer.end_offsets(list(since))
         consumer.assign(list(since))
         for partition, offset in since.items():

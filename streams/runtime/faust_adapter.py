@@ -19,7 +19,7 @@ from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.runtime.aiokafka_patches import farewell, is_member
+from streams.runtime.aiokafka_patches import leave_group, is_member
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.fetch_patches import KEEP_UNREADABLE
 
@@ -54,7 +54,7 @@ OTHER_RULE: Final = (
 )
 
 
-class Hub(Protocol):
+class FetchHandler(Protocol):
     """What the room needs from the lane."""
 
     @property
@@ -68,21 +68,21 @@ class Hub(Protocol):
     def owns(self, topic: str) -> bool:
         """Whether the topic is the lane's and not Faust's."""
 
-    def wanted(self, topic: str, partition: int) -> bool:
+    def wants(self, topic: str, partition: int) -> bool:
         """Whether a partition of a lane topic takes more records now."""
 
-    def take(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+    def offer(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Accept fetched records of a lane topic."""
 
 
-def _hub(transport: object) -> Hub:
+def _hub(transport: object) -> FetchHandler:
     """The lane behind a transport; Faust's own types do not know it."""
-    if not isinstance(transport, LaneTransport):
+    if not isinstance(transport, AppTransport):
         raise TypeError(f"the lane's consumer and producer need its transport, not {transport!r}")
     return transport.hub
 
 
-class LaneThread(driver.AIOKafkaConsumerThread):
+class AppThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to the group and fetches."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
@@ -154,12 +154,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     async def _rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
 
-    async def holds(self) -> bool:
+    async def is_member(self) -> bool:
         """Whether the group counts this member in now. Raises KafkaError."""
-        counted: bool = await self.call_thread(self._holds)
+        counted: bool = await self.call_thread(self._is_member)
         return counted
 
-    async def _holds(self) -> bool:
+    async def _is_member(self) -> bool:
         return await is_member(self._ensure_consumer()._coordinator)  # noqa: SLF001
 
     async def stay_away(self) -> str:
@@ -175,20 +175,20 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         return name
 
 
-class LaneConsumer(driver.Consumer):
+class AppConsumer(driver.Consumer):
     """Hands whole fetches of lane topics to the lane, and all others to Faust."""
 
-    _thread: LaneThread
+    _thread: AppThread
 
-    def __init__(self, transport: LaneTransport, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, transport: AppTransport, *args: Any, **kwargs: Any) -> None:
         """Faust makes it; the lane reaches it through the transport."""
         self._hub = transport.hub
         self._fetching = asyncio.Lock()
         super().__init__(transport, *args, **kwargs)
         transport.consumer = self
 
-    def _new_consumer_thread(self) -> LaneThread:
-        return LaneThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> AppThread:
+        return AppThread(self, loop=self.loop, beacon=self.beacon)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watch over streams knows nothing of the lane's topics."""
@@ -202,7 +202,7 @@ class LaneConsumer(driver.Consumer):
     ) -> Mapping[TP, list[Any]]:
         active = active_partitions or set()
         async with self._fetching:
-            wanted = {tp for tp in active if not self._hub.owns(tp.topic) or self._hub.wanted(*tp)}
+            wanted = {tp for tp in active if not self._hub.owns(tp.topic) or self._hub.wants(*tp)}
             if not wanted:  # to aiokafka an empty set means all
                 await asyncio.sleep(NOTHING_WANTED_S)
                 return {}
@@ -215,7 +215,7 @@ class LaneConsumer(driver.Consumer):
         left: dict[TP, list[Any]] = {}
         for tp, records in fetched.items():
             if self._hub.owns(tp.topic):
-                self._hub.take(tp, records)
+                self._hub.offer(tp, records)
             else:
                 left[tp] = records
         return left
@@ -238,9 +238,9 @@ class LaneConsumer(driver.Consumer):
         """Ask the group for a rebalance; lost if one is under way, so ask until it has come."""
         await self._thread.rejoin()
 
-    async def holds(self) -> bool:
+    async def is_member(self) -> bool:
         """Whether the group counts this member in now. Raises KafkaError."""
-        return await self._thread.holds()
+        return await self._thread.is_member()
 
     async def leave(self) -> None:
         """Leave the group for good, with a lasting name too. Raises KafkaError.
@@ -249,7 +249,7 @@ class LaneConsumer(driver.Consumer):
         """
         member = await self._thread.stay_away()
         if member:
-            await farewell(self._hub.client_options, self.app.conf.id, member)
+            await leave_group(self._hub.client_options, self.app.conf.id, member)
 
     @property
     def quiet(self) -> asyncio.Lock:
@@ -270,7 +270,7 @@ class NoTables(TableManager):
         await self.recovery.start()
 
 
-class LaneProducer(driver.Producer):
+class AppProducer(driver.Producer):
     """Faust's own producer; the lane writes nothing through it."""
 
     def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
@@ -279,14 +279,14 @@ class LaneProducer(driver.Producer):
         )
 
 
-class LaneTransport(driver.Transport):
+class AppTransport(driver.Transport):
     """Makes Faust build the classes above."""
 
-    Consumer = LaneConsumer
-    Producer = LaneProducer
+    Consumer = AppConsumer
+    Producer = AppProducer
 
-    def __init__(self, url: list[URL], app: AppT, hub: Hub) -> None:
+    def __init__(self, url: list[URL], app: AppT, hub: FetchHandler) -> None:
         """As Faust's, with the lane behind it."""
         super().__init__(url, app)
         self.hub = hub
-        self.consumer: LaneConsumer | None = None
+        self.consumer: AppConsumer | None = None

@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.consumer import fetcher
 
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.record_batches import Batches, BrokenBatchError, Item, LogBatch, read
+from streams.runtime.record_batches import Batches, BrokenBatchError, Item, RecordBatch, read
 from streams.runtime.stage import Unreadable
 
 if TYPE_CHECKING:
@@ -53,16 +53,16 @@ def _unpack_records(self: fetcher.PartitionRecords) -> Iterator[Fetched]:
         self.next_fetch_offset = max(self.next_fetch_offset, batch.last_offset + 1)
 
 
-def _next_batch(self: fetcher.PartitionRecords) -> LogBatch:
+def _next_batch(self: fetcher.PartitionRecords) -> RecordBatch:
     try:
-        batch: LogBatch = self._records.next_batch()
+        batch: RecordBatch = self._records.next_batch()
     except BrokenBatchError as error:
         what = f"what begins at offset {self.next_fetch_offset}"
         raise _lost(self._tp, what, error) from error
     return batch
 
 
-def _is_counted(self: fetcher.PartitionRecords, batch: LogBatch) -> bool:
+def _is_counted(self: fetcher.PartitionRecords, batch: RecordBatch) -> bool:
     """Whether a batch's records count: neither aborted nor the broker's own marks.
 
     A marker whose record is gone marks nothing any more: the cleaner keeps the batch of a
@@ -78,7 +78,7 @@ def _is_counted(self: fetcher.PartitionRecords, batch: LogBatch) -> bool:
     return not batch.is_control
 
 
-def _is_abort(tp: TopicPartition, batch: LogBatch) -> bool:
+def _is_abort(tp: TopicPartition, batch: RecordBatch) -> bool:
     try:
         marker = next(read(batch), None)
     except BrokenBatchError as error:
@@ -89,7 +89,7 @@ def _is_abort(tp: TopicPartition, batch: LogBatch) -> bool:
     return aborts
 
 
-def _records_of(self: fetcher.PartitionRecords, batch: LogBatch) -> Iterator[Fetched]:
+def _records_of(self: fetcher.PartitionRecords, batch: RecordBatch) -> Iterator[Fetched]:
     """A batch's records from the next offset on, and what stands for those that are broken."""
     tp: TopicPartition = self._tp
     try:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import TopicPartition
 
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.clients import asker, partition_counts, read_to_end, reader
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.clients import offsets_client, partition_counts, read_to_end, reader
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.state import WATERMARK_KEY, is_reserved
+from streams.runtime.state import CHECKPOINT_KEY, is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 POLL_MS: Final = 100
 
 
-class Follower:
+class GlobalTable:
     """Applies the stage's keys of one changelog, from its beginning, for as long as it runs."""
 
     def __init__(self, topic: str, apply: Callable[[bytes, bytes | None], None]) -> None:
         """`apply(key, value)` is called in changelog order; None deletes the key."""
         self.topic = topic
         self._apply = apply
-        self._decided: dict[TopicPartition, int] = {}
+        self._next_offsets: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
         self._ready = asyncio.Event()
         self._options: Mapping[str, Any] = {}
-        self._stood: dict[str, dict[TopicPartition, int]] = {}
+        self._start_offsets: dict[str, dict[TopicPartition, int]] = {}
 
     async def ready(self) -> None:
         """Wait until all that stood in the changelog at the start is applied."""
         await self._ready.wait()
 
-    async def covers(self, source_topic: str, partition: int, end_offset: int) -> None:
+    async def wait_until_applied(self, source_topic: str, partition: int, end_offset: int) -> None:
         """Wait until the stage has decided everything below `end_offset` and it is applied here."""
         source = TopicPartition(source_topic, partition)
         async with self._moved:
-            await self._moved.wait_for(lambda: self._decided.get(source, 0) >= end_offset)
+            await self._moved.wait_for(lambda: self._next_offsets.get(source, 0) >= end_offset)
 
     async def caught_up_with(self, *source_topics: str) -> None:
         """Wait until covered is what stood in these topics when this was first asked."""
         await self.ready()
         for topic in source_topics:
-            if topic not in self._stood:
-                self._stood[topic] = await self._ends(topic)
-            for source, end in self._stood[topic].items():
-                await self.covers(source.topic, source.partition, end)
+            if topic not in self._start_offsets:
+                self._start_offsets[topic] = await self._ends(topic)
+            for source, end in self._start_offsets[topic].items():
+                await self.wait_until_applied(source.topic, source.partition, end)
 
-    async def follow(self, options: Mapping[str, Any]) -> None:
+    async def run(self, options: Mapping[str, Any]) -> None:
         """Read to the end, then on and on. `options` are those of every Kafka client.
 
         Raises StartRefusedError without the topic, and whatever `apply` raises.
@@ -66,26 +66,26 @@ class Follower:
         self._options = options
         partitions = await self._partitions(self.topic)
         async with reader(options, partitions) as consumer:
-            await read_to_end(consumer, await consumer.end_offsets(partitions), self._see)
+            await read_to_end(consumer, await consumer.end_offsets(partitions), self._apply_record)
             self._ready.set()
             await self._tell()
             while True:
-                await self._look(consumer)
+                await self._poll(consumer)
 
-    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         fetched = await consumer.getmany(timeout_ms=POLL_MS)
         for tp, records in fetched.items():
             for record in records:
-                self._see(tp.partition, record.key, record.value)
+                self._apply_record(tp.partition, record.key, record.value)
         if fetched:
             await self._tell()
 
-    def _see(self, partition: int, key: bytes, value: bytes | None) -> None:
+    def _apply_record(self, partition: int, key: bytes, value: bytes | None) -> None:
         if not is_reserved(key):
             self._apply(key, value)
-        elif key == WATERMARK_KEY and value is not None:
-            for topic, offset in Watermark.decode(value).next_offset.items():
-                self._decided[TopicPartition(topic, partition)] = offset
+        elif key == CHECKPOINT_KEY and value is not None:
+            for topic, offset in Checkpoint.decode(value).next_offset.items():
+                self._next_offsets[TopicPartition(topic, partition)] = offset
 
     async def _tell(self) -> None:
         async with self._moved:
@@ -93,7 +93,7 @@ class Follower:
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
         partitions = await self._partitions(topic)
-        async with asker(self._options) as consumer:
+        async with offsets_client(self._options) as consumer:
             return dict(await consumer.end_offsets(partitions))
 
     async def _partitions(self, topic: str) -> list[TopicPartition]:

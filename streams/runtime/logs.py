@@ -54,7 +54,7 @@ class RateLimit(logging.Filter):
         return True
 
 
-class ToldOnce(logging.Filter):
+class OncePerMessage(logging.Filter):
     """A transaction in doubt or fenced off ends its producer, and each task and future of it that
     nobody waits for any more would tell so with a traceback. It is told where it is settled.
     """
@@ -68,7 +68,7 @@ class ToldOnce(logging.Filter):
 def quieten_libraries() -> None:
     """Warnings and worse only, rate-limited; call once, when all libraries are imported."""
     limit = RateLimit()
-    logging.getLogger("asyncio").addFilter(ToldOnce())
+    logging.getLogger("asyncio").addFilter(OncePerMessage())
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name, level in ALSO.items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.runtime.inbox import Records
-    from streams.runtime.restore import Memory
+    from streams.runtime.restore import RestoredPartition
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
 
@@ -31,7 +31,7 @@ class Observer(Protocol):
         self,
         stage: str,
         partition: int,
-        tally: Counter[tuple[str, ...]],
+        counters: Counter[tuple[str, ...]],
         records: int,
         seconds: float,
     ) -> None:
@@ -56,22 +56,22 @@ class Clock(Protocol):
 class Partition:
     """A partition with its state; made when recovery has read it back."""
 
-    def __init__(self, stage: Stage, number: int, memory: Memory) -> None:
+    def __init__(self, stage: Stage, number: int, memory: RestoredPartition) -> None:
         """Nothing is let in before `restart`."""
         self.number = number
         self.inbox = Inbox(stage.sources)
         self._stage = stage
-        self._memory = memory
+        self._restored = memory
 
     @property
     def state(self) -> State:
         """The state, to look at only. May be one batch ahead."""
-        return self._memory.state
+        return self._restored.state
 
     @property
     def sources(self) -> dict[TopicPartition, int]:
         """The next offset to decide of each source."""
-        next_offset = self._memory.watermark.next_offset
+        next_offset = self._restored.checkpoint.next_offset
         return {TopicPartition(t, self.number): next_offset[t] for t in self._stage.sources}
 
     def restart(self) -> None:
@@ -82,8 +82,8 @@ class Partition:
         """These records and the timers due, as far as the share goes; None if there was nothing to
         decide. Records that are left wait again.
         """
-        state, watermark = self._memory.state, self._memory.watermark
-        batch = decide_batch(self._stage, self.number, state, watermark, records, wall_ms, share)
+        state, checkpoint = self._restored.state, self._restored.checkpoint
+        batch = decide_batch(self._stage, self.number, state, checkpoint, records, wall_ms, share)
         if batch and batch.records < len(records):
             self.inbox.put_back(records[batch.records :])
         return batch
@@ -93,14 +93,14 @@ class Partition:
 
         `positions`: where the fetcher stands, everything below having been offered.
         """
-        watermark, moved = self._memory.watermark, False
+        checkpoint, moved = self._restored.checkpoint, False
         for source, decided in self.sources.items():
             position = positions.get(source, 0)
             if not self.inbox.waiting and position > decided:
-                watermark.next_offset[source.topic] = position
+                checkpoint.next_offset[source.topic] = position
                 moved = True
         return moved
 
     def seal(self) -> Batch:
         """A batch that only tells the watermark."""
-        return seal_progress(self._stage, self.number, self._memory.state, self._memory.watermark)
+        return seal_progress(self._stage, self.number, self._restored.state, self._restored.checkpoint)

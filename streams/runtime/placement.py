@@ -33,16 +33,16 @@ class Member(NamedTuple):
 class Plan(NamedTuple):
     """Units by member, for each one that has any."""
 
-    has: Mapping[str, list[Unit]]
-    warms: Mapping[str, list[Unit]]
+    owned: Mapping[str, list[Unit]]
+    warming: Mapping[str, list[Unit]]
     """To be read ahead, because they are to move here."""
-    gives: Mapping[str, list[Unit]]
+    handing_over: Mapping[str, list[Unit]]
     """Owned still, and being warmed up by another."""
 
 
 def plan(units: Sequence[Unit], members: Mapping[str, Member]) -> Plan:
     """Everybody's part in the next generation of the group."""
-    owner, heirs = _owners(members), _heirs(units, members)
+    owner, heirs = _owners(members), _next_owners(units, members)
     has, warms, gives = (defaultdict[str, list[Unit]](list) for _ in range(3))
     for unit in units:
         keeper, heir = owner.get(unit), heirs.get(unit)
@@ -64,7 +64,7 @@ def _owners(members: Mapping[str, Member]) -> dict[Unit, str]:
     }
 
 
-def _heirs(units: Sequence[Unit], members: Mapping[str, Member]) -> dict[Unit, str]:
+def _next_owners(units: Sequence[Unit], members: Mapping[str, Member]) -> dict[Unit, str]:
     """Who of those that stay is to have what in the end; nobody, if nobody does."""
     staying = {name: m for name, m in members.items() if not m.leaving}
     owner = _owners(members)

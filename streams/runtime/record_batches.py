@@ -59,7 +59,7 @@ class Item(NamedTuple):
     value: bytes | None
 
 
-class LogBatch(NamedTuple):
+class RecordBatch(NamedTuple):
     """One batch: its bytes, and what its header says."""
 
     raw: memoryview
@@ -100,7 +100,7 @@ class Batches:
         left = len(self._data) - self._at
         return left >= _LEAST and self._next_size() <= left
 
-    def next_batch(self) -> LogBatch:
+    def next_batch(self) -> RecordBatch:
         """The next one. BrokenBatchError if it does not say where it begins and ends."""
         size = self._next_size()
         if size < _LEAST:
@@ -115,15 +115,15 @@ class Batches:
         return _SIZE.size + length
 
 
-def _headed(raw: memoryview) -> LogBatch:
+def _headed(raw: memoryview) -> RecordBatch:
     base, magic = _SIZE.unpack_from(raw)[0], raw[_MAGIC_AT]
     if magic != _FORMAT:  # of the old formats this is the offset of the last record
-        return LogBatch(raw, base, base, magic)
+        return RecordBatch(raw, base, base, magic)
     if len(raw) < _HEADER.size:
         raise BrokenBatchError(f"a batch of format {_FORMAT} cannot have {len(raw)} bytes")
     head = _HEADER.unpack_from(raw)
     attributes, last_delta, first_ms, max_ms, producer, _, _, count = head[5:]
-    batch = LogBatch(
+    batch = RecordBatch(
         raw, base, base + last_delta, magic, attributes, first_ms, max_ms, producer, count
     )
     if last_delta < 0 or (last_delta + 1 != count and not _is_sound(raw)):
@@ -136,7 +136,7 @@ def _is_sound(raw: memoryview) -> bool:
     return sound
 
 
-def read(batch: LogBatch) -> Iterator[tuple[int, Item]]:
+def read(batch: RecordBatch) -> Iterator[tuple[int, Item]]:
     """Its records and their offsets, which grow.
 
     Those before the first that cannot be read are read all the same; then BrokenBatchError.
@@ -148,7 +148,7 @@ def read(batch: LogBatch) -> Iterator[tuple[int, Item]]:
         yield from _thinned(batch, body, offsets)
 
 
-def _thinned(batch: LogBatch, body: Bytes, offsets: range) -> Iterator[tuple[int, Item]]:
+def _thinned(batch: RecordBatch, body: Bytes, offsets: range) -> Iterator[tuple[int, Item]]:
     """Of a batch that the cleaner has taken records out of, or all of them."""
     records = list(_records(batch, body))
     theirs = [record.offset for record in records]
@@ -157,7 +157,7 @@ def _thinned(batch: LogBatch, body: Bytes, offsets: range) -> Iterator[tuple[int
     return zip(theirs, records, strict=True)
 
 
-def _records(batch: LogBatch, body: Bytes) -> Iterator[Item]:
+def _records(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
     done = 0
     try:
         for record in _fast(batch, body):
@@ -167,7 +167,7 @@ def _records(batch: LogBatch, body: Bytes) -> Iterator[Item]:
         yield from _slow(batch, body, done)
 
 
-def _body(batch: LogBatch) -> Bytes:
+def _body(batch: RecordBatch) -> Bytes:
     """The records' bytes, unpacked."""
     if batch.magic != _FORMAT:
         raise BrokenBatchError(f"it has message format {batch.magic}, which is not read here")
@@ -190,7 +190,7 @@ def _body(batch: LogBatch) -> Bytes:
     return body
 
 
-def _fast(batch: LogBatch, body: Bytes) -> Iterator[Item]:
+def _fast(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
     """Through aiokafka's C, which reads headers too, and gives up at one that is not UTF-8."""
     if not batch.attributes & _CODEC:
         return iter(DefaultRecordBatch(batch.raw))
@@ -202,7 +202,7 @@ def _fast(batch: LogBatch, body: Bytes) -> Iterator[Item]:
 # ---- record by record --------------------------------------------------------------------------
 
 
-def _slow(batch: LogBatch, body: Bytes, first: int) -> Iterator[Item]:
+def _slow(batch: RecordBatch, body: Bytes, first: int) -> Iterator[Item]:
     """The records from the one with this number on, without a look at their headers."""
     data, at = memoryview(body), 0
     for number in range(batch.holds):
@@ -224,7 +224,7 @@ def _framed(data: memoryview, at: int) -> tuple[memoryview, int]:
     return data[at : at + length], at + length
 
 
-def _item(batch: LogBatch, data: memoryview) -> Item:
+def _item(batch: RecordBatch, data: memoryview) -> Item:
     at = 1  # behind its attributes, of which none is in use
     passed_ms, at = _varint(data, at)
     delta, at = _varint(data, at)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.clients import asker, read_to_end, reader
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.clients import offsets_client, read_to_end, reader
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.state import WATERMARK_KEY, State
-from streams.runtime.tasks import call_off, or_end
+from streams.runtime.state import CHECKPOINT_KEY, State
+from streams.runtime.tasks import cancel_and_wait, run_or_exit
 from streams.runtime.units import members, unit_count
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ FOLLOW_S: Final = 0.1
 log = logging.getLogger("decorum.lane")
 
 
-class Memory(NamedTuple):
+class RestoredPartition(NamedTuple):
     """A partition's state, and how far it has decided."""
 
     state: State
-    watermark: Watermark
+    checkpoint: Checkpoint
 
 
 class _Clients(NamedTuple):
@@ -49,7 +49,7 @@ class _Clients(NamedTuple):
     reader: AIOKafkaConsumer
 
 
-class Recovery:
+class Restore:
     """One unit's changelogs, read ahead of the fence if there is time, and to the end behind it.
 
     Read ahead is only what is committed, in the log's order, and going on from there behind the
@@ -74,7 +74,7 @@ class Recovery:
         self._count, self._options, self._group = count, options, group
         self._writer = secrets.token_hex(4)
         self._states = {number: State() for number in self.partitions}
-        self._watermarks = {number: Watermark() for number in self.partitions}
+        self._checkpoints = {number: Checkpoint() for number in self.partitions}
         self._enough = asyncio.Event()
         self._ahead: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
@@ -82,9 +82,9 @@ class Recovery:
 
     def start(self) -> None:
         """Begin to read ahead, and keep up; a failure ends the process."""
-        self._ahead = asyncio.create_task(or_end(f"warm-up of {self.name}", self._follow()))
+        self._ahead = asyncio.create_task(run_or_exit(f"warm-up of {self.name}", self._follow()))
 
-    async def finish(self) -> dict[int, Memory]:
+    async def finish(self) -> dict[int, RestoredPartition]:
         """Read to the end and set the watermark of every source topic. Only behind the fence.
 
         Raises StartRefusedError for a lost changelog, a recreated source topic or another number
@@ -93,19 +93,19 @@ class Recovery:
         await self._stop_following()
         async with self._open:
             asks = await self._read_on()
-            self._refuse_divided()
+            self._check_partition_count()
             for number, state in self._states.items():
                 state.loaded()
-                self._watermarks[number].writer = self._writer
+                self._checkpoints[number].writer = self._writer
             topics = self.stage.sources
             sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
-            await _place(asks, sources, self._watermarks)
-        return {n: Memory(state, self._watermarks[n]) for n, state in self._states.items()}
+            await _check_positions(asks, sources, self._checkpoints)
+        return {n: RestoredPartition(state, self._checkpoints[n]) for n, state in self._states.items()}
 
     async def close(self) -> None:
         """Give up what was read ahead; at once, however much there is to read."""
         if self._ahead is not None:
-            await call_off(self._ahead)
+            await cancel_and_wait(self._ahead)
         await self._open.aclose()
 
     async def _follow(self) -> None:
@@ -132,31 +132,31 @@ class Recovery:
         return clients.asker
 
     async def _connect(self) -> _Clients:
-        asks = await self._open.enter_async_context(asker(self._options, self._group))
+        asks = await self._open.enter_async_context(offsets_client(self._options, self._group))
         reads = await self._open.enter_async_context(reader(self._options, self.ends))
-        await _refuse_trimmed(asks, list(self.ends))
+        await _check_not_trimmed(asks, list(self.ends))
         return _Clients(asks, reads)
 
-    def _refuse_divided(self) -> None:
+    def _check_partition_count(self) -> None:
         """Keys are found by hash: of more partitions, most have their state in another than now."""
-        for number, watermark in self._watermarks.items():
-            if watermark.partitions not in {0, self._count}:
+        for number, checkpoint in self._checkpoints.items():
+            if checkpoint.partitions not in {0, self._count}:
                 raise StartRefusedError(
-                    f"{self.stage.changelog}-{number} was written as one of {watermark.partitions}"
+                    f"{self.stage.changelog}-{number} was written as one of {checkpoint.partitions}"
                     f" partitions and is one of {self._count} now: most customers' state is in"
                     " another partition than their records. Kafka takes no partition away: begin"
                     " anew under another DECORUM_PREFIX, or restore the topics as they were"
                 )
-            watermark.partitions = self._count
+            checkpoint.partitions = self._count
 
     def _apply(self, number: int, key: bytes, value: bytes | None) -> None:
-        if key != WATERMARK_KEY:
+        if key != CHECKPOINT_KEY:
             self._states[number].load(key, value)
         elif value is not None:
-            self._watermarks[number] = Watermark.decode(value)
+            self._checkpoints[number] = Checkpoint.decode(value)
 
 
-async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]) -> None:
+async def _check_not_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]) -> None:
     """Compaction leaves a log's start at 0; only retention or a deletion moves it."""
     for changelog, start in (await consumer.beginning_offsets(changelogs)).items():
         if start > 0:
@@ -166,24 +166,24 @@ async def _refuse_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[Topic
             )
 
 
-async def _place(
-    consumer: AIOKafkaConsumer, sources: list[TopicPartition], watermarks: Mapping[int, Watermark]
+async def _check_positions(
+    consumer: AIOKafkaConsumer, sources: list[TopicPartition], checkpoints: Mapping[int, Checkpoint]
 ) -> None:
     """Check the watermarks against each source; a source never decided begins at its start."""
     starts = await consumer.beginning_offsets(sources)
     ends = await consumer.end_offsets(sources)
     for source in sources:
-        watermark = watermarks[source.partition]
-        decided = watermark.next_offset.get(source.topic)
+        checkpoint = checkpoints[source.partition]
+        decided = checkpoint.next_offset.get(source.topic)
         if decided is None:
-            await _refuse_lost(consumer, source)
-            watermark.next_offset[source.topic] = starts[source]
+            await _check_not_lost(consumer, source)
+            checkpoint.next_offset[source.topic] = starts[source]
         else:
-            _refuse_recreated(source, decided, ends[source])
+            _check_not_recreated(source, decided, ends[source])
             _report_skipped(source, decided, starts[source])
 
 
-async def _refuse_lost(consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
+async def _check_not_lost(consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
     if (await consumer.committed(source) or 0) > 0:
         raise StartRefusedError(
             f"{source.topic}-{source.partition} was decided before but its changelog does not say"
@@ -192,7 +192,7 @@ async def _refuse_lost(consumer: AIOKafkaConsumer, source: TopicPartition) -> No
         )
 
 
-def _refuse_recreated(source: TopicPartition, decided: int, end: int) -> None:
+def _check_not_recreated(source: TopicPartition, decided: int, end: int) -> None:
     if decided > end:
         raise StartRefusedError(
             f"{source.topic}-{source.partition} ends at {end} but was decided up to {decided}:"

@@ -21,7 +21,7 @@ class StageSnapshot(NamedTuple):
     waiting_records: int
     state_keys: int
     timers: int
-    recovery_seconds: float
+    restore_seconds: float
     """The longest recovery among the units held."""
     progress_age_seconds: float
     """Since the unit that is furthest behind, of those that take records, last committed or last
@@ -31,7 +31,7 @@ class StageSnapshot(NamedTuple):
     """Since the oldest record that waits was written, by its time; 0 when none waits."""
 
 
-def stands(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
+def snapshot_of(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
     """How these units of a stage stand; `now`: monotonic seconds."""
     partitions = [partition for unit in units for partition in unit.partitions.values()]
     states = [partition.state for partition in partitions]
@@ -39,12 +39,12 @@ def stands(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSn
     wall_ms = time.time() * 1000
     return StageSnapshot(
         assigned=tuple(sorted(n for unit in units for n in unit.numbers)),
-        accepting=tuple(sorted(n for unit in units if unit.accepting for n in unit.numbers)),
+        accepting=tuple(sorted(n for unit in units if unit.is_accepting for n in unit.numbers)),
         warming=tuple(sorted(warming)),
         waiting_records=sum(unit.waiting for unit in units),
         state_keys=sum(map(len, states)),
         timers=sum(state.timers for state in states),
-        recovery_seconds=max((unit.recovery_seconds or 0.0 for unit in units), default=0.0),
-        progress_age_seconds=now - min((u.progress_at for u in units if u.accepting), default=now),
+        restore_seconds=max((unit.restore_seconds or 0.0 for unit in units), default=0.0),
+        progress_age_seconds=now - min((u.progress_at for u in units if u.is_accepting), default=now),
         waiting_age_seconds=max(0.0, wall_ms - min(written_ms, default=wall_ms)) / 1000,
     )

@@ -78,7 +78,7 @@ Output = tuple[str, int | None, bytes | None, bytes | None]
 """Topic, partition (`None`: the number of the deciding partition), key, value."""
 
 
-class Due(NamedTuple):
+class DueTimer(NamedTuple):
     """A durable timer whose time has come; it is already taken out of the state."""
 
     due_ms: int
@@ -101,14 +101,14 @@ class Stage(Protocol):
     def changelog(self) -> str:
         """The physical compacted topic that holds this stage's state, timers and watermark."""
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Decide records in their order, each before the next is asked for. Bad input is an output;
         an exception ends the process.
         """
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Act on timers in order of (due_ms, name), before the records of the same batch."""

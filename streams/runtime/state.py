@@ -16,13 +16,13 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.runtime.budget import RECORD_WEIGHT, Budget
-from streams.runtime.stage import Due
+from streams.runtime.stage import DueTimer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESERVED: Final = b"\x00"
-WATERMARK_KEY: Final = RESERVED + b"w"
+CHECKPOINT_KEY: Final = RESERVED + b"w"
 
 _TIMER: Final = RESERVED + b"t"
 _DUE: Final = Struct(">Q")  # big endian, so that the order of bytes is the order of time
@@ -42,7 +42,7 @@ def _timer_key(due_ms: int, name: bytes) -> bytes:
 class State:
     """All that a stage may remember. Values are replaced, never changed in place."""
 
-    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "derived", "tally")
+    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "derived", "counters")
 
     def __init__(self) -> None:
         """Start empty; recovery fills it through `load` and `loaded`.
@@ -52,7 +52,7 @@ class State:
         what the batch under way may still write; changes of the state count by themselves.
         """
         self.budget = Budget()
-        self.tally: Counter[tuple[str, ...]] = Counter()
+        self.counters: Counter[tuple[str, ...]] = Counter()
         self.derived: dict[str, Any] = {}
         self._values: dict[bytes, bytes] = {}
         self._timers: dict[bytes, bytes] = {}
@@ -125,7 +125,7 @@ class State:
         if len(self._heap) > 2 * len(self._timers) + _STALE_ALLOWED:
             self._rebuild_heap()
 
-    def put_back(self, timer: Due) -> None:
+    def put_back(self, timer: DueTimer) -> None:
         """Leave a due timer to the next batch: as if it had not come up in this one."""
         key = _timer_key(timer.due_ms, timer.name)
         if key not in self._timers:
@@ -142,23 +142,23 @@ class State:
             heapq.heappop(heap)
         return _DUE.unpack_from(heap[0], len(_TIMER))[0] if heap else None
 
-    def pop_due(self, now_ms: int, limit: int) -> list[Due]:
+    def pop_due(self, now_ms: int, limit: int) -> list[DueTimer]:
         """Take out at most `limit` timers that are due, earliest first."""
-        due: list[Due] = []
+        due: list[DueTimer] = []
         while len(due) < limit:
             due_ms = self.next_due_ms()
             if due_ms is None or due_ms > now_ms:
                 break
             key = heapq.heappop(self._heap)
-            due.append(Due(due_ms, key[_NAME_AT:], self._timers.pop(key)))
+            due.append(DueTimer(due_ms, key[_NAME_AT:], self._timers.pop(key)))
             self._changes[key] = None
         return due
 
     def take_changes(self) -> tuple[dict[bytes, bytes | None], Counter[tuple[str, ...]]]:
         """Hand over the batch's changed keys (None: deleted) and its tally, and begin anew."""
-        changes, tally = self._changes, self.tally
-        self._changes, self.tally = {}, Counter()
-        return changes, tally
+        changes, counters = self._changes, self.counters
+        self._changes, self.counters = {}, Counter()
+        return changes, counters
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record. Recovery only; `loaded` must follow the last."""

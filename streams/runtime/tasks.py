@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CANCEL_AGAIN_S: Final = 0.1
 
 
-async def or_end(where: str, work: Coroutine[Any, Any, Any]) -> None:
+async def run_or_exit(where: str, work: Coroutine[Any, Any, Any]) -> None:
     """Do the work; any failure but a cancellation ends the process."""
     try:
         await work
@@ -23,7 +23,7 @@ async def or_end(where: str, work: Coroutine[Any, Any, Any]) -> None:
         end_process(where, exc)
 
 
-async def call_off(task: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel a task until it has ended: aiokafka swallows a cancellation now and then."""
     while not task.done():
         task.cancel()

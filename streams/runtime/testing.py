@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.runtime.batch import MAX_RECORDS, WHOLE, Batch, Share, decide_batch
-from streams.runtime.checkpoint import Watermark
+from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.partitioner import partition_for
 from streams.runtime.stage import Unreadable
-from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.state import CHECKPOINT_KEY, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,19 +52,19 @@ class _Partition:
 
     def __init__(self, stage: Stage, number: int) -> None:
         self.stage, self.number = stage, number
-        self.state, self.watermark = State(), Watermark()
+        self.state, self.checkpoint = State(), Checkpoint()
 
     def rebuild(self, changelog: Sequence[DriverRecord | _Unreadable]) -> None:
-        self.state, self.watermark = State(), Watermark()
+        self.state, self.checkpoint = State(), Checkpoint()
         for record in changelog:
-            if record.key == WATERMARK_KEY and record.value is not None:
-                self.watermark = Watermark.decode(record.value)
+            if record.key == CHECKPOINT_KEY and record.value is not None:
+                self.checkpoint = Checkpoint.decode(record.value)
             elif record.key is not None:
                 self.state.load(record.key, record.value)
         self.state.loaded()
 
 
-class Driver:
+class StageTestDriver:
     """Topics and stages in memory. `tally` counts what stages tallied in committed batches."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Driver:
         """
         self.now_ms = clock
         self.ahead_ms: dict[tuple[str, int], int] = {}
-        self.tally: Counter[tuple[str, ...]] = Counter()
+        self.counters: Counter[tuple[str, ...]] = Counter()
         self._partition_counts = partitions
         self._logs: dict[tuple[str, int], list[DriverRecord | _Unreadable]] = defaultdict(list)
         self._order: list[DriverRecord | _Unreadable] = []
@@ -181,12 +181,12 @@ class Driver:
             self._rebuild(partition)
 
     def _step(self, partition: _Partition) -> bool:
-        stage, state, watermark = partition.stage, partition.state, partition.watermark
+        stage, state, checkpoint = partition.stage, partition.state, partition.checkpoint
         records = self._waiting(partition)
         now_ms = self.now_ms + self._ahead_ms(partition)
         try:
             batch = decide_batch(
-                stage, partition.number, state, watermark, records, now_ms, self._share
+                stage, partition.number, state, checkpoint, records, now_ms, self._share
             )
         except Exception:
             self._rebuild(partition)
@@ -200,13 +200,13 @@ class Driver:
         for (topic, number), items in batch.writes.items():
             for key, value in items:
                 self.produce(topic, key, value, number)
-        self.tally += batch.tally
+        self.counters += batch.counters
         if self._observe:
             self._observe(partition.stage, partition.number, batch)
 
     def _waiting(self, partition: _Partition) -> list[DriverRecord | _Unreadable]:
         """The next batch: what was produced first comes first, as a fast worker would see it."""
-        next_offset = partition.watermark.next_offset
+        next_offset = partition.checkpoint.next_offset
         waiting = [
             record
             for topic in partition.stage.sources

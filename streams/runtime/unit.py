@@ -21,13 +21,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from streams.runtime.batch import MAX_RECORDS, MAX_TIMERS, Batch, Share, joined
+from streams.runtime.batch import MAX_RECORDS, MAX_TIMERS, Batch, Share, merge_writes
 from streams.runtime.budget import MOST_OUTPUT
 from streams.runtime.commits import Commits
 from streams.runtime.failure import end_process
 from streams.runtime.inbox import take_together
 from streams.runtime.partition import Partition
-from streams.runtime.tasks import call_off
+from streams.runtime.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
 
     from streams.runtime.partition import Clock, Observer
-    from streams.runtime.restore import Recovery
+    from streams.runtime.restore import Restore
 
 IDLE_CHECK_S: Final = 1.0
 
@@ -51,20 +51,20 @@ class Source(Protocol):
     async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
         """Where the fetcher stands, everything below having been offered; empty if unassigned."""
 
-    async def holds(self) -> bool:
+    async def is_member(self) -> bool:
         """Whether the group still counts this worker in, and so has given nobody else what it has.
         Raises KafkaError where that cannot be said now.
         """
 
 
-class Surroundings(NamedTuple):
+class UnitContext(NamedTuple):
     """What all units of a worker share."""
 
     options: Mapping[str, Any]
     group: str  # with the prefix: also begins the transactional ids
     source: Source
     observer: Observer
-    gates: Mapping[str, Callable[[], Awaitable[None]]]
+    start_conditions: Mapping[str, Callable[[], Awaitable[None]]]
     clock: Clock
     linger_s: float
 
@@ -72,28 +72,28 @@ class Surroundings(NamedTuple):
 class Unit:
     """A unit that this worker has been assigned, from fence to close."""
 
-    def __init__(self, recovery: Recovery, around: Surroundings) -> None:
+    def __init__(self, restore: Restore, context: UnitContext) -> None:
         """Begin fencing and recovering at once; records are let in after `grant`."""
-        self.stage, self.numbers = recovery.stage, recovery.partitions
+        self.stage, self.numbers = restore.stage, restore.partitions
         self.partitions: dict[int, Partition] = {}
         """By number; empty while recovering."""
-        self.accepting = False
-        self.recovery_seconds: float | None = None
+        self.is_accepting = False
+        self.restore_seconds: float | None = None
         self.progress_at = time.monotonic()
-        self._recovery = recovery
-        self._around = around
+        self._restore = restore
+        self._context = context
         self._granted = asyncio.Event()
         self._wake = asyncio.Event()
         self._step_lock = asyncio.Lock()
-        self._commits = Commits(recovery, around)
+        self._commits = Commits(restore, context)
         self._task = asyncio.create_task(self._run(), name=str(self))
 
     def __str__(self) -> str:
         """Stage, number and count of units."""
-        return self._recovery.name
+        return self._restore.name
 
     @property
-    def granted(self) -> bool:
+    def is_granted(self) -> bool:
         """Whether the group has assigned this unit to this worker now."""
         return self._granted.is_set()
 
@@ -109,11 +109,11 @@ class Unit:
 
     def wants(self, topic: str, number: int) -> bool:
         """Whether the fetcher may hand over more of this topic's partition."""
-        return self.accepting and self.partitions[number].inbox.has_room(topic)
+        return self.is_accepting and self.partitions[number].inbox.has_room(topic)
 
     def offer(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Queue records in offset order; dropped if closed, for opening reads them again."""
-        if self.accepting:
+        if self.is_accepting:
             self.partitions[tp.partition].inbox.add(tp.topic, records)
             self._wake.set()
 
@@ -125,13 +125,13 @@ class Unit:
         """Let records in. Only `Source.open` calls this, with no fetch in flight."""
         for partition in self.partitions.values():
             partition.restart()
-        self.accepting = self.granted
+        self.is_accepting = self.is_granted
         self.progress_at = time.monotonic()
 
     async def revoke(self) -> None:
         """Take no more records; returns when no transaction is open or in doubt."""
         self._granted.clear()
-        self.accepting = False
+        self.is_accepting = False
         self._wake.set()
         async with self._step_lock:
             for partition in self.partitions.values():
@@ -140,40 +140,40 @@ class Unit:
     async def close(self) -> None:
         """Revoke for good and give up the producer."""
         await self.revoke()
-        await call_off(self._task)
-        await self._recovery.close()
+        await cancel_and_wait(self._task)
+        await self._restore.close()
         await self._commits.close()
 
     async def _run(self) -> None:
         try:
-            await self._prepare()
+            await self._fence_and_restore()
             while True:
                 await self._granted.wait()
                 await self._open()
-                while self.accepting:
+                while self.is_accepting:
                     await self._wait()
                     async with self._step_lock:
-                        if self.accepting:
-                            await self._step()
+                        if self.is_accepting:
+                            await self._run_batch()
         except asyncio.CancelledError:
             raise
         except BaseException as exc:  # noqa: BLE001
             end_process(str(self), exc)
 
-    async def _prepare(self) -> None:
-        recovery, began = self._recovery, time.monotonic()
+    async def _fence_and_restore(self) -> None:
+        recovery, began = self._restore, time.monotonic()
         await self._commits.fence()
         memories = await recovery.finish()
         self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
-        self.recovery_seconds = time.monotonic() - began
-        told = (self, self.recovery_seconds, recovery.read, recovery.ahead)
+        self.restore_seconds = time.monotonic() - began
+        told = (self, self.restore_seconds, recovery.read, recovery.ahead)
         log.info("%s: restored in %.2f s from %d records, %d of them read ahead", *told)
 
     async def _open(self) -> None:
-        gate = self._around.gates.get(self.stage.name)
+        gate = self._context.start_conditions.get(self.stage.name)
         if gate:
             await gate()
-        if self.granted and not await self._around.source.open(self):
+        if self.is_granted and not await self._context.source.open(self):
             self._granted.clear()  # the assignment has changed; the next one grants again
 
     async def _wait(self) -> None:
@@ -186,30 +186,30 @@ class Unit:
             except TimeoutError:
                 return
         if self.waiting < MAX_RECORDS:
-            await asyncio.sleep(self._around.linger_s)
+            await asyncio.sleep(self._context.linger_s)
 
     def _idle_seconds(self) -> float:
         due = [p.state.next_due_ms() for p in self.partitions.values()]
         due_ms = min((ms for ms in due if ms is not None), default=None)
         if due_ms is None:
             return IDLE_CHECK_S
-        return min(IDLE_CHECK_S, max(0.0, self._around.clock.seconds_until(due_ms)))
+        return min(IDLE_CHECK_S, max(0.0, self._context.clock.seconds_until(due_ms)))
 
-    async def _step(self) -> None:
+    async def _run_batch(self) -> None:
         began = time.monotonic()
         decided = self._decide() or await self._progress()
         if decided:
-            await self._commits.write(joined(decided.values()), self.sources)
+            await self._commits.write(merge_writes(decided.values()), self.sources)
             seconds = time.monotonic() - began
             for number, batch in decided.items():
-                self._around.observer.committed(
-                    self.stage.name, number, batch.tally, batch.records, seconds
+                self._context.observer.committed(
+                    self.stage.name, number, batch.counters, batch.records, seconds
                 )
         self.progress_at = time.monotonic()
 
     def _decide(self) -> dict[int, Batch]:
         """The batches of the partitions that had something to decide, by number."""
-        wall_ms, count = self._around.clock(), len(self.partitions)
+        wall_ms, count = self._context.clock(), len(self.partitions)
         output_left = MOST_OUTPUT
         decided: dict[int, Batch] = {}
         taken = take_together({n: p.inbox for n, p in self.partitions.items()})
@@ -227,8 +227,8 @@ class Unit:
         """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
         true, and write what is owed: lag monitors must see an idle unit at its end.
         """
-        positions = await self._around.source.positions(self)
+        positions = await self._context.source.positions(self)
         moved = [p for p in self.partitions.values() if p.follow(positions)]
-        if not moved and self._commits.owes:
+        if not moved and self._commits.offsets_behind:
             moved = list(self.partitions.values())
         return {p.number: p.seal() for p in moved}

@@ -28,7 +28,7 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
 ) -> Output:
     """The output that keeps a refused record whole, in the partition number it came from."""
     topic = topics.logical(record.topic)
-    state.tally["dead_letters_total", topic, reason] += 1
+    state.counters["dead_letters_total", topic, reason] += 1
     if len(error) > LONGEST_ERROR:
         error = f"{error[:LONGEST_ERROR]} … and more"
     key, value = record.key, record.value

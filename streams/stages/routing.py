@@ -54,5 +54,5 @@ def everywhere(topic: str, partitions: int, value: bytes) -> Iterator[Output]:
 
 def forwarded(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:
     """The output that puts a stray where it belongs, under its own key."""
-    state.tally["rerouted_total", topics.logical(record.topic)] += 1
+    state.counters["rerouted_total", topics.logical(record.topic)] += 1
     return record.topic, router.partition(key), key, record.value

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Policy
     from streams.policy.faults import Fault
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.topics import Topics
 
@@ -71,7 +71,7 @@ class RulesStage:
         self.sources = (topics.policies, topics.controls)
         self.changelog = topics.rules_state
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Accept into the state or refuse into the dead letters."""
@@ -91,8 +91,8 @@ class RulesStage:
         outputs += self._tell([change for change in changes if change is not None], state)
         return outputs
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Forget what has been over for `KEPT_MS`."""
         for timer in due:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from streams.events.sweeps import Sweep
-    from streams.runtime.stage import Due
+    from streams.runtime.stage import DueTimer
     from streams.runtime.state import State
 
 SLICE: Final = 500
@@ -50,7 +50,7 @@ def begin(sweep: Sweep, state: State, now_ms: int) -> None:
     state.set_timer(due_ms, _WAITS + scope_of(sweep), encode_sweep(sweep))
 
 
-def is_sweep(timer: Due) -> bool:
+def is_sweep(timer: DueTimer) -> bool:
     """Whether a timer is a sweep's."""
     return timer.name.startswith(SWEEP_HEAD)
 
@@ -66,7 +66,7 @@ class Sweeping:
     ) -> None:
         self._state, self._now_ms, self._whom = state, now_ms, whom
 
-    def visits(self, timers: Sequence[Due], generation: int) -> Iterator[tuple[bytes, Sweep]]:
+    def visits(self, timers: Sequence[DueTimer], generation: int) -> Iterator[tuple[bytes, Sweep]]:
         """The next ones to look at, and why; timers are set again while some are left.
 
         `generation`: up to where this worker knows the rules.

@@ -54,7 +54,7 @@ class Worker:
                 waiting_records=3,
                 state_keys=1_000,
                 timers=10,
-                recovery_seconds=0.4,
+                restore_seconds=0.4,
                 progress_age_seconds=0.1,
                 waiting_age_seconds=0.2,
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.events.keys import account_key, customer_key
 from streams.policy.parse import parse_policy
-from streams.runtime.testing import Driver
+from streams.runtime.testing import StageTestDriver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -76,7 +76,7 @@ class Works:
             AccountStage(self.topics, router, rules),
             CustomerStage(self.topics, router, rules, Erasure(None)),
         )
-        self.driver = Driver(stages, 1, load.MORNING_MS)
+        self.driver = StageTestDriver(stages, 1, load.MORNING_MS)
         self._count = 0
 
     def ask(self, kind: str, account: str, customers: list[str], **more: Any) -> None:

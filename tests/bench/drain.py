@@ -69,7 +69,7 @@ async def _drained(run: Run, topic: str, items: Iterable[Item], count: int) -> D
         async with run.worker(settings, load.MORNING_MS) as worker:
             await committed(settings, names.decisions, count, worker, PATIENCE_S)
             memory_bytes = worker.resident_bytes()
-        tally = Tally()
-        await read(settings, names.decisions, tally.see)
-        tally.must_answer(count)
-        return Drained(throughput(tally.firsts_ms, worker), tally.mix(), memory_bytes)
+        counters = Tally()
+        await read(settings, names.decisions, counters.see)
+        counters.must_answer(count)
+        return Drained(throughput(counters.firsts_ms, worker), counters.mix(), memory_bytes)

@@ -20,7 +20,7 @@ from streams.events.asks import ask_of
 from streams.events.identity import mark_of
 from streams.policy.files import packaged
 from streams.runtime.batch import MAX_RECORDS, decide_batch
-from streams.runtime.checkpoint import Watermark
+from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.state import State
 from streams.runtime.testing import DriverRecord
 from streams.stages.account.stage import AccountStage
@@ -178,9 +178,9 @@ def _through(stage: Stage, records: Sequence[DriverRecord]) -> float:
 
 
 def _pass(stage: Stage, records: Sequence[DriverRecord]) -> float:
-    state, watermark = State(), Watermark()
+    state, checkpoint = State(), Checkpoint()
     began = time.process_time()
     for first in range(0, len(records), MAX_RECORDS):
         batch = records[first : first + MAX_RECORDS]
-        decide_batch(stage, 0, state, watermark, batch, NOW_MS)
+        decide_batch(stage, 0, state, checkpoint, batch, NOW_MS)
     return time.process_time() - began

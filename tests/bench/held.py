@@ -61,12 +61,12 @@ async def _open(
         each = (worker.resident_bytes() - empty_bytes) / count
         opened_ms = worker.begin() + BEFORE_MS
         await committed(settings, names.decisions, 2 * count, worker, PATIENCE_S)
-    tally = Tally()
-    await read(settings, names.decisions, tally.see)
-    tally.must_be(2 * count)
-    if tally.outcomes != {"deferred": count, "approved": count}:
-        raise BenchError(f"held intents ended otherwise: {tally.mix()}")
-    went_ms = [at for at in tally.arrived_ms if at >= opened_ms]
+    counters = Tally()
+    await read(settings, names.decisions, counters.see)
+    counters.must_be(2 * count)
+    if counters.outcomes != {"deferred": count, "approved": count}:
+        raise BenchError(f"held intents ended otherwise: {counters.mix()}")
+    went_ms = [at for at in counters.arrived_ms if at >= opened_ms]
     rate = throughput(went_ms, worker)
     took_s = (max(went_ms) - opened_ms) / 1_000
     return [

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.events.keys import customer_key
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.state import CHECKPOINT_KEY
 from tests.bench import load
 from tests.bench.cluster import fill, make_topics, producer
 from tests.bench.history import DAYS, ledgers
@@ -91,9 +91,9 @@ def _changelog(values: list[bytes], customers: int) -> Iterator[Item]:
 
 async def _watermarks(settings: Settings, names: Topics) -> None:
     sources = (names.candidates, names.interactions, names.sweeps)
-    value = Watermark(load.MORNING_MS, dict.fromkeys(sources, 0)).encode()
+    value = Checkpoint(load.MORNING_MS, dict.fromkeys(sources, 0)).encode()
     async with producer(settings) as client:
         for number in range(settings.partitions):
             await client.send_and_wait(
-                names.customer_state, value, key=WATERMARK_KEY, partition=number
+                names.customer_state, value, key=CHECKPOINT_KEY, partition=number
             )

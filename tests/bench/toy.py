@@ -19,13 +19,13 @@ import msgspec
 import orjson
 
 from streams.ops.logs import configure_logs
-from streams.runtime.app import Lane
+from streams.runtime.app import StreamApp
 from tests.lane.toy import Settings, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from tests.bench.cluster import Item
 
@@ -103,7 +103,7 @@ class ToyStage:
         self.changelog = prefix + CHANGELOG
         self._results = prefix + RESULTS
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         for record in records:
@@ -114,8 +114,8 @@ class ToyStage:
                 state.put(key, log.tobytes())
             yield self._results, None, key, _encode(Answer(wish.id, wish.customer, *verdict))
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         return ()
 
@@ -152,7 +152,7 @@ def expected(items: Iterable[Item]) -> dict[str, Verdict]:
 def main(arguments: Sequence[str]) -> None:
     bootstrap, prefix = arguments
     configure_logs(terminal=False)
-    Lane(Settings(bootstrap, prefix), [ToyStage(prefix)], Silent(), group="toy").run()
+    StreamApp(Settings(bootstrap, prefix), [ToyStage(prefix)], Silent(), group="toy").run()
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ def _sum_of(*states: Mapping[tuple[int, bytes], bytes]) -> Balance:
     return total
 
 
-def _clock_ms(watermark: bytes) -> int:
-    found: int = orjson.loads(watermark)["clock_ms"]
+def _clock_ms(checkpoint: bytes) -> int:
+    found: int = orjson.loads(checkpoint)["clock_ms"]
     return found
 
 

@@ -106,12 +106,12 @@ def _rows(result: Result) -> Iterator[Row]:
 
 def _ghosts(haunting: Haunting) -> Iterator[Row]:
     """How many requests came late, and what the broker did with them, by their kind."""
-    tally = haunting.tally()
-    unheard = sum(answers[UNHEARD] for answers in tally.values())
-    accepted = sum(answers["ok"] for answers in tally.values())
-    delivered = sum(answers.total() for answers in tally.values()) - unheard
+    counters = haunting.tally()
+    unheard = sum(answers[UNHEARD] for answers in counters.values())
+    accepted = sum(answers["ok"] for answers in counters.values())
+    delivered = sum(answers.total() for answers in counters.values()) - unheard
     yield "ghosts", f"{delivered} delivered, {accepted} of them accepted by the broker"
-    for kind, answers in tally.items():
+    for kind, answers in counters.items():
         said = ", ".join(f"{number} × {answer}" for answer, number in answers.most_common())
         yield f"  {kind}", said or "none"
 

@@ -11,7 +11,7 @@ from streams.core.account import pacing
 from streams.core.campaign import Phase
 from streams.core.customer import interactions, timing, windows
 from streams.events import decode
-from streams.runtime.checkpoint import Watermark
+from streams.runtime.checkpoint import Checkpoint
 from streams.stages.account.admission import Admission
 from streams.stages.account.publish import Bulletin
 from tests.chaos.auditor import audit
@@ -126,9 +126,9 @@ def test_a_broken_engine_is_found_out(
 def test_an_engine_whose_clock_follows_the_machine_s_back_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def tick(mark: Watermark, wall_ms: int) -> int:
+    def tick(mark: Checkpoint, wall_ms: int) -> int:
         mark.clock_ms = wall_ms
         return wall_ms
 
-    monkeypatch.setattr(Watermark, "tick", tick)
+    monkeypatch.setattr(Checkpoint, "tick", tick)
     assert audit(evidence_of(rehearse(seed=13, between=Steps()))).number("clock back")

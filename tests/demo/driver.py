@@ -15,7 +15,7 @@ from streams.demo.evidence import APPROVED, Evidence
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
 from streams.policy.files import packaged
-from streams.runtime.testing import Driver
+from streams.runtime.testing import StageTestDriver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -54,7 +54,7 @@ def played(day: Day, policy: Policy) -> list[DriverRecord]:
         AccountStage(topics, router, rules),
         CustomerStage(topics, router, rules, Erasure(None)),
     )
-    driver, sender = Driver(stages, PARTITIONS, clock=day.start_ms), Sender(day.seed)
+    driver, sender = StageTestDriver(stages, PARTITIONS, clock=day.start_ms), Sender(day.seed)
     crashes = [day.start_ms + hours * HOUR_MS for hours in (12, 5)]
     order, read = count(), 0
     waiting = [(event.at_ms, next(order), event) for event in events_of(day, PARTITIONS)]

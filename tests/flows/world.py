@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streams.policy.files import packaged
 from streams.runtime.batch import WHOLE
-from streams.runtime.testing import Driver
+from streams.runtime.testing import StageTestDriver
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
@@ -90,7 +90,7 @@ class DriverWorld:
             CustomerStage(self._topics, router, self._rules, Erasure(SECRET)),
         )
         counts = partition_counts(partitions)
-        self.driver = Driver(self.stages, counts, clock_ms, observe, share)
+        self.driver = StageTestDriver(self.stages, counts, clock_ms, observe, share)
 
     @property
     def now_ms(self) -> int:

@@ -11,8 +11,8 @@ import logging
 import sys
 from dataclasses import replace
 
-from streams.runtime.app import Extras, Lane
-from streams.runtime.global_table import Follower
+from streams.runtime.app import Extras, StreamApp
+from streams.runtime.global_table import GlobalTable
 from tests.lane.toy import Alarm, Count, Relay, Settings, Silent
 
 
@@ -30,7 +30,7 @@ def stages(prefix: str, partitions: int) -> list[Count | Relay | Alarm]:
     ]
 
 
-async def tell(lane: Lane) -> None:
+async def tell(lane: StreamApp) -> None:
     told = None
     while True:
         accepting = {name: stage.accepting for name, stage in lane.snapshot().items()}
@@ -48,14 +48,14 @@ def main() -> None:
     settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
     toys = stages(prefix, int(partitions))
     alarms = toys[2]
-    follower = Follower(alarms.changelog, lambda _, __: None)
+    follower = GlobalTable(alarms.changelog, lambda _, __: None)
     extras = Extras(
-        gates={"count": lambda: follower.caught_up_with(*alarms.sources)},
-        followers=[follower],
+        start_conditions={"count": lambda: follower.caught_up_with(*alarms.sources)},
+        global_tables=[follower],
         services=[lambda: tell(lane)],
         topics=[toy.output for toy in toys],
     )
-    lane = Lane(settings, toys, Silent(), extras, group="lane")
+    lane = StreamApp(settings, toys, Silent(), extras, group="lane")
     lane.run()
 
 

@@ -11,11 +11,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.transaction import EndTxnRequest
 
-from streams.runtime.checkpoint import Watermark
+from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.commits import Commits
-from streams.runtime.restore import Recovery
-from streams.runtime.state import WATERMARK_KEY
-from streams.runtime.unit import Surroundings
+from streams.runtime.restore import Restore
+from streams.runtime.state import CHECKPOINT_KEY
+from streams.runtime.unit import UnitContext
 from tests.lane.toy import Count
 from tests.support import records
 
@@ -84,7 +84,7 @@ class Members:
     def __init__(self) -> None:
         self.doubts: list[bool] = []
 
-    async def holds(self) -> bool:
+    async def is_member(self) -> bool:
         return True
 
     def was_in_doubt(self, _: str, *, committed: bool) -> None:
@@ -96,17 +96,17 @@ class Writer:
 
     def __init__(self, rig: Rig) -> None:
         self.rig, self.members = rig, Members()
-        self.mark = Watermark(writer="me")
+        self.mark = Checkpoint(writer="me")
         stage = Count(changelog=rig.prefix + "count-state")
         around: Any = (rig.options, rig.prefix, self.members, self.members, {}, None, 0.0)
-        recovery = Recovery(stage, 0, 1, rig.options, rig.prefix)
-        self.commits = Commits(recovery, Surroundings(*around))
+        recovery = Restore(stage, 0, 1, rig.options, rig.prefix)
+        self.commits = Commits(recovery, UnitContext(*around))
 
     async def write(self, value: bytes) -> None:
         self.mark.next_offset["in"] = self.mark.next_offset.get("in", 0) + 1
         writes: Writes = {
             (self.rig.prefix + "out", 0): [(b"k", value)],
-            (self.rig.prefix + "count-state", 0): [(WATERMARK_KEY, self.mark.told())],
+            (self.rig.prefix + "count-state", 0): [(CHECKPOINT_KEY, self.mark.next_value())],
         }
         await self.commits.write(writes, {TopicPartition(self.rig.prefix + "in", 0): 1})
 

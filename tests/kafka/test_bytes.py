@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from streams.runtime.partitioner import partition_for
-from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.state import CHECKPOINT_KEY, State
 from streams.stages.balance import Balance, balance_of
 from streams.topics import (
     ACCOUNT_STATE,
@@ -260,7 +260,7 @@ def balance(world: KafkaWorld) -> int:
     for topic in (ACCOUNT_STATE, CUSTOMER_STATE):
         for record in world.read(topic):
             state = states.setdefault((topic, record.partition), State())
-            if record.key is not None and record.key != WATERMARK_KEY:
+            if record.key is not None and record.key != CHECKPOINT_KEY:
                 state.load(record.key, record.value)
     total = Balance()
     for state in states.values():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.global_table import Follower
+from streams.runtime.global_table import GlobalTable
 from tests.kafka.lane_rig import ALL, Rig, until
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class Seen:
 
 
 @asynccontextmanager
-async def following(rig: Rig, seen: Seen) -> AsyncIterator[Follower]:
-    follower = Follower(rig.prefix + "count-state", seen.apply)
-    task = asyncio.create_task(follower.follow({"bootstrap_servers": rig.bootstrap}))
+async def following(rig: Rig, seen: Seen) -> AsyncIterator[GlobalTable]:
+    follower = GlobalTable(rig.prefix + "count-state", seen.apply)
+    task = asyncio.create_task(follower.run({"bootstrap_servers": rig.bootstrap}))
     try:
         yield follower
     finally:
@@ -81,20 +81,20 @@ async def test_a_transactions_marker_at_the_end_of_a_source_is_covered_too(rig: 
     (tp,) = await ends_above(rig, 1)
     async with following(rig, Seen()) as follower, asyncio.timeout(20):
         await rig.worker()
-        await follower.covers(tp.topic, tp.partition, 2)
+        await follower.wait_until_applied(tp.topic, tp.partition, 2)
 
 
 async def ends_above(rig: Rig, offset: int) -> list[TopicPartition]:
-    follower = Follower(rig.prefix + "count-state", Seen().apply)
+    follower = GlobalTable(rig.prefix + "count-state", Seen().apply)
     follower._options = {"bootstrap_servers": rig.bootstrap}
     ends = await follower._ends(rig.prefix + "in")
     return [tp for tp, end in ends.items() if end > offset]
 
 
 async def test_without_its_topic_it_refuses(rig: Rig) -> None:
-    follower = Follower(rig.prefix + "no-such-topic", Seen().apply)
+    follower = GlobalTable(rig.prefix + "no-such-topic", Seen().apply)
     with pytest.raises(StartRefusedError, match="run `decorum topics`"):
-        await follower.follow({"bootstrap_servers": rig.bootstrap})
+        await follower.run({"bootstrap_servers": rig.bootstrap})
 
 
 async def test_what_apply_raises_ends_following(rig: Rig) -> None:
@@ -105,6 +105,6 @@ async def test_what_apply_raises_ends_following(rig: Rig) -> None:
     def apply(key: bytes, value: bytes | None) -> None:
         raise ValueError("broken document")
 
-    follower = Follower(rig.prefix + "count-state", apply)
+    follower = GlobalTable(rig.prefix + "count-state", apply)
     with pytest.raises(ValueError, match="broken document"):
-        await follower.follow({"bootstrap_servers": rig.bootstrap})
+        await follower.run({"bootstrap_servers": rig.bootstrap})

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 
 from streams.admin import topics as topics_admin
 from streams.resources import schema_path
-from streams.runtime.clients import connected, transactional_producer
+from streams.runtime.clients import connect, transactional_producer
 from streams.topics import TOPICS
 from tests.kafka.secured import TOPICS_PREFIX, SecuredKafka, secured_kafka
 
@@ -94,7 +94,7 @@ def decorum(
 @asynccontextmanager
 async def producing(cluster: SecuredKafka, role: str) -> AsyncIterator[AIOKafkaProducer]:
     options = cluster.settings(role).client_options()
-    producer = await connected(
+    producer = await connect(
         lambda: AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
     )
     try:
@@ -105,7 +105,7 @@ async def producing(cluster: SecuredKafka, role: str) -> AsyncIterator[AIOKafkaP
 
 async def first_record(cluster: SecuredKafka, role: str, topic: str, group: str) -> Any:
     options = cluster.settings(role).client_options()
-    consumer = await connected(
+    consumer = await connect(
         lambda: AIOKafkaConsumer(
             topic,
             **options,
@@ -215,7 +215,7 @@ async def test_a_connection_is_closed_without_waiting_for_the_brokers_farewell(
 ) -> None:
     """A broker that holds a fetch says nothing else; each takeover would wait for it."""
     options = guarded.settings("reader").client_options()
-    consumer = await connected(
+    consumer = await connect(
         lambda: AIOKafkaConsumer(**options, fetch_max_wait_ms=1000 * int(PATIENCE_S))
     )
     consumer.assign([TopicPartition(f"{TOPICS_PREFIX}limit-changes", 0)])

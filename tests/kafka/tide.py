@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
-from streams.runtime.checkpoint import Watermark
+from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.fetch_patches import KEEP_UNREADABLE
-from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.state import CHECKPOINT_KEY, State
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
 from streams.stages.account.store import REVIEW
 from streams.topics import TOPICS, Topics
@@ -59,7 +59,7 @@ class Tide:
         self._upkeep_ms = 0
         self._behind: dict[TopicPartition, int] = defaultdict(int)
         self._states: dict[TopicPartition, State] = defaultdict(State)
-        self._marks: dict[TopicPartition, Watermark] = defaultdict(Watermark)
+        self._marks: dict[TopicPartition, Checkpoint] = defaultdict(Checkpoint)
         self.records: dict[str, list[ConsumerRecord[bytes, bytes]]] = defaultdict(list)
 
     def _followed(self, partitions: int) -> list[TopicPartition]:
@@ -162,8 +162,8 @@ class Tide:
         part = TopicPartition(record.topic, record.partition)
         self._behind[part] = record.offset + 1
         if part.topic in self._sources and record.key is not None:
-            if record.key == WATERMARK_KEY:
-                self._marks[part] = Watermark.decode(record.value or b"{}")
+            if record.key == CHECKPOINT_KEY:
+                self._marks[part] = Checkpoint.decode(record.value or b"{}")
             else:
                 self._states[part].load(record.key, record.value)
         if part.topic in self._keep:

@@ -58,7 +58,7 @@ class Group:
             assigned = self.rebalance()
             for member in self.members.values():
                 member.warm = member.to_warm
-            if not any(member.has_news for member in self.members.values()):
+            if not any(member.needs_rebalance for member in self.members.values()):
                 return assigned
         raise AssertionError("the group finds no rest")
 
@@ -124,7 +124,7 @@ def test_a_newcomer_takes_only_its_share_once_it_has_warmed_it_up() -> None:
     before = places(group.settle())
     group.join("c")
     assert places(group.rebalance()) == before
-    assert not group.members["c"].has_news
+    assert not group.members["c"].needs_rebalance
     assigned = group.settle()
     assert all(places(assigned)[place] in (owner, "c") for place, owner in before.items())
     assert len(units_in(assigned["c"].get("intents"))) in {UNIT_COUNT // 3, -(-UNIT_COUNT // 3)}
@@ -134,14 +134,14 @@ def test_who_leaves_keeps_deciding_until_others_have_warmed_everything_up() -> N
     group = group_of("a", "b", "c")
     before = places(group.settle())
     leaver = group.members["b"]
-    assert leaver.has_heirs
+    assert leaver.has_successors
     leaver.leaving = True
-    assert leaver.has_news
+    assert leaver.needs_rebalance
     assert places(group.rebalance()) == before
-    too_early = leaver.may_go
+    too_early = leaver.may_leave
     assert not too_early
     after = places(group.settle())
-    assert leaver.may_go
+    assert leaver.may_leave
     assert "b" not in after.values()
     assert all(after[place] == owner for place, owner in before.items() if owner != "b")
 
@@ -153,19 +153,19 @@ def test_what_is_warmed_up_in_part_waits_for_the_rest() -> None:
     group.rebalance()
     newcomer = group.members["b"]
     newcomer.warm = frozenset(list(newcomer.to_warm)[1:])
-    assert not newcomer.has_news
+    assert not newcomer.needs_rebalance
     newcomer.warm = newcomer.to_warm
-    assert newcomer.has_news
+    assert newcomer.needs_rebalance
 
 
 def test_who_is_alone_has_no_heirs_and_may_go_as_soon_as_it_is_known() -> None:
     group = group_of("a")
     group.settle()
     (alone,) = group.members.values()
-    assert not alone.has_heirs
+    assert not alone.has_successors
     alone.leaving = True
     before = places(group.settle())
-    assert alone.may_go
+    assert alone.may_leave
     assert set(before.values()) == {"a"}
 
 
@@ -178,8 +178,8 @@ def test_where_all_leave_nobody_warms_anything_up() -> None:
         member.leaving = True
     assert places(group.rebalance()) == before
     for member in group.members.values():
-        assert member.may_go
-        assert not member.has_heirs
+        assert member.may_leave
+        assert not member.has_successors
         assert not member.to_warm
 
 
@@ -191,7 +191,7 @@ def test_who_leaves_gets_nothing_new_even_if_nobody_else_is_there() -> None:
     del group.members["b"]
     after = places(group.rebalance())
     assert after == {place: owner for place, owner in before.items() if owner == "a"}
-    assert group.members["a"].may_go
+    assert group.members["a"].may_leave
 
 
 def test_the_units_of_one_that_died_are_given_away_at_once() -> None:
@@ -236,7 +236,7 @@ def test_whatever_comes_and_goes_all_is_owned_and_nothing_moves_cold(data: st.Da
             assert after.keys() == {(t, n) for t, count in PARTITIONS.items() for n in range(count)}
         for place, owner in before.items():
             assert after[place] == owner or place in warm[after[place]]
-        for name in [m for m, a in group.members.items() if a.leaving and a.may_go]:
+        for name in [m for m, a in group.members.items() if a.leaving and a.may_leave]:
             del group.members[name]
     staying = [name for name, member in group.members.items() if not member.leaving]
     if staying:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.runtime.batch import WHOLE, Batch, Share, decide_batch, joined, seal_progress
+from streams.runtime.batch import WHOLE, Batch, Share, decide_batch, merge_writes, seal_progress
 from streams.runtime.budget import RECORD_WEIGHT
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.state import WATERMARK_KEY, State
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.state import CHECKPOINT_KEY, State
 from streams.runtime.testing import DriverRecord
 from tests.lane.toy import Alarm, Count, Slow
 
@@ -22,7 +22,7 @@ def record(offset: int, value: bytes | None, topic: str = "in", key: bytes = b"k
 
 class Harness:
     def __init__(self, stage: Stage) -> None:
-        self.stage, self.state, self.watermark = stage, State(), Watermark()
+        self.stage, self.state, self.watermark = stage, State(), Checkpoint()
 
     def decide(
         self, *records: DriverRecord, wall_ms: int = 0, share: Share = WHOLE
@@ -45,10 +45,10 @@ def test_outputs_state_and_watermark_stand_in_one_batch() -> None:
     assert batch.writes["out", 3] == [(b"k", b"1:x"), (b"k", b"2:y")]
     changes = written(batch, "count-state")
     assert changes[b"k"] == b"2"
-    watermark = changes[WATERMARK_KEY]
-    assert watermark is not None
-    assert Watermark.decode(watermark) == Watermark(50, {"in": 10}, sequence=1)
-    assert batch.tally == {("records", "in"): 2}
+    checkpoint = changes[CHECKPOINT_KEY]
+    assert checkpoint is not None
+    assert Checkpoint.decode(checkpoint) == Checkpoint(50, {"in": 10}, sequence=1)
+    assert batch.counters == {("records", "in"): 2}
     assert (batch.records, batch.fired) == (2, 0)
 
 
@@ -136,7 +136,7 @@ def test_timers_have_half_of_the_room_and_leave_a_record_its_own() -> None:
 def test_batches_are_joined_in_their_order_and_keep_their_own_changelogs() -> None:
     one = Batch({("out", 0): [(b"a", b"1")], ("state", 0): [(b"w", b"0")]}, Counter(), 1, 0)
     two = Batch({("out", 0): [(b"b", b"2")], ("state", 1): [(b"w", b"1")]}, Counter(), 1, 0)
-    assert joined([one, two]) == {
+    assert merge_writes([one, two]) == {
         ("out", 0): [(b"a", b"1"), (b"b", b"2")],
         ("state", 0): [(b"w", b"0")],
         ("state", 1): [(b"w", b"1")],
@@ -147,7 +147,7 @@ def test_fired_timers_are_deleted_in_the_changelog() -> None:
     here = Harness(Alarm())
     set_there = written(here.decide(record(0, b"10 a"), wall_ms=5), "alarm-state")
     gone_there = written(here.decide(wall_ms=10), "alarm-state")
-    (timer,) = set_there.keys() - {WATERMARK_KEY}
+    (timer,) = set_there.keys() - {CHECKPOINT_KEY}
     assert gone_there[timer] is None
 
 
@@ -157,15 +157,15 @@ def test_an_exception_passes_through() -> None:
 
 
 def test_progress_without_records_is_a_watermark_alone() -> None:
-    watermark = Watermark(5, {"in": 12})
-    batch = seal_progress(Count(), 3, State(), watermark)
-    assert written(batch, "count-state") == {WATERMARK_KEY: watermark.encode()}
+    checkpoint = Checkpoint(5, {"in": 12})
+    batch = seal_progress(Count(), 3, State(), checkpoint)
+    assert written(batch, "count-state") == {CHECKPOINT_KEY: checkpoint.encode()}
     assert batch.records == 0
 
 
 def test_a_watermark_with_fields_of_a_later_version_is_read() -> None:
-    read = Watermark.decode(b'{"clock_ms":5,"next_offset":{"in":3},"later":1}')
-    assert read == Watermark(5, {"in": 3})
+    read = Checkpoint.decode(b'{"clock_ms":5,"next_offset":{"in":3},"later":1}')
+    assert read == Checkpoint(5, {"in": 3})
 
 
 def test_the_watermark_stands_before_an_unfinished_record() -> None:

@@ -3,31 +3,31 @@ from __future__ import annotations
 import pytest
 
 from streams.runtime.partitioner import partition_for
-from streams.runtime.testing import Driver
+from streams.runtime.testing import StageTestDriver
 from tests.lane.toy import Alarm, Count, Relay
 
 
-def values(driver: Driver, topic: str) -> list[bytes | None]:
+def values(driver: StageTestDriver, topic: str) -> list[bytes | None]:
     return [record.value for record in driver.read(topic)]
 
 
 def test_keys_go_where_java_puts_them() -> None:
-    driver = Driver([], partitions=8)
+    driver = StageTestDriver([], partitions=8)
     assert driver.produce("in", b"acme/c1", b"").partition == partition_for(b"acme/c1", 8)
     assert driver.produce("in", b"acme/c1", b"", partition=5).partition == 5
 
 
 def test_two_stages_in_one_run() -> None:
-    driver = Driver([Relay(8), Count()])
+    driver = StageTestDriver([Relay(8), Count()])
     for text in (b"a 1", b"b 1", b"a 2"):
         driver.produce("first", b"account", text)
     driver.run()
     assert sorted(values(driver, "out"), key=repr) == [b"1:a 1", b"1:b 1", b"2:a 2"]
-    assert driver.tally == {("records", "in"): 3}
+    assert driver.counters == {("records", "in"): 3}
 
 
 def test_sources_are_merged_in_the_order_of_production() -> None:
-    driver = Driver([Count(sources=("in", "also"))], partitions=1)
+    driver = StageTestDriver([Count(sources=("in", "also"))], partitions=1)
     for topic in ("also", "in", "in", "also"):
         driver.produce(topic, b"k", topic.encode())
     driver.run()
@@ -35,7 +35,7 @@ def test_sources_are_merged_in_the_order_of_production() -> None:
 
 
 def test_a_crash_loses_and_doubles_nothing() -> None:
-    driver = Driver([Relay(8), Count()])
+    driver = StageTestDriver([Relay(8), Count()])
     for number in range(50):
         driver.produce("first", b"account", b"k %d" % number)
         if number % 3 == 0:
@@ -47,7 +47,7 @@ def test_a_crash_loses_and_doubles_nothing() -> None:
 
 
 def test_timers_survive_a_crash_and_fire_exactly_in_order() -> None:
-    driver = Driver([Alarm()], partitions=1, clock=1_000)
+    driver = StageTestDriver([Alarm()], partitions=1, clock=1_000)
     for text in (b"5000 b", b"5000 a", b"2000 c", b"3000 d"):
         driver.produce("alarms", b"k", text)
     driver.produce("alarms", b"k", b"-3000 d")
@@ -66,14 +66,14 @@ def test_timers_survive_a_crash_and_fire_exactly_in_order() -> None:
 
 
 def test_repeating_timers_are_met_on_the_way() -> None:
-    driver = Driver([Alarm(repeat_ms=100)], partitions=1)
+    driver = StageTestDriver([Alarm(repeat_ms=100)], partitions=1)
     driver.produce("alarms", b"k", b"100 tick")
     driver.advance(350)
     assert [r.timestamp for r in driver.read("rung")[1:]] == [100, 200, 300]
 
 
 def test_a_failed_batch_leaves_no_trace() -> None:
-    driver = Driver([Count()], partitions=1)
+    driver = StageTestDriver([Count()], partitions=1)
     driver.produce("in", b"k", b"fine")
     driver.run()
     driver.produce("in", b"k", b"never seen")
@@ -82,18 +82,18 @@ def test_a_failed_batch_leaves_no_trace() -> None:
         driver.run()
     assert values(driver, "out") == [b"1:fine"]
     assert driver.state("count", 0).get(b"k") == b"1"
-    assert driver.tally == {("records", "in"): 1}
+    assert driver.counters == {("records", "in"): 1}
 
 
 def test_records_without_a_key_go_to_the_first_partition() -> None:
-    driver = Driver([Count()], partitions=4)
+    driver = StageTestDriver([Count()], partitions=4)
     assert driver.produce("in", None, b"x").partition == 0
     driver.run()
     assert values(driver, "out") == [b"1:x"]
 
 
 def test_stages_may_have_different_partition_counts() -> None:
-    driver = Driver([Relay(3, sources=("first",)), Count()], partitions={"in": 3, "out": 3})
+    driver = StageTestDriver([Relay(3, sources=("first",)), Count()], partitions={"in": 3, "out": 3})
     driver.produce("first", b"k", b"c 1")
     driver.run()
     assert [r.partition for r in driver.read("out")] == [partition_for(b"c", 3)]
@@ -102,7 +102,7 @@ def test_stages_may_have_different_partition_counts() -> None:
 
 
 def test_a_stage_that_feeds_itself_is_told_and_not_waited_for() -> None:
-    driver = Driver([Count(output="in")], partitions=1)
+    driver = StageTestDriver([Count(output="in")], partitions=1)
     driver.produce("in", b"k", b"")
     with pytest.raises(RuntimeError, match="feeds itself"):
         driver.run()

@@ -5,7 +5,7 @@ import logging
 from aiokafka.errors import KafkaError
 
 from streams.runtime.aiokafka_patches import InDoubtError
-from streams.runtime.logs import SILENCE_S, RateLimit, ToldOnce
+from streams.runtime.logs import SILENCE_S, RateLimit, OncePerMessage
 
 
 def record(text: str, *args: object, name: str = "aiokafka.conn") -> logging.LogRecord:
@@ -38,8 +38,8 @@ def test_what_a_producer_in_doubt_leaves_behind_says_nothing_and_all_else_passes
         return logging.LogRecord("asyncio", logging.ERROR, "", 0, "never retrieved", (), about)
 
     wrapped = KafkaError("Unexpected error during batch delivery")
-    assert ToldOnce().filter(left(wrapped))
+    assert OncePerMessage().filter(left(wrapped))
     wrapped.__cause__ = InDoubtError()
-    assert not ToldOnce().filter(left(wrapped))
-    assert not ToldOnce().filter(left(InDoubtError()))
-    assert ToldOnce().filter(record("anything"))
+    assert not OncePerMessage().filter(left(wrapped))
+    assert not OncePerMessage().filter(left(InDoubtError()))
+    assert OncePerMessage().filter(record("anything"))

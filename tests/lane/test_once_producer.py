@@ -117,7 +117,7 @@ async def test_a_node_that_dies_while_asked_for_a_coordinator_is_not_the_end() -
         raise KafkaConnectionError("closed")
 
     async with producing(Way()) as producer:
-        producer._look_up = dying
+        producer._lookup = dying
         with pytest.raises(NodeNotReadyError):
             await producer.client.coordinator_lookup(0, "id")
 

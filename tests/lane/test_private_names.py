@@ -22,7 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.runtime import aiokafka_patches, faust_adapter, fetch_patches
 from streams.runtime.assignor import StickyUnits
-from streams.runtime.faust_adapter import PRIVATE_NAMES, LaneConsumer, LaneThread, LaneTransport
+from streams.runtime.faust_adapter import PRIVATE_NAMES, AppConsumer, AppThread, AppTransport
 from streams.runtime.record_batches import Batches
 
 LANE = Path(faust_adapter.__file__).parent
@@ -49,11 +49,11 @@ def test_each_private_name_exists(owner: type, name: str) -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        (driver.Consumer._getmany, LaneConsumer._getmany),
-        (driver.Consumer._new_consumer_thread, LaneConsumer._new_consumer_thread),
-        (driver.Consumer.verify_event_path, LaneConsumer.verify_event_path),
-        (driver.AIOKafkaConsumerThread._create_worker_consumer, LaneThread._create_worker_consumer),
-        (driver.Producer._new_producer, faust_adapter.LaneProducer._new_producer),
+        (driver.Consumer._getmany, AppConsumer._getmany),
+        (driver.Consumer._new_consumer_thread, AppConsumer._new_consumer_thread),
+        (driver.Consumer.verify_event_path, AppConsumer.verify_event_path),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, AppThread._create_worker_consumer),
+        (driver.Producer._new_producer, faust_adapter.AppProducer._new_producer),
     ],
 )
 def test_what_we_override_has_the_signature_we_give_it(theirs: object, ours: object) -> None:
@@ -79,7 +79,7 @@ def test_the_consumer_makes_its_thread_through_the_hook() -> None:
 
 
 def test_the_transport_makes_what_its_class_names() -> None:
-    assert LaneTransport.Consumer is LaneConsumer
+    assert AppTransport.Consumer is AppConsumer
     assert "self.Consumer(" in inspect.getsource(driver.Transport.create_consumer)
     assert "self.Producer(" in inspect.getsource(driver.Transport.create_producer)
 
@@ -89,7 +89,7 @@ def test_faust_seeks_to_the_groups_offsets_only_through_what_we_override() -> No
     assert "await self.seek_to_committed()" in inspect.getsource(base.Consumer.perform_seek)
     delegate = inspect.getsource(base.ThreadDelegateConsumer.seek_to_committed)
     assert "self._thread.seek_to_committed()" in delegate
-    assert parameters(LaneThread.seek_to_committed) == ["self"]
+    assert parameters(AppThread.seek_to_committed) == ["self"]
 
 
 def test_seeks_run_in_the_consumers_thread_and_wait() -> None:
@@ -154,7 +154,7 @@ def test_whether_broken_batches_are_kept_travels_with_the_check_of_checksums() -
     assert "check_crcs=self._check_crcs" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "self._check_crcs," in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
     assert "self._check_crcs = check_crcs" in inspect.getsource(fetcher.PartitionRecords.__init__)
-    assert "KEEP_UNREADABLE" in inspect.getsource(LaneThread._create_worker_consumer)
+    assert "KEEP_UNREADABLE" in inspect.getsource(AppThread._create_worker_consumer)
 
 
 def test_faust_waits_a_second_for_tables_and_does_then_what_we_do_at_once() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from streams.runtime.inbox import Inbox
-from streams.runtime.snapshot import stands
+from streams.runtime.snapshot import snapshot_of
 from streams.runtime.state import State
 from tests.lane.toy import arrived
 
@@ -53,17 +53,17 @@ def test_a_stage_is_as_far_behind_as_its_furthest_partition(
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
     one = unit(filled(intents=[990_000]), filled(intents=[]), progress_at=99.5)
     two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False, progress_at=7.0)
-    stage = stands([one, two], {5, 4}, now=101.0)
+    stage = snapshot_of([one, two], {5, 4}, now=101.0)
 
     assert (stage.assigned, stage.accepting) == ((0, 1, 2), (0, 1))
     assert stage.warming == (4, 5)
     assert stage.waiting_records == 3
     assert stage.waiting_age_seconds == 30.0
     assert stage.progress_age_seconds == 1.5  # what is being restored stands still, and rightly
-    assert stands([two], (), now=101.0).progress_age_seconds == 0
+    assert snapshot_of([two], (), now=101.0).progress_age_seconds == 0
 
 
 def test_a_record_from_a_clock_ahead_of_ours_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    assert stands([unit(filled(intents=[1_000_500]))], (), 101.0).waiting_age_seconds == 0
-    assert stands([], (), 101.0).waiting_age_seconds == 0
+    assert snapshot_of([unit(filled(intents=[1_000_500]))], (), 101.0).waiting_age_seconds == 0
+    assert snapshot_of([], (), 101.0).waiting_age_seconds == 0

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
-from streams.runtime.stage import Due
+from streams.runtime.stage import DueTimer
 from streams.runtime.state import State
 
 FAR = 10**18
 
 
-def names(due: list[Due]) -> list[bytes]:
+def names(due: list[DueTimer]) -> list[bytes]:
     return [timer.name for timer in due]
 
 
@@ -57,9 +57,9 @@ def test_changes_are_the_last_of_each_key_and_start_anew() -> None:
 
 def test_tally_is_handed_over_with_the_changes() -> None:
     state = State()
-    state.tally["decisions", "approved"] += 2
+    state.counters["decisions", "approved"] += 2
     assert state.take_changes()[1] == Counter({("decisions", "approved"): 2})
-    assert not state.tally
+    assert not state.counters
 
 
 @pytest.mark.parametrize("key", [b"\x00", b"\x00w", b"\x00t" + bytes(8) + b"name"])
@@ -86,7 +86,7 @@ def test_a_timer_is_due_at_its_millisecond_and_not_before() -> None:
     state = State()
     state.set_timer(1_000, b"a", b"payload")
     assert state.pop_due(999, 10) == []
-    assert state.pop_due(1_000, 10) == [Due(1_000, b"a", b"payload")]
+    assert state.pop_due(1_000, 10) == [DueTimer(1_000, b"a", b"payload")]
     assert state.pop_due(1_000, 10) == []
 
 
@@ -103,7 +103,7 @@ def test_setting_a_timer_again_replaces_its_payload_and_fires_once() -> None:
     state.set_timer(5, b"a", b"old")
     state.set_timer(5, b"a", b"new")
     assert state.timers == 1
-    assert state.pop_due(5, 10) == [Due(5, b"a", b"new")]
+    assert state.pop_due(5, 10) == [DueTimer(5, b"a", b"new")]
     assert state.pop_due(FAR, 10) == []
 
 
@@ -114,7 +114,7 @@ def test_cancelled_timers_do_not_fire_and_may_be_set_again() -> None:
     state.cancel_timer(6, b"never set")
     assert state.next_due_ms() is None
     state.set_timer(5, b"a", b"again")
-    assert state.pop_due(5, 10) == [Due(5, b"a", b"again")]
+    assert state.pop_due(5, 10) == [DueTimer(5, b"a", b"again")]
     assert state.pop_due(5, 10) == []
 
 
@@ -143,4 +143,4 @@ def test_recovery_gives_the_state_that_wrote_the_changelog() -> None:
     again = rebuilt(first, second)
     assert list(again) == [b"kept"]
     assert again.timers == 1
-    assert again.pop_due(FAR, 10) == [Due(20, b"later", b"p")]
+    assert again.pop_due(FAR, 10) == [DueTimer(20, b"later", b"p")]

@@ -145,7 +145,7 @@ async def test_a_unit_granted_again_keeps_its_state(kafka: Broker) -> None:
         await until(lambda: len(kafka.written) == 1)
         await unit.revoke()
         unit.grant()
-        await until(lambda: unit.accepting)
+        await until(lambda: unit.is_accepting)
         offer(unit, "in", NUMBERS[0], b"x", b"y")
         await until(lambda: len(kafka.written) == 2)
         assert kafka.written[1]["out", NUMBERS[0]] == [(b"k", b"2:y")]

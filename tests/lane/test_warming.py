@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from streams.runtime.restore import Recovery
-from streams.runtime.warmups import WarmUps
+from streams.runtime.restore import Restore
+from streams.runtime.warmups import WarmupReplicas
 from tests.lane.toy import Count
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SOON_S = 5.0
 
 
-class Endless(Recovery):
+class Endless(Restore):
     """Of a changelog whose end does not come."""
 
     reads = 0
@@ -23,33 +23,33 @@ class Endless(Recovery):
         await asyncio.Event().wait()
 
 
-def endless(key: UnitKey) -> Recovery:
+def endless(key: UnitKey) -> Restore:
     return Endless(Count(), key[1], 16, {}, "group")
 
 
 async def test_a_warm_up_that_is_called_off_does_not_read_to_the_end_first() -> None:
-    warm_ups = WarmUps(endless)
+    warm_ups = WarmupReplicas(endless)
     async with asyncio.timeout(SOON_S):
-        await warm_ups.keep([("count", 0), ("count", 1)])
+        await warm_ups.set_units([("count", 0), ("count", 1)])
         await asyncio.sleep(0)
         assert warm_ups.keys == {("count", 0), ("count", 1)}
         assert not warm_ups.warm
-        await warm_ups.keep([("count", 1)])
+        await warm_ups.set_units([("count", 1)])
         assert warm_ups.keys == {("count", 1)}
-        await warm_ups.keep([])
+        await warm_ups.set_units([])
     assert not warm_ups.keys
 
 
 async def test_what_is_wanted_still_goes_on_and_is_given_to_its_unit_as_far_as_it_is() -> None:
-    warm_ups = WarmUps(endless)
+    warm_ups = WarmupReplicas(endless)
     async with asyncio.timeout(SOON_S):
-        await warm_ups.keep([("count", 0)])
+        await warm_ups.set_units([("count", 0)])
         await asyncio.sleep(0)
-        await warm_ups.keep([("count", 0), ("count", 1)])
+        await warm_ups.set_units([("count", 0), ("count", 1)])
         begun, fresh = warm_ups.take(("count", 0)), warm_ups.take(("count", 2))
         assert isinstance(begun, Endless)
         assert isinstance(fresh, Endless)
         assert (begun.reads, fresh.reads) == (1, 0)
         assert warm_ups.keys == {("count", 1)}
         await begun.close()
-        await warm_ups.keep([])
+        await warm_ups.set_units([])

@@ -15,7 +15,7 @@ from streams.runtime.partitioner import partition_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
 
 
@@ -64,7 +64,7 @@ class Count:
     output: str = "out"
     tally: bool = True
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """One output a record."""
@@ -76,10 +76,10 @@ class Count:
             state.put(key, b"%d" % number)
             yield self.output, None, key, b"%d:%b" % (number, value)
             if self.tally:
-                state.tally["records", record.topic] += 1
+                state.counters["records", record.topic] += 1
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """It sets no timers."""
         return ()
@@ -95,7 +95,7 @@ class Relay:
     changelog: str = "relay-state"
     output: str = "in"
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """The new key is the value up to its first space."""
@@ -104,8 +104,8 @@ class Relay:
             key = value.split(b" ", 1)[0]
             yield self.output, partition_for(key, self.partitions), key, value
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """It sets no timers."""
         return ()
@@ -126,7 +126,7 @@ class Alarm:
     frugal: bool = False
     seen: list[int] = field(default_factory=list)
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> Iterator[Output]:
         """Set or cancel; no output of its own but `handled`."""
@@ -138,8 +138,8 @@ class Alarm:
                 state.set_timer(int(due), name, b"payload of " + name)
             yield self.output, None, name, b"handled at %d" % now_ms
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterator[Output]:
         """One output a timer; sets it again if it repeats."""
         self.seen.append(len(due))
@@ -161,7 +161,7 @@ class Slow:
     changelog: str = "slow-state"
     output: str = "letters"
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> list[Output]:
         """How many letters of the word under way are said stands in the state."""
@@ -178,8 +178,8 @@ class Slow:
                 state.delete(b"done")
         return said
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """It sets no timers."""
         return ()

@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streams.runtime.aiokafka_patches import InDoubtError
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.restore import Memory, Recovery
-from streams.runtime.state import WATERMARK_KEY, State
-from streams.runtime.unit import Surroundings, Unit
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.restore import RestoredPartition, Restore
+from streams.runtime.state import CHECKPOINT_KEY, State
+from streams.runtime.unit import UnitContext, Unit
 from streams.runtime.units import UNIT_SIZE
 from tests.lane.toy import arrived
 
@@ -62,7 +62,7 @@ class Broker:
         self.written.append(writes)
         for (topic, number), items in writes.items():
             for key, value in items:
-                if key == WATERMARK_KEY and value is not None:
+                if key == CHECKPOINT_KEY and value is not None:
                     self.checkpoints[TopicPartition(topic, number)] = value
 
     async def last_checkpoints(self, *_: object) -> dict[TopicPartition, bytes]:
@@ -125,7 +125,7 @@ class World:
     async def positions(self, _: Unit) -> Mapping[TopicPartition, int]:
         return self.fetcher
 
-    async def holds(self) -> bool:
+    async def is_member(self) -> bool:
         if self.outage:
             self.outage -= 1
             raise KafkaConnectionError("nobody is there")
@@ -138,11 +138,11 @@ class World:
         self,
         stage: str,
         partition: int,
-        tally: Counter[tuple[str, ...]],
+        counters: Counter[tuple[str, ...]],
         records: int,
         seconds: float,
     ) -> None:
-        del tally, seconds
+        del counters, seconds
         self.told.append((stage, partition, records))
 
     def __call__(self) -> int:
@@ -152,21 +152,21 @@ class World:
         return (moment_ms - self.now_ms) / 1000
 
 
-class Blank(Recovery):
+class Blank(Restore):
     """Of a stage that has never decided anything."""
 
-    async def finish(self) -> dict[int, Memory]:
+    async def finish(self) -> dict[int, RestoredPartition]:
         offsets = dict.fromkeys(self.stage.sources, 0)
-        return {n: Memory(State(), Watermark(0, dict(offsets))) for n in self.partitions}
+        return {n: RestoredPartition(State(), Checkpoint(0, dict(offsets))) for n in self.partitions}
 
 
 @asynccontextmanager
 async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
-    around = Surroundings({}, "p-lane", world, world, {}, world, 0.0)
-    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), around)
+    context = UnitContext({}, "p-lane", world, world, {}, world, 0.0)
+    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), context)
     unit.grant()
     async with asyncio.timeout(10):
-        await until(lambda: unit.accepting)
+        await until(lambda: unit.is_accepting)
         yield unit
         await unit.close()
 
@@ -186,12 +186,12 @@ def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
     )
 
 
-def told_by(writes: Writes, changelog: str) -> dict[int, Watermark]:
+def told_by(writes: Writes, changelog: str) -> dict[int, Checkpoint]:
     """The watermark of each partition in one transaction."""
     return {
-        number: Watermark.decode(value)
+        number: Checkpoint.decode(value)
         for (topic, number), items in writes.items()
         if topic == changelog
         for key, value in items
-        if key == WATERMARK_KEY and value is not None
+        if key == CHECKPOINT_KEY and value is not None
     }

@@ -33,7 +33,7 @@ def observer() -> Observer:
     )
     world.settle()
     observer = Observer()
-    observer.committed("customer", 0, world.driver.tally, records=5, seconds=0.02)
+    observer.committed("customer", 0, world.driver.counters, records=5, seconds=0.02)
     return observer
 
 

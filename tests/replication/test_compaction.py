@@ -10,7 +10,7 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from streams.runtime.clients import transactional_producer
-from streams.runtime.restore import Recovery
+from streams.runtime.restore import Restore
 from tests.replication.cleaned import cleaned_table
 from tests.replication.compaction import CLEANED, Options, cleaning_broker, run
 from tests.replication.segments import Disk
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.local.kafka import LocalKafka
-    from streams.runtime.restore import Memory
+    from streams.runtime.restore import RestoredPartition
     from tests.replication.segments import Found
 
 SHORT = Options(kills=4, rate=120, customers=80, seed=2)
@@ -90,15 +90,15 @@ class Log:
                     await asyncio.sleep(CLOSES_S)
         return found
 
-    async def recovered(self) -> Memory:
+    async def recovered(self) -> RestoredPartition:
         """What a new owner finds."""
         async with asyncio.timeout(PATIENCE_S):
-            return (await Recovery(self, 0, 1, self.options, self.changelog).finish())[0]
+            return (await Restore(self, 0, 1, self.options, self.changelog).finish())[0]
 
-    def handle(self, *_: object) -> tuple[()]:
+    def on_records(self, *_: object) -> tuple[()]:
         return ()
 
-    fire = handle
+    on_timers = on_records
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.policy.files import packaged
-from streams.runtime.checkpoint import Watermark
-from streams.runtime.restore import Recovery
-from streams.runtime.state import WATERMARK_KEY
+from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.restore import Restore
+from streams.runtime.state import CHECKPOINT_KEY
 from streams.runtime.units import unit_count
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
@@ -29,7 +29,7 @@ from tests.replication.segments import Place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.runtime.restore import Memory
+    from streams.runtime.restore import RestoredPartition
     from streams.runtime.stage import Stage
     from streams.settings import Settings
     from tests.chaos.evidence import Evidence, Seen
@@ -106,12 +106,12 @@ class Witness(Listener):
         self.records[self._names.logical(record.topic)].append(record)
 
 
-async def recover(settings: Settings) -> dict[tuple[str, int], Memory]:
+async def recover(settings: Settings) -> dict[tuple[str, int], RestoredPartition]:
     """What a worker's recovery finds now, by the changelog's logical name and the partition."""
     counts = {topic.name: topic.partition_count(settings.partitions) for topic in TOPICS}
     options, group = settings.client_options(), f"{settings.prefix}decorum"
     units = [
-        (name, Recovery(stage, unit, counts[name], options, group))
+        (name, Restore(stage, unit, counts[name], options, group))
         for name, stage in zip(CHANGELOGS, _stages(settings), strict=True)
         for unit in range(unit_count(counts[name]))
     ]
@@ -123,20 +123,20 @@ async def recover(settings: Settings) -> dict[tuple[str, int], Memory]:
     }
 
 
-def differences(witness: Witness, recovered: Mapping[tuple[str, int], Memory]) -> list[str]:
+def differences(witness: Witness, recovered: Mapping[tuple[str, int], RestoredPartition]) -> list[str]:
     """One line for each partition whose state, timers or watermark are not what was written."""
     lines = []
     for (name, number), memory in recovered.items():
         wanted = {r.key: r.value for r in witness.records[name] if r.partition == number}
-        mark = Watermark.decode(wanted.pop(WATERMARK_KEY, None) or b"{}")
+        mark = Checkpoint.decode(wanted.pop(CHECKPOINT_KEY, None) or b"{}")
         kept = {key: value for key, value in wanted.items() if value is not None}
         found = memory.state._values | memory.state._timers
         wrong = sorted(dict(found.items() ^ kept.items()))
         if wrong:
             lines.append(f"{name}-{number}: {len(wrong)} keys differ, such as {wrong[:3]}")
-        unread = mark.next_offset.items() - memory.watermark.next_offset.items()
-        if unread or mark.clock_ms != memory.watermark.clock_ms:
-            lines.append(f"{name}-{number}: {memory.watermark} and not {mark}")
+        unread = mark.next_offset.items() - memory.checkpoint.next_offset.items()
+        if unread or mark.clock_ms != memory.checkpoint.clock_ms:
+            lines.append(f"{name}-{number}: {memory.checkpoint} and not {mark}")
     return lines
 
 

@@ -64,7 +64,7 @@ def test_a_batch_that_cannot_be_read_is_one_letter_whatever_stage_reads_it(
     )
     assert b64decode(data["value_base64"]) == b"\0raw\xff"
     assert "key_base64" not in data
-    assert world.driver.tally["dead_letters_total", topic, "unreadable"] == 1
+    assert world.driver.counters["dead_letters_total", topic, "unreadable"] == 1
     assert scene.story("before", "ann") == scene.story("behind", "bob") == ["approved ok"]
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from streams.core.account.facts import Facts
     from streams.core.customer.request import Ask
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.stages.account.stage import AccountStage
 
@@ -78,7 +78,7 @@ class Batch:
         before = progress_of(record, self.state, self.now_ms)
         ask, customers = ask_of(intent, before.accepted_ms), intent.customer_ids
         if not before.done:
-            self.state.tally["intents_total", intent.kind] += 1
+            self.state.counters["intents_total", intent.kind] += 1
         self.accounts.meet(intent.enterprise_id, ask, customers)
         left = customers[before.done :]
         count = self._admit(intent.enterprise_id, ask, left)
@@ -153,7 +153,7 @@ class Batch:
         self.accounts.changed(key, books.note(account.book, law, told, now_ms))
         for facts in told:
             if facts.heard_ms:
-                self.state.tally["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
+                self.state.counters["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
         self.accounts.bulletin.sum_up(
             account.enterprise,
             relations=sum([facts.relations for facts in told]),
@@ -202,7 +202,7 @@ class Batch:
 
     # --- time ---
 
-    def timer(self, timer: Due) -> None:
+    def timer(self, timer: DueTimer) -> None:
         """Do what the time has come for."""
         head, key = timer.name[:1], timer.name[1:]
         if head == CAMPAIGN:
@@ -212,7 +212,7 @@ class Batch:
         else:
             self.accounts.touch(key).account.fired(timer)
 
-    def go_on(self, timers: Sequence[Due]) -> None:
+    def go_on(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
         sweeping = Sweeping(self.state, self.now_ms, self._concerned)
         for key, sweep in sweeping.visits(timers, self.stage.rules.generation):

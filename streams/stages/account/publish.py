@@ -91,7 +91,7 @@ class Bulletin:
             said = encode_limit_change(account.enterprise, account.name, change, version, now_ms)
             yield self._topics.limit_changes, None, account.key, said
             if change.direction is not None:
-                self._state.tally["ceiling_changes_total", change.direction] += 1
+                self._state.counters["ceiling_changes_total", change.direction] += 1
         yield from self._limits(account, ruled)
         yield from self._brake(account)
         self._room(account, ruled)

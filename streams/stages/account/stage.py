@@ -19,7 +19,7 @@ from streams.stages.sweeps import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
@@ -38,7 +38,7 @@ class AccountStage:
         self.sources = (topics.intents, topics.account_news)
         self.changelog = topics.account_state
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Pass intents on in their order, as far as their accounts may; take news in."""
@@ -51,8 +51,8 @@ class AccountStage:
                 take[record.topic](record)
         return batch.close()
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Let queues flow, end what has waited too long, and do what time does to books."""
         batch = Batch(self, state, now_ms)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from streams.core.customer.request import Ask
-    from streams.runtime.stage import Due
+    from streams.runtime.stage import DueTimer
     from streams.runtime.state import State
     from streams.stages.account.slices import Slice
 
@@ -211,7 +211,7 @@ class Account:
             pace.cut_campaigns.pop(0)
         return None
 
-    def fired(self, timer: Due) -> None:
+    def fired(self, timer: DueTimer) -> None:
         """A timer of this account's has come up, and is set no longer."""
         if timer.name[:1] == DRAIN:
             self.pace.wake_ms = 0

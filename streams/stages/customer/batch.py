@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from streams.core.customer.customer import Desk, Settled
     from streams.core.customer.request import Candidate
     from streams.events.interactions import AccountStatusChange, Interaction
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.stages.customer.stage import CustomerStage
 
@@ -81,7 +81,7 @@ class Batch:
         if _comes(candidate):
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
-            self.state.tally["latency_ms", str(waited_ms)] += 1
+            self.state.counters["latency_ms", str(waited_ms)] += 1
         before = ties_of(desk.ledger) if candidate.ask.kind in _BINDING_KINDS else None
         self._judge(key, desk, candidate)
         if before is not None:
@@ -128,7 +128,7 @@ class Batch:
         if isinstance(event, Erase) and self.stage.erasure.mark(key) is None:
             refused = Refused("invalid", NO_SUPPRESSION_KEY)
         self._refuse(record, refused)
-        self.state.tally["interactions_total", str(event.__struct_config__.tag)] += 1
+        self.state.counters["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
             self._erase(event, key)
         elif isinstance(event, AccountStatus):
@@ -151,7 +151,7 @@ class Batch:
             return note_campaign(self.state, sweep)
         return True
 
-    def go_on(self, timers: Sequence[Due]) -> None:
+    def go_on(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
         sweeping = Sweeping(self.state, self.now_ms, self._concerned)
         for key, _ in sweeping.visits(timers, self.stage.rules.generation):
@@ -168,7 +168,7 @@ class Batch:
         waiting = [*waiting_customers(self.state), *self.books.opened()]
         return sorted({key for key in waiting if key.startswith(head)})
 
-    def wake(self, timers: Sequence[Due]) -> None:
+    def wake(self, timers: Sequence[DueTimer]) -> None:
         """Look at one intent a timer, and at a customer's next ones in their turn.
 
         What comes after the last of these timers may come after others' that did not fit into the
@@ -206,7 +206,7 @@ class Batch:
             status_ms=min(data.occurred_at_ms, self.now_ms),
         )
         if not is_news(self.state, sweep):
-            self.state.tally["repeats_total", INTERACTIONS] += 1
+            self.state.counters["repeats_total", INTERACTIONS] += 1
             return
         topics, router = self.stage.topics, self.stage.router
         self.outputs += everywhere(topics.sweeps, router.partitions, encode_sweep(sweep))
@@ -221,7 +221,7 @@ class Batch:
             if is_past(desk.ledger, event, erased_ms):
                 return
         if is_repeat(desk, event):
-            self.state.tally["repeats_total", INTERACTIONS] += 1
+            self.state.counters["repeats_total", INTERACTIONS] += 1
             return
         before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
         for charge in note(desk, event):
@@ -240,7 +240,7 @@ class Batch:
         name, before = fingerprint(event.source, event.id, said(event)), self.state.get(mark) or b""
         value = erasure.told(before, name, self.now_ms, desk.laws[0].remember_ms)
         if value is None:
-            self.state.tally["repeats_total", INTERACTIONS] += 1
+            self.state.counters["repeats_total", INTERACTIONS] += 1
             return
         self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
         self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
@@ -266,9 +266,9 @@ class Batch:
         for case in settled:
             saying = saying_of(case, desk, names.get(case.mark))
             outcome, kind = case.verdict.outcome, saying.kind
-            self.state.tally["decisions_total", kind, outcome, case.verdict.reason] += 1
+            self.state.counters["decisions_total", kind, outcome, case.verdict.reason] += 1
             if outcome is Outcome.DUPLICATE:
-                self.state.tally["repeats_total", INTENTS] += 1
+                self.state.counters["repeats_total", INTENTS] += 1
             self.balance.settled += outcome is not Outcome.DEFERRED
             self.outputs.append((topics.decisions, None, key, saying.decision(self.balance.said)))
             self.balance.said += 1

@@ -18,7 +18,7 @@ from streams.stages.sweeps import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import Due, Output, Record
+    from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.stages.customer.erasure import Erasure
     from streams.stages.routing import Router
@@ -40,7 +40,7 @@ class CustomerStage:
         self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
 
-    def handle(
+    def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Decide candidates and note interactions, in their order."""
@@ -57,8 +57,8 @@ class CustomerStage:
                 take[record.topic](record)
         return batch.close()
 
-    def fire(
-        self, partition: int, due: Sequence[Due], state: State, now_ms: int
+    def on_timers(
+        self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Look again at the held intents whose time has come, or that a sweep comes to."""
         batch = Batch(self, state, now_ms)
