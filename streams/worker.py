@@ -72,7 +72,7 @@ class Worker:
         )
         counts = {topics.physical(t.name): t.partition_count(settings.partitions) for t in TOPICS}
         self.observer.expects({stage.name: counts[stage.changelog] for stage in stages})
-        self.lane = StreamApp(
+        self.app = StreamApp(
             settings,
             stages,
             self.observer,
@@ -86,7 +86,7 @@ class Worker:
             ),
             clock=clock,
         )
-        lookups = Lookups(self.lane, settings.partitions, settings.http, clock)
+        lookups = Lookups(self.app, settings.partitions, settings.http, clock)
         subjects = (customers(self.rules, erasure), accounts(self.rules), campaigns(self.rules))
         self.http = HttpServer(
             settings.http_address,
@@ -98,7 +98,7 @@ class Worker:
 
     def run(self) -> NoReturn:
         """Work until SIGTERM (exit 0) or the first failure (exit 70, or 2 to be mended by hand)."""
-        self.lane.run()
+        self.app.run()
 
     async def _serve(self) -> None:
         await self.http.start()
@@ -110,7 +110,7 @@ class Worker:
     def _metrics(self) -> bytes:
         """The counters as committed, and the gauges as the partitions stand now."""
         now_ms = self.clock()
-        for name, stage in self.lane.snapshot().items():
+        for name, stage in self.app.snapshot().items():
             balance, due_ms = Balance(), now_ms
             for state in self._states(name):
                 here = balance_of(state)
@@ -134,17 +134,17 @@ class Worker:
 
     def _states(self, stage: str) -> Iterator[State]:
         """The states of a stage's partitions that are here and restored."""
-        snapshot = self.lane.snapshot().get(stage)
+        snapshot = self.app.snapshot().get(stage)
         for number in snapshot.assigned if snapshot else ():
-            state = self.lane.state(stage, number)
+            state = self.app.state(stage, number)
             if state is not None:
                 yield state
 
     def _live(self) -> Health:
-        return live(self.lane.snapshot())
+        return live(self.app.snapshot())
 
     def _ready(self) -> Health:
-        return ready(self.lane.snapshot(), joined=self.lane.joined)
+        return ready(self.app.snapshot(), joined=self.app.joined)
 
 
 def _default_policy(settings: Settings) -> Policy:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from streams.core.written import rfc3339
 from streams.events.controls import CONTROL_TYPE
 from streams.events.decode import decode_control
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.topics import Topics
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def control_event(  # noqa: PLR0913 (one argument for each field)
         }
     )
     refused = decode_control(value)
-    if isinstance(refused, Refused):
+    if isinstance(refused, Rejected):
         raise ValueError(_as_argument(refused.error))  # noqa: TRY004 (its value is wrong)
     return value
 

@@ -41,24 +41,24 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.account.rates import wilson_high, wilson_low
 from streams.core.campaign_state import (
-    FIRST_WORD,
-    CampaignBook,
+    UNKNOWN_RELEASE,
+    CampaignState,
     CampaignFacts,
-    CampaignLaw,
+    CampaignRules,
     CampaignStatus,
-    CampaignWord,
+    CampaignRelease,
     Phase,
-    campaign_law_of,
+    campaign_rules_of,
     dump,
     hits_of,
     is_harmful,
     is_harmless,
     is_staged,
     load,
-    place_of,
+    position_of,
     releases,
     steps_to,
-    word_of,
+    release_of,
 )
 from streams.core.local_calendar import DAY_MS
 
@@ -68,28 +68,28 @@ if TYPE_CHECKING:
     from streams.core.policy import Canary
 
 __all__ = [
-    "FIRST_WORD",
+    "UNKNOWN_RELEASE",
     "FORGET_AFTER_MS",
-    "CampaignBook",
+    "CampaignState",
     "CampaignFacts",
-    "CampaignLaw",
+    "CampaignRules",
     "CampaignStatus",
-    "CampaignWord",
+    "CampaignRelease",
     "Phase",
-    "campaign_law_of",
+    "campaign_rules_of",
     "dump",
     "is_forgotten",
     "is_staged",
     "load",
     "missed",
     "next_review_ms",
-    "note",
-    "place_of",
+    "apply_facts",
+    "position_of",
     "releases",
     "review",
     "status_of",
     "steps_to",
-    "word_of",
+    "release_of",
 ]
 
 FORGET_AFTER_MS: Final = 90 * DAY_MS
@@ -101,7 +101,7 @@ _SILENT_STEP_MS: Final = DAY_MS
 from being approved."""
 
 
-def note(book: CampaignBook, law: CampaignLaw, facts: CampaignFacts, now_ms: int) -> bool:
+def apply_facts(book: CampaignState, law: CampaignRules, facts: CampaignFacts, now_ms: int) -> bool:
     """Write facts into the book and review it; True when its word has changed.
 
     Of several sizes the largest counts: too small a one would release everything at once.
@@ -122,9 +122,9 @@ def note(book: CampaignBook, law: CampaignLaw, facts: CampaignFacts, now_ms: int
     return has_moved
 
 
-def review(book: CampaignBook, law: CampaignLaw, now_ms: int) -> bool:
+def review(book: CampaignState, law: CampaignRules, now_ms: int) -> bool:
     """Let time, counts and law move the campaign; True when its word has changed."""
-    before = word_of(book)
+    before = release_of(book)
     canary = law.canary
     if canary is None:
         if book.phase in {Phase.CANARY, Phase.PAUSED}:
@@ -132,10 +132,10 @@ def review(book: CampaignBook, law: CampaignLaw, now_ms: int) -> bool:
     else:
         _fit(book, canary, now_ms)
         _MOVES[book.phase](book, law, canary, now_ms)
-    return word_of(book) != before
+    return release_of(book) != before
 
 
-def _fit(book: CampaignBook, canary: Canary, now_ms: int) -> None:
+def _fit(book: CampaignState, canary: Canary, now_ms: int) -> None:
     """Bring the book to this policy's steps: a new campaign, one that grew, new steps."""
     steps, last = canary.steps, len(canary.steps) - 1
     if book.size is not None and book.size < canary.from_size <= book.asked:
@@ -153,7 +153,7 @@ def _fit(book: CampaignBook, canary: Canary, now_ms: int) -> None:
         book.released = steps[book.step]
 
 
-def _back_to_shares(book: CampaignBook, steps: tuple[float, ...], now_ms: int) -> None:
+def _back_to_shares(book: CampaignState, steps: tuple[float, ...], now_ms: int) -> None:
     """Nothing was proven: what was sent already is what counts as released."""
     sent = book.approved / book.size if book.size else 0.0
     phase, last = book.phase, len(steps) - 1
@@ -163,7 +163,7 @@ def _back_to_shares(book: CampaignBook, steps: tuple[float, ...], now_ms: int) -
     book.proven = last == 0
 
 
-def _step_to(book: CampaignBook, steps: tuple[float, ...], step: int, now_ms: int) -> None:
+def _step_to(book: CampaignState, steps: tuple[float, ...], step: int, now_ms: int) -> None:
     book.step = step
     book.released = steps[step]
     book.phase = _running(book)
@@ -171,11 +171,11 @@ def _step_to(book: CampaignBook, steps: tuple[float, ...], step: int, now_ms: in
     book.watched_ms = 0
 
 
-def _running(book: CampaignBook) -> Phase:
+def _running(book: CampaignState) -> Phase:
     return Phase.FULL if book.released >= 1 else Phase.CANARY
 
 
-def _move_canary(book: CampaignBook, law: CampaignLaw, canary: Canary, now_ms: int) -> None:
+def _move_canary(book: CampaignState, law: CampaignRules, canary: Canary, now_ms: int) -> None:
     if is_harmful(book, law):
         _pause(book, now_ms)
     elif now_ms >= _step_due_ms(book, law, canary):
@@ -183,12 +183,12 @@ def _move_canary(book: CampaignBook, law: CampaignLaw, canary: Canary, now_ms: i
         book.proven = book.released >= 1
 
 
-def _move_full(book: CampaignBook, law: CampaignLaw, _: Canary, now_ms: int) -> None:
+def _move_full(book: CampaignState, law: CampaignRules, _: Canary, now_ms: int) -> None:
     if is_harmful(book, law):
         _pause(book, now_ms)
 
 
-def _move_paused(book: CampaignBook, law: CampaignLaw, canary: Canary, now_ms: int) -> None:
+def _move_paused(book: CampaignState, law: CampaignRules, canary: Canary, now_ms: int) -> None:
     if now_ms < book.paused_ms + canary.hold_ms:
         return
     if is_harmful(book, law):
@@ -198,11 +198,11 @@ def _move_paused(book: CampaignBook, law: CampaignLaw, canary: Canary, now_ms: i
     book.watched_ms = now_ms if book.watched_ms else 0  # a whole hold before the next step
 
 
-def _move_killed(_: CampaignBook, __: CampaignLaw, ___: Canary, ____: int) -> None:
+def _move_killed(_: CampaignState, __: CampaignRules, ___: Canary, ____: int) -> None:
     """Nothing brings a killed campaign back: its content is what people complained of."""
 
 
-_MOVES: Final[dict[Phase, Callable[[CampaignBook, CampaignLaw, Canary, int], None]]] = {
+_MOVES: Final[dict[Phase, Callable[[CampaignState, CampaignRules, Canary, int], None]]] = {
     Phase.CANARY: _move_canary,
     Phase.FULL: _move_full,
     Phase.PAUSED: _move_paused,
@@ -210,18 +210,18 @@ _MOVES: Final[dict[Phase, Callable[[CampaignBook, CampaignLaw, Canary, int], Non
 }
 
 
-def _pause(book: CampaignBook, now_ms: int) -> None:
+def _pause(book: CampaignState, now_ms: int) -> None:
     book.phase = Phase.PAUSED
     book.paused_ms = now_ms
 
 
-def _step_due_ms(book: CampaignBook, law: CampaignLaw, canary: Canary) -> int:
+def _step_due_ms(book: CampaignState, law: CampaignRules, canary: Canary) -> int:
     if not book.watched_ms:
         return book.stepped_ms + _SILENT_STEP_MS
     return book.watched_ms + canary.hold_ms * (1 if is_harmless(book, law) else 2)
 
 
-def missed(book: CampaignBook, now_ms: int) -> None:
+def missed(book: CampaignState, now_ms: int) -> None:
     """Nobody watched: a hold that ended in an outage begins anew, before its complaints are read.
 
     Else the first moment after the outage would release the next step unseen.
@@ -233,7 +233,7 @@ def missed(book: CampaignBook, now_ms: int) -> None:
         book.paused_ms = now_ms
 
 
-def next_review_ms(book: CampaignBook, law: CampaignLaw, now_ms: int) -> int | None:
+def next_review_ms(book: CampaignState, law: CampaignRules, now_ms: int) -> int | None:
     """When time alone may move the campaign next, or end what is known of it; never past.
 
     None for a campaign of which nothing was ever heard.
@@ -248,7 +248,7 @@ def next_review_ms(book: CampaignBook, law: CampaignLaw, now_ms: int) -> int | N
     return max(due_ms, now_ms + 1)
 
 
-def is_forgotten(book: CampaignBook, now_ms: int) -> bool:
+def is_forgotten(book: CampaignState, now_ms: int) -> bool:
     """Whether nothing was heard of the campaign for so long that its book may go."""
     return now_ms >= book.noted_ms + FORGET_AFTER_MS
 
@@ -256,7 +256,7 @@ def is_forgotten(book: CampaignBook, now_ms: int) -> bool:
 # --- what is told ---------------------------------------------------------------------------------
 
 
-def status_of(book: CampaignBook, law: CampaignLaw, now_ms: int) -> CampaignStatus:
+def status_of(book: CampaignState, law: CampaignRules, now_ms: int) -> CampaignStatus:
     """How the campaign stands at `now_ms`, with the numbers it rests on."""
     trials, hits = book.delivered, hits_of(book, law)
     bounded = trials and law.red_share is not None
@@ -275,7 +275,7 @@ def status_of(book: CampaignBook, law: CampaignLaw, now_ms: int) -> CampaignStat
     )
 
 
-def _next_step_ms(book: CampaignBook, law: CampaignLaw, now_ms: int) -> int | None:
+def _next_step_ms(book: CampaignState, law: CampaignRules, now_ms: int) -> int | None:
     if law.canary is None or book.phase is not Phase.CANARY or not book.watched_ms:
         return None
     return max(now_ms, _step_due_ms(book, law, law.canary))

@@ -49,7 +49,7 @@ class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
     asked: int = 0
 
 
-class CampaignBook(msgspec.Struct, array_like=True):
+class CampaignState(msgspec.Struct, array_like=True):
     """All that is known of one campaign. Times are the engine's; 0 is never.
 
     `step`: the last released, `released` its share. `stepped_ms`: when it was released,
@@ -75,7 +75,7 @@ class CampaignBook(msgspec.Struct, array_like=True):
     asked: int = 0
 
 
-class CampaignWord(msgspec.Struct, frozen=True, array_like=True):
+class CampaignRelease(msgspec.Struct, frozen=True, array_like=True):
     """What every account partition knows of a campaign: the share of its audience that is released.
 
     `size`: the largest audience its owner was told of. `proven`: as in the book.
@@ -106,41 +106,41 @@ class CampaignStatus(msgspec.Struct, frozen=True):
     next_step_ms: int | None
 
 
-FIRST_WORD: Final = CampaignWord()
+UNKNOWN_RELEASE: Final = CampaignRelease()
 """What is assumed of a campaign of which no word has come yet: nobody's turn has come."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(CampaignBook).decode
+_decode = msgspec.msgpack.Decoder(CampaignState).decode
 
 
-def load(value: bytes | None) -> CampaignBook:
+def load(value: bytes | None) -> CampaignState:
     """The book of a stored value; an empty one for a campaign never met."""
-    return CampaignBook() if value is None else _decode(value)
+    return CampaignState() if value is None else _decode(value)
 
 
-def dump(book: CampaignBook) -> bytes:
+def dump(book: CampaignState) -> bytes:
     """The value to store: at most about 110 bytes."""
     return _encode(book)
 
 
-def word_of(book: CampaignBook) -> CampaignWord:
+def release_of(book: CampaignState) -> CampaignRelease:
     """What account partitions are to know of it."""
-    return CampaignWord(book.released, book.phase, book.size, book.proven)
+    return CampaignRelease(book.released, book.phase, book.size, book.proven)
 
 
-def place_of(campaign: str, customer: str) -> float:
+def position_of(campaign: str, customer: str) -> float:
     """A customer's place in [0, 1), the same for ever and everywhere, whatever the steps are."""
     return share_of("canary", f"{campaign}/{customer}")
 
 
-def releases(word: CampaignWord, place: float) -> bool:
+def releases(word: CampaignRelease, place: float) -> bool:
     """Whether a customer with this place may be sent to."""
     if word.phase is Phase.CANARY:
         return place < word.released
     return word.phase is Phase.FULL
 
 
-def steps_to(canary: Canary, word: CampaignWord, place: float) -> int:
+def steps_to(canary: Canary, word: CampaignRelease, place: float) -> int:
     """How many steps on the share comes that this place is in; at least one."""
     now = bisect_right(canary.steps, word.released)
     return max(1, bisect_right(canary.steps, place) - now + 1)
@@ -151,7 +151,7 @@ def is_staged(canary: Canary, size: int | None) -> bool:
     return size is None or size >= canary.from_size
 
 
-class CampaignLaw(msgspec.Struct, frozen=True, kw_only=True):
+class CampaignRules(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy says of campaigns. No `canary`: all is released; no `red_share`: time alone.
 
     `red_z` and `green_z`: how many standard deviations the bounds' confidences are.
@@ -166,12 +166,12 @@ class CampaignLaw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=4096)
-def campaign_law_of(policy: Policy) -> CampaignLaw:
+def campaign_rules_of(policy: Policy) -> CampaignRules:
     """What the policy says of campaigns."""
     reputation = policy.reputation
     if reputation is None:
-        return CampaignLaw(canary=policy.canary, weights=Weights(), red_share=None)
-    return CampaignLaw(
+        return CampaignRules(canary=policy.canary, weights=Weights(), red_share=None)
+    return CampaignRules(
         canary=policy.canary,
         weights=reputation.weights,
         red_share=reputation.red.share,
@@ -181,7 +181,7 @@ def campaign_law_of(policy: Policy) -> CampaignLaw:
     )
 
 
-def is_harmful(book: CampaignBook, law: CampaignLaw) -> bool:
+def is_harmful(book: CampaignState, law: CampaignRules) -> bool:
     """Whether the lower bound is above red's share.
 
     Where senders report no deliveries, the approved stand for them: that understates the rate.
@@ -192,14 +192,14 @@ def is_harmful(book: CampaignBook, law: CampaignLaw) -> bool:
     return wilson_low(hits_of(book, law), trials, law.red_z) > law.red_share
 
 
-def is_harmless(book: CampaignBook, law: CampaignLaw) -> bool:
+def is_harmless(book: CampaignState, law: CampaignRules) -> bool:
     """Whether the upper bound is below red's share; without `reputation` everything is."""
     if law.red_share is None:
         return True
     return wilson_high(hits_of(book, law), book.delivered, law.green_z) < law.red_share
 
 
-def hits_of(book: CampaignBook, law: CampaignLaw) -> float:
+def hits_of(book: CampaignState, law: CampaignRules) -> float:
     """Complaints, blocks and opt-outs in complaints' worth."""
     weigh = law.weights
     return max(

@@ -52,7 +52,7 @@ class Day(msgspec.Struct, array_like=True):
     received: int = 0
 
 
-class EnterpriseBook(msgspec.Struct, array_like=True):
+class EnterpriseState(msgspec.Struct, array_like=True):
     """All that is known of one enterprise; the days in their order."""
 
     version: int = 1
@@ -62,14 +62,14 @@ class EnterpriseBook(msgspec.Struct, array_like=True):
     open: int = 0
 
 
-class EnterpriseLaw(msgspec.Struct, frozen=True):
+class EnterpriseRules(msgspec.Struct, frozen=True):
     """What a policy says of the enterprise as a whole; `allowed` None: not governed."""
 
     allowed: int | None
     over_ms: int
 
 
-class EnterpriseWord(msgspec.Struct, frozen=True, array_like=True):
+class EnterpriseTotals(msgspec.Struct, frozen=True, array_like=True):
     """What every account partition knows of its enterprise."""
 
     relations: int = 0
@@ -108,30 +108,30 @@ class EnterpriseStatus(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(EnterpriseBook).decode
+_decode = msgspec.msgpack.Decoder(EnterpriseState).decode
 
 
-def load(value: bytes | None) -> EnterpriseBook:
+def load(value: bytes | None) -> EnterpriseState:
     """The book of a stored value; an empty one for an enterprise never met."""
-    return EnterpriseBook() if value is None else _decode(value)
+    return EnterpriseState() if value is None else _decode(value)
 
 
-def dump(book: EnterpriseBook) -> bytes:
+def dump(book: EnterpriseState) -> bytes:
     """The value to store: under 500 bytes at 28 days."""
     return _encode(book)
 
 
 @lru_cache(maxsize=4096)
-def enterprise_law_of(policy: Policy) -> EnterpriseLaw:
+def enterprise_rules_of(policy: Policy) -> EnterpriseRules:
     """What the policy says of the enterprise as a whole."""
     ceilings, reputation = policy.ceilings, policy.reputation
-    return EnterpriseLaw(
+    return EnterpriseRules(
         allowed=None if ceilings is None else ceilings.relations.enterprise,
         over_ms=_USUAL_OVER_MS if reputation is None else reputation.green.over_ms,
     )
 
 
-def note(book: EnterpriseBook, facts: EnterpriseFacts, now_ms: int) -> None:
+def apply_facts(book: EnterpriseState, facts: EnterpriseFacts, now_ms: int) -> None:
     """Add facts up. Ones from the future count for today."""
     book.relations += facts.relations
     book.room += facts.room
@@ -142,7 +142,7 @@ def note(book: EnterpriseBook, facts: EnterpriseFacts, now_ms: int) -> None:
         day.received += facts.received
 
 
-def _day(book: EnterpriseBook, wanted: int) -> Day:
+def _day(book: EnterpriseState, wanted: int) -> Day:
     place = len(book.days)
     while place and book.days[place - 1].day > wanted:
         place -= 1
@@ -152,22 +152,22 @@ def _day(book: EnterpriseBook, wanted: int) -> Day:
     return book.days[place]
 
 
-def forget(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> None:
+def forget(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> None:
     """Drop the days that have left the law's window."""
     book.days = [day for day in book.days if _is_counted(day, law, now_ms)]
 
 
-def _is_counted(day: Day, law: EnterpriseLaw, now_ms: int) -> bool:
+def _is_counted(day: Day, law: EnterpriseRules, now_ms: int) -> bool:
     return (day.day + 1) * DAY_MS > now_ms - law.over_ms
 
 
-def word_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> EnterpriseWord:
+def totals_of(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> EnterpriseTotals:
     """What account partitions are to know; days whose end lies within the window count whole.
 
     Changes of different partitions come in any order, so a sum may be below nothing for a moment.
     """
     counted = [day for day in book.days if _is_counted(day, law, now_ms)]
-    return EnterpriseWord(
+    return EnterpriseTotals(
         relations=max(0, book.relations),
         room=max(0, book.room),
         delivered=sum(day.delivered for day in counted),
@@ -176,7 +176,7 @@ def word_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> Enterprise
     )
 
 
-def status_of(book: EnterpriseBook, law: EnterpriseLaw, now_ms: int) -> EnterpriseStatus:
+def status_of(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> EnterpriseStatus:
     """How the enterprise stands at `now_ms`."""
-    word = word_of(book, law, now_ms)
+    word = totals_of(book, law, now_ms)
     return EnterpriseStatus(word.relations, law.allowed, word.room, word.reply_rate)

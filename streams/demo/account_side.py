@@ -123,11 +123,11 @@ class AccountSide:
 
     def _candidate(self, record: Record) -> None:
         candidate = decode_candidate(record.value or b"")
-        if candidate.leave_ms:
-            ask = candidate.ask
+        if candidate.permit_ms:
+            ask = candidate.request
             customer = (record.key or b"").decode().split("/")[1]
             name = ask.source, ask.intent_id, customer
-            self.leaves[ask.account_id].append(Leave(candidate.leave_ms, ask.kind, name))
+            self.leaves[ask.account_id].append(Leave(candidate.permit_ms, ask.kind, name))
 
     # --- what follows from it ---
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.customer.request import Ask, Candidate
+from streams.core.customer.request import Request, Candidate
 from streams.core.kinds import KIND_OF
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ encode_candidate = msgspec.msgpack.Encoder().encode
 decode_candidate = msgspec.msgpack.Decoder(Candidate).decode
 
 
-def ask_of(intent: Intent, accepted_ms: int) -> Ask:
+def request_of(intent: Intent, accepted_ms: int) -> Request:
     """The ask that all customers of an intent share; `accepted_ms`: the engine's clock."""
-    return Ask(
+    return Request(
         intent_id=intent.id,
         source=intent.source,
         account_id=intent.account_id,

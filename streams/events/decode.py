@@ -15,7 +15,7 @@ import msgspec
 
 from streams.core.written import IDENTIFIER_CHARACTERS, time_of_day_ms
 from streams.events.controls import CONTROL_TYPE, Control
-from streams.events.envelope import Envelope, Refused
+from streams.events.envelope import Envelope, Rejected
 from streams.events.faults import fault_in, placed
 from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import INTENT_TYPE, Intent, IntentData, IntentEvent
@@ -68,7 +68,7 @@ _controls = msgspec.json.Decoder(Control)
 _policies = msgspec.json.Decoder(PolicyEvent)
 
 
-def decode_intent(value: bytes | None) -> Intent | Refused:
+def decode_intent(value: bytes | None) -> Intent | Rejected:
     """The intent in a record's value, or why it is none."""
     if not value or len(value) > MAX_RECORD_BYTES:
         return _not_read(value)
@@ -85,7 +85,7 @@ def decode_intent(value: bytes | None) -> Intent | Refused:
     return Intent(*msgspec.structs.astuple(data), id=event.id, source=event.source)
 
 
-def decode_interaction(value: bytes | None) -> Interaction | Refused:
+def decode_interaction(value: bytes | None) -> Interaction | Rejected:
     """The interaction in a record's value, or why it is none."""
     if not value or len(value) > MAX_RECORD_BYTES:
         return _not_read(value)
@@ -102,7 +102,7 @@ def decode_interaction(value: bytes | None) -> Interaction | Refused:
     return event if wrong is None else wrong
 
 
-def decode_control(value: bytes | None) -> Control | Refused:
+def decode_control(value: bytes | None) -> Control | Rejected:
     """The control in a record's value, or why it is none."""
     if not value or len(value) > MAX_RECORD_BYTES:
         return _not_read(value)
@@ -115,7 +115,7 @@ def decode_control(value: bytes | None) -> Control | Refused:
     return event if wrong is None else wrong
 
 
-def decode_policy(value: bytes | None) -> PolicyEvent | Refused:
+def decode_policy(value: bytes | None) -> PolicyEvent | Rejected:
     """The event around a policy's document, or why it is none."""
     if not value or len(value) > MAX_RECORD_BYTES:
         return _not_read(value)
@@ -149,18 +149,18 @@ _identifiers_of: Final[dict[type, Callable[[Any], tuple[str | None, ...]]]] = {
 }
 
 
-def _contradiction(data: IntentData) -> Refused | None:
+def _contradiction(data: IntentData) -> Rejected | None:
     """What no field of an intent is wrong in by itself."""
     if data.to_account_id is None and data.kind == "transfer":
-        return Refused("invalid", "$.data.to_account_id: required where `kind` is `transfer`")
+        return Rejected("invalid", "$.data.to_account_id: required where `kind` is `transfer`")
     early_ms, late_ms = data.not_before_ms, data.deadline_ms
     if early_ms is not None and late_ms is not None and late_ms < early_ms:
         sentence = "is before `not_before_ms`: no time is left to send"
-        return Refused("invalid", f"$.data.deadline_ms: {sentence}")
+        return Rejected("invalid", f"$.data.deadline_ms: {sentence}")
     return None
 
 
-def _wrong(event: Envelope, data: msgspec.Struct, identifiers: Iterable[str]) -> Refused | None:
+def _wrong(event: Envelope, data: msgspec.Struct, identifiers: Iterable[str]) -> Rejected | None:
     """What is wrong with a decoded event's texts. All its identifiers are checked in one go."""
     if "".join(identifiers).encode().translate(None, IDENTIFIER_CHARACTERS):
         return _first_bad_identifier(data)
@@ -168,27 +168,27 @@ def _wrong(event: Envelope, data: msgspec.Struct, identifiers: Iterable[str]) ->
     if not (event.id.isprintable() and event.source.isprintable()):
         for name in ("id", "source"):
             if _find_control(getattr(event, name)):
-                return Refused("invalid", f"$.{name}: holds a control character")
+                return Rejected("invalid", f"$.{name}: holds a control character")
     if event.time is not None and _is_time(event.time) is None:
         text = f"$.time: {show(event.time)} is not an RFC 3339 time such as 2026-11-22T02:00:00Z"
-        return Refused("invalid", _printable(text))
+        return Rejected("invalid", _printable(text))
     return None
 
 
-def _wrong_hours(data: ConsentWish) -> Refused | None:
+def _wrong_hours(data: ConsentWish) -> Rejected | None:
     """Hours and a zone that cannot be: refused, so that the ones told before stay."""
     hours = data.quiet_hours
     if isinstance(hours, QuietHours) and time_of_day_ms(hours.start) == time_of_day_ms(hours.end):
         text = 'is the same as `from`: the whole day or none of it; write "off" for none'
-        return Refused("invalid", f'$.data.quiet_hours.to: "{hours.end}" {text}')
+        return Rejected("invalid", f'$.data.quiet_hours.to: "{hours.end}" {text}')
     wrong = None if data.time_zone is None else zone_fault(data.time_zone)
-    return None if wrong is None else Refused("invalid", f"$.data.time_zone: {wrong}")
+    return None if wrong is None else Rejected("invalid", f"$.data.time_zone: {wrong}")
 
 
-def _first_bad_identifier(data: msgspec.Struct) -> Refused | None:
+def _first_bad_identifier(data: msgspec.Struct) -> Rejected | None:
     for path, identifier in _named_identifiers(data):
         if identifier.encode().translate(None, IDENTIFIER_CHARACTERS):
-            return Refused("invalid", _printable(f"{path}: {_bad_letter(identifier)}"))
+            return Rejected("invalid", _printable(f"{path}: {_bad_letter(identifier)}"))
     return None
 
 
@@ -210,16 +210,16 @@ def _named_identifiers(data: msgspec.Struct) -> Iterator[tuple[str, str]]:
 # ---- what to say of a record that does not decode ----------------------------------------------
 
 
-def _not_read(value: bytes | None) -> Refused:
+def _not_read(value: bytes | None) -> Rejected:
     if value is None:
-        return Refused("not_json", "$: the record has no value")
+        return Rejected("not_json", "$: the record has no value")
     if not value:
-        return Refused("not_json", "$: the value is empty")
+        return Rejected("not_json", "$: the value is empty")
     error = f"$: {len(value):,} bytes are more than {MAX_RECORD_BYTES:,}, the most"
-    return Refused("too_large", error)
+    return Rejected("too_large", error)
 
 
-def _refused(value: bytes, fault: Exception, shapes: Mapping[str, type]) -> Refused:
+def _refused(value: bytes, fault: Exception, shapes: Mapping[str, type]) -> Rejected:
     """Why `value` did not decode; `fault` is what the one pass over it met first.
 
     `shapes`: what each `type` that is read here must look like.
@@ -228,16 +228,16 @@ def _refused(value: bytes, fault: Exception, shapes: Mapping[str, type]) -> Refu
         value.decode()
         plain = msgspec.json.decode(value)
     except UnicodeDecodeError as not_utf8:
-        return Refused("not_utf8", f"$: byte {not_utf8.start} is not UTF-8")
+        return Rejected("not_utf8", f"$: byte {not_utf8.start} is not UTF-8")
     except RecursionError:
-        return Refused("invalid", "$: nested too deeply")
+        return Rejected("invalid", "$: nested too deeply")
     except msgspec.ValidationError:
-        return Refused("invalid", "$: holds a number that is too large to read")
+        return Rejected("invalid", "$: holds a number that is too large to read")
     except _FAULTS as broken:
-        return Refused("not_json", _printable(f"$: {broken}"))
+        return Rejected("not_json", _printable(f"$: {broken}"))
     event_type = plain.get("type", "") if isinstance(plain, dict) else ""
     if isinstance(event_type, str) and event_type and event_type not in shapes:
-        return Refused("unknown_type", _printable(f"$.type: {_not_read_here(event_type, shapes)}"))
+        return Rejected("unknown_type", _printable(f"$.type: {_not_read_here(event_type, shapes)}"))
     return _invalid(plain, fault, shapes.get(str(event_type), _Typed))
 
 
@@ -246,14 +246,14 @@ def _not_read_here(event_type: str, shapes: Iterable[str]) -> str:
     return f"{show(event_type)} is not read here{spelt(event_type, shapes)}; read are {known}"
 
 
-def _invalid(plain: object, fault: Exception, shape: type) -> Refused:
+def _invalid(plain: object, fault: Exception, shape: type) -> Rejected:
     """The sentence about a value that is JSON, and of a type that is read here."""
     found = fault_in(plain, shape)
     if found is None:
         # Of two equal keys the last one counts, but the one before it must be right as well.
         place = str(fault).rpartition(" - at `")[2].removeprefix("key` in `").removesuffix("`")
-        return Refused("invalid", _printable(f"{place}: is named twice, and once wrongly"))
-    return Refused("invalid", _printable(placed(found)))
+        return Rejected("invalid", _printable(f"{place}: is named twice, and once wrongly"))
+    return Rejected("invalid", _printable(placed(found)))
 
 
 def _printable(error: str) -> str:

@@ -15,17 +15,17 @@ from streams.events.fields import EventId, Source, Subject
 SOURCE: Final = "decorum"
 """The `source` of every event that the engine makes."""
 
-RefusedReason = Literal["not_utf8", "not_json", "invalid", "unknown_type", "too_large"]
+RejectedReason = Literal["not_utf8", "not_json", "invalid", "unknown_type", "too_large"]
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True):
     """A record that is no event: what is wrong, as the dead letter will say it.
 
     `error` opens with the path of the fault (`$.data.customer_ids[3]: ...`), is printable, and has
     at most 500 characters.
     """
 
-    reason: RefusedReason
+    reason: RejectedReason
     error: str
 
 

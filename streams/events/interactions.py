@@ -38,19 +38,19 @@ class AccountEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     occurred_at_ms: Milliseconds
 
 
-class Contact(AccountEvent, frozen=True, kw_only=True):
+class CustomerEvent(AccountEvent, frozen=True, kw_only=True):
     """Between one customer and one account."""
 
     customer_id: Identifier
 
 
-class Engagement(Contact, frozen=True, kw_only=True):
+class Engagement(CustomerEvent, frozen=True, kw_only=True):
     """The customer took notice."""
 
     action: Literal["click", "view", "purchase", "visit"]
 
 
-class Receipt(Contact, frozen=True, kw_only=True):
+class Receipt(CustomerEvent, frozen=True, kw_only=True):
     """What became of an approved message; an unknown `decision_id` changes nothing."""
 
     decision_id: Identifier
@@ -62,20 +62,20 @@ class FailureReceipt(Receipt, frozen=True, kw_only=True):
     reason: Literal["not_friend", "already_received", "not_sent", "other"]
 
 
-class Complaint(Contact, frozen=True, kw_only=True):
+class Complaint(CustomerEvent, frozen=True, kw_only=True):
     """The customer complained or left, because of one message if it is known which."""
 
     decision_id: Identifier | None = None
 
 
-class FriendAddition(Contact, frozen=True, kw_only=True):
+class FriendAddition(CustomerEvent, frozen=True, kw_only=True):
     """Who asked for the friendship, and by which way (`source`: any short text)."""
 
     initiated_by: Literal["customer", "account"]
     source: Source | None = None
 
 
-class Transfer(Contact, frozen=True, kw_only=True):
+class Transfer(CustomerEvent, frozen=True, kw_only=True):
     """`account_id` gave the customer over to `to_account_id`."""
 
     to_account_id: Identifier
@@ -127,7 +127,7 @@ class AccountStatusChange(AccountEvent, frozen=True, kw_only=True):
 class MessageReceived(Envelope, frozen=True, tag_field="type", tag="decorum.message_received.v1"):
     """The customer wrote."""
 
-    data: Contact
+    data: CustomerEvent
 
 
 class Engaged(Envelope, frozen=True, tag_field="type", tag="decorum.engaged.v1"):
@@ -175,13 +175,13 @@ class FriendAdded(Envelope, frozen=True, tag_field="type", tag="decorum.friend_a
 class FriendRefused(Envelope, frozen=True, tag_field="type", tag="decorum.friend_refused.v1"):
     """The customer refused the account's friend request."""
 
-    data: Contact
+    data: CustomerEvent
 
 
 class FriendRemoved(Envelope, frozen=True, tag_field="type", tag="decorum.friend_removed.v1"):
     """The account removed the customer."""
 
-    data: Contact
+    data: CustomerEvent
 
 
 class Transferred(Envelope, frozen=True, tag_field="type", tag="decorum.transferred.v1"):
@@ -211,7 +211,7 @@ class AccountStatus(Envelope, frozen=True, tag_field="type", tag="decorum.accoun
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def said(event: Interaction) -> bytes:
+def content_of(event: Interaction) -> bytes:
     """What an event tells: its type and data, the same bytes however they were written.
 
     Fields that are absent add none, so that a later version's new ones make no retry a new event.

@@ -12,35 +12,35 @@ from typing import Final
 import msgspec
 
 from streams.core.account.facts import Facts
-from streams.core.campaign import CampaignFacts, CampaignWord
-from streams.core.customer.request import Ask
-from streams.core.enterprise import EnterpriseFacts, EnterpriseWord
+from streams.core.campaign import CampaignFacts, CampaignRelease
+from streams.core.customer.request import Request
+from streams.core.enterprise import EnterpriseFacts, EnterpriseTotals
 from streams.events.sweeps import Sweep
 
 
-class Unused(msgspec.Struct, frozen=True, array_like=True):
+class ReturnedPermit(msgspec.Struct, frozen=True, array_like=True):
     """Leave for `count` messages of a kind, given at `leave_ms`, of which no use was made."""
 
     kind: int
-    leave_ms: int
+    permit_ms: int
     count: int
 
 
-class Wanted(msgspec.Struct, frozen=True, array_like=True):
+class PermitRequest(msgspec.Struct, frozen=True, array_like=True):
     """A held ask that lacks nothing but leave, and its customer."""
 
-    ask: Ask
+    request: Request
     customer: str
 
 
-class GivenUp(msgspec.Struct, frozen=True, array_like=True):
+class WithdrawnEntry(msgspec.Struct, frozen=True, array_like=True):
     """A customer who is to be taken out of the queue, and the ticket they wait under."""
 
     ticket: int
     customer: str
 
 
-class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
+class AccountFeedback(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     """For one account, out of one batch of a partition of customers.
 
     `answered`, `handed`: when leave was given for friend requests, and for transfers, whose place
@@ -51,12 +51,12 @@ class AccountNews(msgspec.Struct, frozen=True, array_like=True, tag="account"):
     """
 
     facts: list[Facts] = []
-    unused: list[Unused] = []
-    answered: list[int] = []
-    wanted: list[Wanted] = []
-    undone: list[int] = []
-    given_up: list[GivenUp] = []
-    used: dict[int, int] = {}
+    returned_permits: list[ReturnedPermit] = []
+    closed_requests: list[int] = []
+    permit_requests: list[PermitRequest] = []
+    cancelled_adds: list[int] = []
+    withdrawn: list[WithdrawnEntry] = []
+    used_permits: dict[int, int] = {}
     handed: list[int] = []
 
 
@@ -70,9 +70,9 @@ class StatusNews(msgspec.Struct, frozen=True, array_like=True, tag="status"):
 class TakeOver(msgspec.Struct, frozen=True, array_like=True, tag="take-over"):
     """Transfers to this account are asked for: has it room?"""
 
-    ask: Ask
+    request: Request
     customers: list[str]
-    again: bool = False
+    is_held: bool = False
 
 
 class CampaignNews(msgspec.Struct, frozen=True, array_like=True, tag="campaign"):
@@ -87,36 +87,36 @@ class EnterpriseNews(msgspec.Struct, frozen=True, array_like=True, tag="enterpri
     facts: EnterpriseFacts
 
 
-class CampaignTold(msgspec.Struct, frozen=True, array_like=True, tag="campaign-told"):
+class CampaignBroadcast(msgspec.Struct, frozen=True, array_like=True, tag="campaign-told"):
     """To every partition: how far a campaign may go; None: it is over and forgotten."""
 
     enterprise: str
     campaign: str
-    word: CampaignWord | None
+    release: CampaignRelease | None
 
 
-class EnterpriseTold(msgspec.Struct, frozen=True, array_like=True, tag="enterprise-told"):
+class EnterpriseBroadcast(msgspec.Struct, frozen=True, array_like=True, tag="enterprise-told"):
     """To every partition: what all accounts of an enterprise hold together."""
 
     enterprise: str
-    word: EnterpriseWord
+    totals: EnterpriseTotals
 
 
-class RulesTold(msgspec.Struct, frozen=True, array_like=True, tag="rules-told"):
+class SweepBroadcast(msgspec.Struct, frozen=True, array_like=True, tag="rules-told"):
     """To every partition: policies or controls have changed."""
 
     sweep: Sweep
 
 
 News = (
-    AccountNews
+    AccountFeedback
     | StatusNews
     | TakeOver
     | CampaignNews
     | EnterpriseNews
-    | CampaignTold
-    | EnterpriseTold
-    | RulesTold
+    | CampaignBroadcast
+    | EnterpriseBroadcast
+    | SweepBroadcast
 )
 
 encode_news: Final = msgspec.msgpack.Encoder().encode

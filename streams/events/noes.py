@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.events.decode import decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.interactions import Blocked, Complained, Consent, Erase, Interaction
 
 _BESIDE: Final = frozenset({"account_id", "decision_id", "quiet_hours", "time_zone"})
@@ -30,26 +30,26 @@ _HEARD: Final = "; the no in it is heard"
 _FAULTS: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
-def hear(value: bytes | None) -> tuple[Interaction | None, Refused | None]:
+def decode_or_salvage(value: bytes | None) -> tuple[Interaction | None, Rejected | None]:
     """The interaction in a record's value, and what is refused of it: all, or what stands beside
     its no.
     """
     event = decode_interaction(value)
-    if not isinstance(event, Refused):
+    if not isinstance(event, Rejected):
         return event, None
     try:
-        no = _no_in(msgspec.json.decode(value or b""))
+        no = _opt_out_in(msgspec.json.decode(value or b""))
     except _FAULTS:
         no = None
-    return no, event if no is None else Refused(event.reason, event.error + _HEARD)
+    return no, event if no is None else Rejected(event.reason, event.error + _HEARD)
 
 
-def _no_in(plain: Any) -> Interaction | None:  # noqa: ANN401 (any JSON)
+def _opt_out_in(plain: Any) -> Interaction | None:  # noqa: ANN401 (any JSON)
     """A refused event without what is wrong beside its no; None where there is none."""
-    if not _says_no(plain):
+    if not _is_opt_out(plain):
         return None
     event, left_out = decode_interaction(msgspec.json.encode(plain)), False
-    while isinstance(event, Refused):
+    while isinstance(event, Rejected):
         if not _leave_out(plain, event.error.partition(": ")[0]):
             return None
         event, left_out = decode_interaction(msgspec.json.encode(plain)), True
@@ -57,7 +57,7 @@ def _no_in(plain: Any) -> Interaction | None:  # noqa: ANN401 (any JSON)
     return event if left_out and not _is_empty(event) else None
 
 
-def _says_no(plain: Any) -> bool:  # noqa: ANN401 (any JSON)
+def _is_opt_out(plain: Any) -> bool:  # noqa: ANN401 (any JSON)
     data = plain.get("data") if isinstance(plain, dict) else None
     if not isinstance(data, dict):
         return False

@@ -41,10 +41,10 @@ class OldestHeld:
         """Look every half minute, until cancelled."""
         while True:
             for stage in _STEPS:
-                await self.look(stage)
+                await self.refresh(stage)
             await asyncio.sleep(REFRESH_S)
 
-    async def look(self, stage: str) -> None:
+    async def refresh(self, stage: str) -> None:
         """Go once through what a stage holds. KeyError for a stage that holds nothing."""
         oldest_ms: int | None = None
         for state in list(self._states(stage)):
@@ -71,7 +71,7 @@ def _held_for_customers(state: State) -> Iterator[int]:
 def _queued_for_accounts(state: State) -> Iterator[int]:
     index = index_of(state)
     for key in list(index.waiting):
-        oldest = min((p.accepted_ms for p in index.open(key).line.places()), default=None)
+        oldest = min((p.accepted_ms for p in index.open(key).queue.entries()), default=None)
         if oldest is not None:
             yield oldest
 

@@ -58,7 +58,7 @@ class Owners(Protocol):
         """The address of the worker that decides this partition."""
 
 
-class Wanted(NamedTuple):
+class LookUp(NamedTuple):
     """A request, checked: whom it is about, and what it asks besides."""
 
     enterprise: str
@@ -67,7 +67,7 @@ class Wanted(NamedTuple):
     redirected: bool
 
 
-class Found(NamedTuple):
+class Answer(NamedTuple):
     """What there is to say; `body` becomes the answer as JSON."""
 
     known: bool
@@ -81,7 +81,7 @@ class Subject(NamedTuple):
     stage: str
     key: Callable[[str, str], bytes]
     parameters: frozenset[str]
-    describe: Callable[[State, Wanted, int], Found]
+    describe: Callable[[State, LookUp, int], Answer]
 
 
 class Lookups:
@@ -91,7 +91,7 @@ class Lookups:
         self, lane: Owners, partitions: int, address: str, clock: Callable[[], int]
     ) -> None:
         """`address`: host:port as this worker tells it to the others; `clock`: UTC ms."""
-        self._lane = lane
+        self._owners = lane
         self._partitions = partitions
         self._address = address
         self._clock = clock
@@ -113,21 +113,21 @@ class Lookups:
 
         return answer
 
-    def _answer(self, subject: Subject, wanted: Wanted) -> web.Response:
+    def _answer(self, subject: Subject, wanted: LookUp) -> web.Response:
         # Not the router's cache: strangers' keys would push out those of the busy.
         key = subject.key(wanted.enterprise, wanted.name)
         number = partition_for(key, self._partitions)
-        stage = self._lane.snapshot().get(subject.stage)
+        stage = self._owners.snapshot().get(subject.stage)
         if stage is None or number not in stage.assigned:
             return self._elsewhere(subject, number, wanted)
-        state = self._lane.state(subject.stage, number)
+        state = self._owners.state(subject.stage, number)
         if state is None or number not in stage.accepting:
             return _later("this worker is still recovering that partition")
         found = subject.describe(state, wanted, self._clock())
         return _json(found.body, 200 if found.known else NOT_FOUND)
 
-    def _elsewhere(self, subject: Subject, number: int, wanted: Wanted) -> web.Response:
-        owner = self._lane.owner(subject.stage, number)
+    def _elsewhere(self, subject: Subject, number: int, wanted: LookUp) -> web.Response:
+        owner = self._owners.owner(subject.stage, number)
         if wanted.redirected or not owner or owner == self._address:
             return _later("the owner of that partition is not known here at the moment")
         authority = _authority(owner)
@@ -139,7 +139,7 @@ class Lookups:
         return web.Response(status=TEMPORARY_REDIRECT, headers=headers)
 
 
-def _read(request: web.Request, parameters: frozenset[str]) -> Wanted:
+def _read(request: web.Request, parameters: frozenset[str]) -> LookUp:
     """Raises ValueError with a sentence that repeats nothing of the request."""
     enterprise = _identifier("enterprise", request.match_info["enterprise"])
     name = _identifier("name", request.match_info["name"])
@@ -156,7 +156,7 @@ def _read(request: web.Request, parameters: frozenset[str]) -> Wanted:
         campaign_id=_optional("campaign", given),
         priority=_priority(given.get("priority")),
     )
-    return Wanted(enterprise, name, question, HOP in given)
+    return LookUp(enterprise, name, question, HOP in given)
 
 
 def _identifier(place: str, text: str) -> str:
@@ -178,7 +178,7 @@ def _priority(text: str | None) -> int:
     return int(text)
 
 
-def _query_of(wanted: Wanted) -> dict[str, str]:
+def _query_of(wanted: LookUp) -> dict[str, str]:
     asked, usual = wanted.question, Question()
     query = {"account": asked.account_id, "campaign": asked.campaign_id}
     if asked.priority != usual.priority:

@@ -13,20 +13,20 @@ import msgspec
 from streams.core import campaign as campaign_books
 from streams.core.account import account as account_books
 from streams.core.account import state as pages
-from streams.core.customer.dry_run import prospects
-from streams.core.customer.view import standing_of
+from streams.core.customer.dry_run import dry_run
+from streams.core.customer.view import view_of
 from streams.events.keys import account_key, campaign_key, customer_key
-from streams.ops.lookups import Found, Subject
+from streams.ops.lookups import Answer, Subject
 from streams.stages.account.stage import AccountStage
 from streams.stages.account.store import index_of
-from streams.stages.customer.feedback import Telling
-from streams.stages.customer.ledgers import Books
+from streams.stages.customer.feedback import Feedback
+from streams.stages.customer.ledgers import LedgerSession
 from streams.stages.customer.stage import CustomerStage
 
 if TYPE_CHECKING:
-    from streams.core.account.account import AccountLaw, Book
-    from streams.core.customer.customer import Desk
-    from streams.ops.lookups import Wanted
+    from streams.core.account.account import AccountRules, AccountState
+    from streams.core.customer.customer import Customer
+    from streams.ops.lookups import LookUp
     from streams.runtime.state import State
     from streams.stages.customer.erasure import Erasure
     from streams.stages.rules import Rules
@@ -37,21 +37,21 @@ _NO_PARAMETERS: Final[frozenset[str]] = frozenset()
 def customers(rules: Rules, erasure: Erasure) -> Subject:
     """`/v1/customers/{enterprise}/{customer}?account=…&campaign=…&priority=…`."""
 
-    def describe(state: State, wanted: Wanted, now_ms: int) -> Found:
+    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
         key = customer_key(wanted.enterprise, wanted.name)
 
-        def desk() -> Desk:
+        def desk() -> Customer:
             """A desk to be thrown away: only `Books.close` writes."""
-            return Books(rules, erasure, state, now_ms, Telling(now_ms)).open(key)
+            return LedgerSession(rules, erasure, state, now_ms, Feedback(now_ms)).open(key)
 
-        standing = standing_of(desk())
+        standing = view_of(desk())
         body = {
             "enterprise_id": wanted.enterprise,
             "customer_id": wanted.name,
             "at_ms": now_ms,
             **msgspec.structs.asdict(standing),
             "asked": wanted.question,
-            "now": prospects(desk, wanted.question),
+            "now": dry_run(desk, wanted.question),
         }
         return _found(body, "customer", known=standing.known)
 
@@ -62,13 +62,13 @@ def customers(rules: Rules, erasure: Erasure) -> Subject:
 def accounts(rules: Rules) -> Subject:
     """`/v1/accounts/{enterprise}/{account}`: its limits now, what is left of them, who waits."""
 
-    def describe(state: State, wanted: Wanted, now_ms: int) -> Found:
+    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
         key = account_key(wanted.enterprise, wanted.name)
         policy = rules.policy(wanted.enterprise, now_ms)
-        law = account_books.account_law_of(policy)
+        law = account_books.account_rules_of(policy)
         value = state.get(key)
         book = account_books.load(value)
-        pages.turn(book, law, now_ms)
+        pages.advance_to(book, law, now_ms)
         body = {
             "enterprise_id": wanted.enterprise,
             "account_id": wanted.name,
@@ -88,9 +88,9 @@ def accounts(rules: Rules) -> Subject:
 def campaigns(rules: Rules) -> Subject:
     """`/v1/campaigns/{enterprise}/{campaign}`: phase, released share and rates."""
 
-    def describe(state: State, wanted: Wanted, now_ms: int) -> Found:
+    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
         policy = rules.policy(wanted.enterprise, now_ms)
-        law = campaign_books.campaign_law_of(policy)
+        law = campaign_books.campaign_rules_of(policy)
         value = state.get(campaign_key(wanted.enterprise, wanted.name))
         status = campaign_books.status_of(campaign_books.load(value), law, now_ms)
         body = {
@@ -106,17 +106,17 @@ def campaigns(rules: Rules) -> Subject:
     return Subject("campaigns", AccountStage.name, campaign_key, _NO_PARAMETERS, describe)
 
 
-def _found(body: dict[str, Any], what: str, *, known: bool) -> Found:
+def _found(body: dict[str, Any], what: str, *, known: bool) -> Answer:
     """Of what is not known the answer says how it would begin, under a 404."""
     sentence = f"nothing is known of this {what}; the rest is how a new one begins"
-    return Found(known, body if known else {"error": sentence, **body})
+    return Answer(known, body if known else {"error": sentence, **body})
 
 
-def _left(book: Book, law: AccountLaw, now_ms: int) -> dict[str, int | None]:
+def _left(book: AccountState, law: AccountRules, now_ms: int) -> dict[str, int | None]:
     """What the ceilings leave; `requests_open` take up room until they are answered."""
     return {
         "requests_open": book.open_requests,
-        "relations_left": account_books.room(book, law),
+        "relations_left": account_books.capacity(book, law),
         "adds_left": account_books.free_adds(book, law, now_ms),
         "adds_renewed_at_ms": account_books.next_day_ms(law, now_ms),
     }
@@ -127,4 +127,4 @@ def _waiting(state: State, key: bytes) -> int:
     index = index_of(state)
     if key not in index.waiting:  # to open an account is to keep it in memory
         return 0
-    return sum(place.left for place in index.open(key).line.places())
+    return sum(place.left for place in index.open(key).queue.entries())

@@ -30,8 +30,8 @@ class Balance(msgspec.Struct, array_like=True):
     settled: int = 0
     held: int = 0
     queued: int = 0
-    said_ms: int = 0
-    said: int = 0
+    published_ms: int = 0
+    published: int = 0
 
 
 _decode = msgspec.msgpack.Decoder(Balance).decode

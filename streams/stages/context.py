@@ -11,24 +11,24 @@ from streams.core.customer.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.account.rules import AccountLaw
+    from streams.core.account.rules import AccountRules
     from streams.core.controls import ControlBook
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
     from streams.core.policy import Policy
     from streams.core.reasons import Outcome, Reason
-    from streams.stages.account.slices import Slice
+    from streams.stages.account.slices import QueuedSlice
 
 
-class Ruled(NamedTuple):
+class BatchRules(NamedTuple):
     """What an enterprise is under in this batch."""
 
     policy: Policy
-    laws: Sequence[Law]
-    account: AccountLaw
+    kind_rules: Sequence[KindRules]
+    account: AccountRules
     controls: ControlBook
 
 
-class Wait(msgspec.Struct, frozen=True, gc=False):
+class Blocked(msgspec.Struct, frozen=True, gc=False):
     """Why a place may not go on, and when that may be over; None: when news of it comes.
 
     `soon`: leave that others were given is on its way, and may come back in some milliseconds.
@@ -39,19 +39,19 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     soon: bool = False
 
 
-class Passed(msgspec.Struct, frozen=True, gc=False):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """Customers of a slice that go on, with the account's leave or its refusal.
 
     `ticket`: that they waited under, if the customer stage knows of it.
     """
 
-    piece: Slice
+    slice_: QueuedSlice
     customers: list[str]
     ticket: int
-    leave_ms: int = 0
-    refusal: Verdict | None = None
+    permit_ms: int = 0
+    denial: Verdict | None = None
 
 
-def refuse(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
+def denial(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
     """A no of the account stage's."""
     return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]

@@ -16,36 +16,36 @@ from streams.events.decisions import Approved, Decision, encode_approved, encode
 from streams.events.identity import decision_id
 
 if TYPE_CHECKING:
-    from streams.core.customer.customer import Desk, Settled
-    from streams.core.customer.request import Ask
-    from streams.core.customer.rules import Law
+    from streams.core.customer.customer import Customer, Decided
+    from streams.core.customer.request import Request
+    from streams.core.customer.rules import KindRules
     from streams.core.customer.verdict import Verdict
 
 
-def id_of_ask(desk: Desk, ask: Ask) -> str:
+def decision_id_of(desk: Customer, ask: Request) -> str:
     """The decision id of an ask at this desk."""
     return decision_id(desk.enterprise, ask.source, ask.intent_id, desk.customer)
 
 
-class Saying(msgspec.Struct, frozen=True, gc=False):
+class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
     """One ask and what was decided of it, with the names it is told under."""
 
-    ask: Ask
+    request: Request
     verdict: Verdict
     enterprise: str
     customer: str
-    law: Law
+    rules: KindRules
     now_ms: int
     id: str
 
     @property
     def kind(self) -> str:
         """The contract's name of the kind."""
-        return KIND_NAMES[self.ask.kind]
+        return KIND_NAMES[self.request.kind]
 
     def decision(self, before: int = 0) -> bytes:
         """`decorum.decision.v1`; `before`: how many the partition has said at this moment."""
-        ask, verdict, law = self.ask, self.verdict, self.law
+        ask, verdict, law = self.request, self.verdict, self.rules
         decision = Decision(
             decision_id=self.id,
             intent_id=ask.intent_id,
@@ -75,11 +75,11 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
     def _held_until_ms(self) -> int | None:
         if self.verdict.outcome is not Outcome.DEFERRED:
             return None
-        return deadline_ms(self.ask, self.law.deadline_ms)
+        return deadline_ms(self.request, self.rules.deadline_ms)
 
     def approved(self) -> bytes:
         """`decorum.approved.v1`, for a verdict that approves."""
-        ask = self.ask
+        ask = self.request
         message = Approved(
             decision_id=self.id,
             intent_id=ask.intent_id,
@@ -98,15 +98,15 @@ class Saying(msgspec.Struct, frozen=True, gc=False):
         return encode_approved(message)
 
 
-def saying_of(settled: Settled, desk: Desk, name: str | None = None) -> Saying:
+def decision_event(settled: Decided, desk: Customer, name: str | None = None) -> DecisionEvent:
     """What there is to say of one settled ask; `name`: its decision id, where it is known."""
-    ask = settled.ask
-    return Saying(
+    ask = settled.request
+    return DecisionEvent(
         ask,
         settled.verdict,
         desk.enterprise,
         desk.customer,
-        desk.laws[ask.kind],
+        desk.rules[ask.kind],
         desk.now_ms,
-        name or id_of_ask(desk, ask),
+        name or decision_id_of(desk, ask),
     )

@@ -34,7 +34,7 @@ class Router:
             lambda key: partition_for(key, partitions)
         )
 
-    def strays(self, record: Record, key: bytes, state: State) -> bool:
+    def is_misrouted(self, record: Record, key: bytes, state: State) -> bool:
         """Whether the record must be forwarded. A key with state here is known to belong here."""
         if record.key != key:
             return True
@@ -46,13 +46,13 @@ def news_for(key: bytes, news: News, topics: Topics, router: Router) -> Output:
     return topics.account_news, router.partition(key), key, encode_news(news)
 
 
-def everywhere(topic: str, partitions: int, value: bytes) -> Iterator[Output]:
+def to_every_partition(topic: str, partitions: int, value: bytes) -> Iterator[Output]:
     """One value to every partition of a topic: each may hold somebody whom it concerns."""
     for partition in range(partitions):
         yield topic, partition, None, value
 
 
-def forwarded(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:
+def reroute(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:
     """The output that puts a stray where it belongs, under its own key."""
     state.counters["rerouted_total", topics.logical(record.topic)] += 1
     return record.topic, router.partition(key), key, record.value

@@ -14,18 +14,18 @@ import msgspec
 import orjson
 
 from streams.core.controls import Action, Control, ControlBook
-from streams.core.customer.rules import Law, laws_of
+from streams.core.customer.rules import KindRules, compile_rules
 from streams.core.policy_versions import EVERYONE, PolicyVersions, UnreadPolicyError, since_ms
 from streams.core.written import rfc3339
 from streams.events.decode import decode_control, decode_policy
-from streams.events.envelope import Refused
-from streams.events.news import RulesTold, encode_news
+from streams.events.envelope import Rejected
+from streams.events.news import SweepBroadcast, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.policy.parse import parse_policy
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.stage import Unreadable
 from streams.stages.dead_letters import dead_letter, unreadable_letter
-from streams.stages.routing import everywhere
+from streams.stages.routing import to_every_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ KEPT_MS: Final = 86_400_000
 _decode_control = msgspec.msgpack.Decoder(Control).decode
 
 
-class _Broken(Exception):  # noqa: N818 - what a record is, not what went wrong in this program
+class _InvalidError(Exception):  # noqa: N818 - what a record is, not what went wrong in this program
     """A policy or control that is refused; the message is the dead letter's `error`."""
 
 
@@ -85,10 +85,10 @@ class RulesStage:
             try:
                 accept = _accept_policy if policies else _accept_control
                 changes.append(accept(record, state, now_ms))
-            except _Broken as broken:
+            except _InvalidError as broken:
                 reason = "refused_policy" if policies else "refused_control"
                 outputs.append(dead_letter(self.topics, record, reason, str(broken), state, now_ms))
-        outputs += self._tell([change for change in changes if change is not None], state)
+        outputs += self._broadcast([change for change in changes if change is not None], state)
         return outputs
 
     def on_timers(
@@ -102,7 +102,7 @@ class RulesStage:
                 _forget_ended(timer.name, state, now_ms)
         return ()
 
-    def _tell(self, changes: Sequence[Sweep], state: State) -> Iterator[Output]:
+    def _broadcast(self, changes: Sequence[Sweep], state: State) -> Iterator[Output]:
         """Have everything looked at again, once the rules of this generation are known."""
         if not changes:
             return
@@ -110,9 +110,9 @@ class RulesStage:
         state.put(_GENERATION, b"%d" % generation)
         for change in dict.fromkeys(changes):
             sweep = msgspec.structs.replace(change, generation=generation)
-            yield from everywhere(self.topics.sweeps, self.partitions, encode_sweep(sweep))
-            news = encode_news(RulesTold(sweep))
-            yield from everywhere(self.topics.account_news, self.partitions, news)
+            yield from to_every_partition(self.topics.sweeps, self.partitions, encode_sweep(sweep))
+            news = encode_news(SweepBroadcast(sweep))
+            yield from to_every_partition(self.topics.account_news, self.partitions, news)
 
 
 def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
@@ -127,7 +127,7 @@ def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
     highest = max(_versions(state, policy.enterprise), default=None)
     if highest is not None and policy.version <= highest:
         message = f"$.data.version: must be above {highest}, the highest version accepted"
-        raise _Broken(message)
+        raise _InvalidError(message)
     recorded_ms = record.timestamp if record.timestamp <= now_ms + CLOCK_AHEAD_MS else now_ms
     state.put(key, orjson.dumps({"recorded_at_ms": recorded_ms, "document": document}))
     begins_ms = since_ms(policy, recorded_ms)
@@ -143,8 +143,8 @@ def _versions(state: State, enterprise: str) -> Iterable[int]:
 
 def _accept_control(record: Record, state: State, now_ms: int) -> Sweep:
     event = decode_control(record.value)
-    if isinstance(event, Refused):
-        raise _Broken(event.error)
+    if isinstance(event, Rejected):
+        raise _InvalidError(event.error)
     data = event.data
     action = Action[data.action.upper()]
     key = _CONTROL + data.scope.encode()
@@ -195,7 +195,7 @@ def _about(scope: str) -> Sweep:
 def _refuse_over(until_ms: int | None, now_ms: int) -> None:
     """A control that was over on arrival never held anything: whoever ordered it must know."""
     if until_ms is not None and until_ms <= now_ms:
-        raise _Broken(
+        raise _InvalidError(
             f"$.data.until_ms: {rfc3339(until_ms)} was over when this arrived, at "
             f"{rfc3339(now_ms)}; nothing is held. Order it anew, or `resume` to end another"
         )
@@ -203,13 +203,13 @@ def _refuse_over(until_ms: int | None, now_ms: int) -> None:
 
 def _document_of(record: Record) -> object:
     event = decode_policy(record.value)
-    if isinstance(event, Refused):
-        raise _Broken(event.error)
+    if isinstance(event, Rejected):
+        raise _InvalidError(event.error)
     return event.data
 
 
-def _broken(faults: Sequence[Fault]) -> _Broken:
-    return _Broken("; ".join(f"$.data.{fault}" for fault in faults))
+def _broken(faults: Sequence[Fault]) -> _InvalidError:
+    return _InvalidError("; ".join(f"$.data.{fault}" for fault in faults))
 
 
 def _cannot_read(enterprise: str, version: str, faults: Sequence[Fault]) -> str:
@@ -228,7 +228,7 @@ class Rules:
         self.policies = PolicyVersions(default)
         self.controls = ControlBook()
         self.generation = 0
-        self._laws: dict[int, tuple[Policy, tuple[Law, ...]]] = {}
+        self._compiled: dict[int, tuple[Policy, tuple[KindRules, ...]]] = {}
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take over one record of the rules' state."""
@@ -267,14 +267,14 @@ class Rules:
         why = _cannot_read(enterprise, version, faults)
         self.policies.accept_unread(enterprise, int(version), kept["recorded_at_ms"], why)
 
-    def laws(self, enterprise: str, now_ms: int) -> tuple[Law, ...]:
+    def kind_rules(self, enterprise: str, now_ms: int) -> tuple[KindRules, ...]:
         """The laws in force for an enterprise, indexed by kind."""
         policy = self.policy(enterprise, now_ms)
         # By identity, for comparing whole policies would cost more than the decision. The policy
         # is kept beside its laws, so that its identity stays its own.
-        known = self._laws.get(id(policy))
+        known = self._compiled.get(id(policy))
         if known is None:
-            known = self._laws[id(policy)] = (policy, laws_of(policy))
+            known = self._compiled[id(policy)] = (policy, compile_rules(policy))
         return known[1]
 
 

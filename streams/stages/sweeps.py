@@ -55,7 +55,7 @@ def is_sweep(timer: DueTimer) -> bool:
     return timer.name.startswith(SWEEP_HEAD)
 
 
-class Sweeping:
+class SweepVisits:
     """Goes through those whom the sweeps of one batch are about.
 
     `whom`: the keys that a sweep has to visit, in order; None if that is not known yet.

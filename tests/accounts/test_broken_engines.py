@@ -28,12 +28,12 @@ def one_add_too_many(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_relation_too_many(patch: pytest.MonkeyPatch) -> None:
-    room = account.room
-    patch.setattr(account, "room", lambda *case: None if (n := room(*case)) is None else n + 1)
+    room = account.capacity
+    patch.setattr(account, "capacity", lambda *case: None if (n := room(*case)) is None else n + 1)
 
 
 def forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Admission, "unused", lambda self, kind, _, count: self.used(kind, count))
+    patch.setattr(Admission, "permit_returned", lambda self, kind, _, count: self.used(kind, count))
 
 
 def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.customer.feedback.named", lambda *_: None)
+    patch.setattr("streams.core.customer.feedback.find_contact", lambda *_: None)
 
 
 def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:
@@ -67,13 +67,13 @@ def never_wakes(patch: pytest.MonkeyPatch) -> None:
 
 
 def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
-    changed = telling.Telling._changed
+    changed = telling.Feedback._changed
 
-    def twice(self: telling.Telling, *case: object, **more: object) -> None:
+    def twice(self: telling.Feedback, *case: object, **more: object) -> None:
         changed(self, *case, **more)  # type: ignore[arg-type]
         changed(self, *case, **more)  # type: ignore[arg-type]
 
-    patch.setattr(telling.Telling, "_changed", twice)
+    patch.setattr(telling.Feedback, "_changed", twice)
 
 
 def counts_who_is_asked_for_again(patch: pytest.MonkeyPatch) -> None:

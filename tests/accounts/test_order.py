@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.core.campaign import CampaignWord, Phase
+from streams.core.campaign import CampaignRelease, Phase
 from streams.events.asks import decode_candidate
-from streams.events.news import CampaignTold, encode_news
+from streams.events.news import CampaignBroadcast, encode_news
 from streams.topics import ACCOUNT_NEWS, CANDIDATES
 from tests.flows.scene import Scene
 from tests.flows.world import DriverWorld
@@ -29,11 +29,11 @@ def waiting() -> DriverWorld:
 def ended(world: DriverWorld) -> list[str]:
     """The accounts whose asks a kill of the campaign gives up, in the order of its outputs."""
     before = len(world.read(CANDIDATES))
-    word = CampaignWord(phase=Phase.KILLED)
-    world.produce(ACCOUNT_NEWS, None, encode_news(CampaignTold("acme", "spring", word)), 0)
+    word = CampaignRelease(phase=Phase.KILLED)
+    world.produce(ACCOUNT_NEWS, None, encode_news(CampaignBroadcast("acme", "spring", word)), 0)
     world.settle()
     found = [decode_candidate(r.value or b"") for r in world.read(CANDIDATES)[before:]]
-    return list(dict.fromkeys(candidate.ask.account_id for candidate in found))
+    return list(dict.fromkeys(candidate.request.account_id for candidate in found))
 
 
 def test_accounts_that_wait_for_one_campaign_are_ended_in_the_order_of_their_keys() -> None:

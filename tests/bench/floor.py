@@ -11,12 +11,12 @@ import gc
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.customer import Desk
+from streams.core.customer.customer import Customer
 from streams.core.customer.ledger import dump
 from streams.core.customer.ledger import load as open_ledger
 from streams.core.customer.request import Candidate
 from streams.core.reasons import Outcome
-from streams.events.asks import ask_of
+from streams.events.asks import request_of
 from streams.events.identity import mark_of
 from streams.policy.files import packaged
 from streams.runtime.batch import MAX_RECORDS, decide_batch
@@ -25,9 +25,9 @@ from streams.runtime.state import State
 from streams.runtime.testing import DriverRecord
 from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
-from streams.stages.customer.interactions import note
+from streams.stages.customer.interactions import apply
 from streams.stages.customer.stage import CustomerStage
-from streams.stages.decisions import id_of_ask, saying_of
+from streams.stages.decisions import decision_id_of, decision_event
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import Topics
@@ -39,7 +39,7 @@ from tests.bench.report import BenchError, Row, counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
     from streams.runtime.stage import Stage
     from tests.bench.cluster import Item
     from tests.bench.run import Run
@@ -82,7 +82,7 @@ class _Case(NamedTuple):
 
 def _mix(mix: Mix, count: int) -> Row:
     rules = Rules(packaged()[1])
-    laws = rules.laws(load.ENTERPRISE, NOW_MS)
+    laws = rules.kind_rules(load.ENTERPRISE, NOW_MS)
     cases = [_case(mix, number, laws) for number in range(count)]
     for case in cases[:100]:
         outcome = _decide(case, laws, NOW_MS)
@@ -93,34 +93,34 @@ def _mix(mix: Mix, count: int) -> Row:
     return Row("floor", mix.name, f"{seconds / count * 1e6:.1f} µs", how)
 
 
-def _case(mix: Mix, number: int, laws: Sequence[Law]) -> _Case:
+def _case(mix: Mix, number: int, laws: Sequence[KindRules]) -> _Case:
     """An intent, and the ledger that what came before has left."""
     who, account = load.customer(number), load.account_of(number)
     value = load.intent(f"f-{number:06d}", account, [who], mix.kind)
-    desk = Desk(open_ledger(None), load.ENTERPRISE, who, laws, NOW_MS - load.HOUR_MS)
+    desk = Customer(open_ledger(None), load.ENTERPRISE, who, laws, NOW_MS - load.HOUR_MS)
     for place, kind in enumerate(mix.before):
         if kind == "wrote":
-            note(desk, load.wrote(f"w-{number}", account, who, NOW_MS - load.HOUR_MS))
+            apply(desk, load.wrote(f"w-{number}", account, who, NOW_MS - load.HOUR_MS))
             continue
         earlier = load.intent(f"b-{place}-{number}", account, [who], kind)
         _judge(value if kind == "repeat" else earlier, desk)
     return _Case(value, dump(desk.ledger))
 
 
-def _judge(value: bytes, desk: Desk) -> None:
-    ask = ask_of(load.accepted(value), desk.now_ms)
-    desk.judge(Candidate(ask, desk.now_ms), mark_of(id_of_ask(desk, ask)))
+def _judge(value: bytes, desk: Customer) -> None:
+    ask = request_of(load.accepted(value), desk.now_ms)
+    desk.decide_request(Candidate(ask, desk.now_ms), mark_of(decision_id_of(desk, ask)))
 
 
-def _decide(case: _Case, laws: Sequence[Law], now_ms: int) -> Outcome:
+def _decide(case: _Case, laws: Sequence[KindRules], now_ms: int) -> Outcome:
     """As the two stages do it, less what is theirs: routing, candidates, state, counts."""
     intent = load.accepted(case.value)
     ledger = open_ledger(case.ledger)
-    desk = Desk(ledger, intent.enterprise_id, intent.customer_ids[0], laws, now_ms)
-    desk.tidy()
-    ask = ask_of(intent, now_ms)
-    (settled,) = desk.judge(Candidate(ask, desk.now_ms), mark_of(id_of_ask(desk, ask)))
-    said = saying_of(settled, desk)
+    desk = Customer(ledger, intent.enterprise_id, intent.customer_ids[0], laws, now_ms)
+    desk.expire()
+    ask = request_of(intent, now_ms)
+    (settled,) = desk.decide_request(Candidate(ask, desk.now_ms), mark_of(decision_id_of(desk, ask)))
+    said = decision_event(settled, desk)
     said.decision()
     if settled.verdict.outcome is Outcome.APPROVED:
         said.approved()

@@ -9,9 +9,9 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.customer.request import Candidate
-from streams.events.asks import ask_of, encode_candidate
+from streams.events.asks import request_of, encode_candidate
 from streams.events.decode import decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.keys import account_key, customer_key
 from tests.bench.report import BenchError
 from tests.flows import events
@@ -107,7 +107,7 @@ def candidates(intents: Iterator[Item], now_ms: int) -> Iterator[Item]:
     """What the account stage would make of these intents."""
     for _, value in intents:
         wish = accepted(value)
-        candidate = encode_candidate(Candidate(ask_of(wish, now_ms), now_ms))
+        candidate = encode_candidate(Candidate(request_of(wish, now_ms), now_ms))
         for name in wish.customer_ids:
             yield customer_key(wish.enterprise_id, name), candidate
 
@@ -115,7 +115,7 @@ def candidates(intents: Iterator[Item], now_ms: int) -> Iterator[Item]:
 def accepted(value: bytes) -> Intent:
     """The decoded intent. Raises BenchError if it is refused: then the load is wrong."""
     wish = decode_intent(value)
-    if isinstance(wish, Refused):
+    if isinstance(wish, Rejected):
         raise BenchError(f"the bench's own intent is refused: {wish.error}")
     return wish
 
@@ -124,6 +124,6 @@ def wrote(event_id: str, account: str, who: str, occurred_ms: int) -> Interactio
     """The customer wrote, as the stage sees it."""
     value = contact(event_id, "message_received", account, who, occurred_ms)
     happened = decode_interaction(value)
-    if isinstance(happened, Refused):
+    if isinstance(happened, Rejected):
         raise BenchError(f"the bench's own interaction is refused: {happened.error}")
     return happened

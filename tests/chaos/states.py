@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from streams.core.customer.ledger import State, load
+from streams.core.customer.ledger import ContactState, load
 from streams.core.kinds import KIND_NAMES
 from streams.stages.balance import BALANCE_KEY, Balance
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.chaos.laws import Law
     from tests.chaos.referee import Known
 
-STATES = {State.RESERVED: "reserved", State.DELIVERED: "delivered", State.RELEASED: "released"}
+STATES = {ContactState.RESERVED: "reserved", ContactState.DELIVERED: "delivered", ContactState.RELEASED: "released"}
 
 
 def faults_of_states(
@@ -103,8 +103,8 @@ def _compare(ledger: Ledger, past: Known, fresh_ms: int) -> Iterator[str]:
         (c.ask.account, c.ask.kind, c.decided_ms, c.at_ms, c.state) for c in past.contacts.values()
     )
     found = Counter(
-        (account, KIND_NAMES[c.kind], c.decided_ms, c.at_ms, STATES[State(c.state)])
-        for account, pair in ledger.pairs.items()
+        (account, KIND_NAMES[c.kind], c.decided_ms, c.at_ms, STATES[ContactState(c.state)])
+        for account, pair in ledger.relationships.items()
         for c in pair.contacts
     )
     if found - made:
@@ -112,7 +112,7 @@ def _compare(ledger: Ledger, past: Known, fresh_ms: int) -> Iterator[str]:
     lacking = [contact for contact in made - found if contact[3] > fresh_ms]
     if lacking:
         yield f"the ledger lacks contacts: {lacking}"
-    waiting = {f"{h.ask.source}/{h.ask.intent_id}": h.deadline_ms for h in ledger.held}
+    waiting = {f"{h.request.source}/{h.request.intent_id}": h.deadline_ms for h in ledger.held}
     wanted = {name: held.deadline_ms for name, held in (past.held | past.queued).items()}
     if waiting != wanted:
         yield f"held is {waiting}, and should be {wanted}"

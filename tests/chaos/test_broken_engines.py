@@ -13,7 +13,7 @@ from streams.core.customer import interactions, timing, windows
 from streams.events import decode
 from streams.runtime.checkpoint import Checkpoint
 from streams.stages.account.admission import Admission
-from streams.stages.account.publish import Bulletin
+from streams.stages.account.publish import Publisher
 from tests.chaos.auditor import audit
 from tests.chaos.rehearsal import Steps, evidence_of, rehearse
 
@@ -80,11 +80,11 @@ def approves_under_a_brake(patch: pytest.MonkeyPatch) -> None:
 
 def gives_leave_under_a_brake(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(book, "broadcast_rate_per_s", lambda *_: 2.0)  # a paused account's is 0
-    patch.setattr(Admission, "_stopped", lambda *_: None)
+    patch.setattr(Admission, "_paused", lambda *_: None)
 
 
 def tells_no_customers_of_a_brake(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Bulletin, "_brake", lambda *_: ())
+    patch.setattr(Publisher, "_brake", lambda *_: ())
 
 
 def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
@@ -130,5 +130,5 @@ def test_an_engine_whose_clock_follows_the_machine_s_back_is_found_out(
         mark.clock_ms = wall_ms
         return wall_ms
 
-    monkeypatch.setattr(Checkpoint, "tick", tick)
+    monkeypatch.setattr(Checkpoint, "advance_clock", tick)
     assert audit(evidence_of(rehearse(seed=13, between=Steps()))).number("clock back")

@@ -19,16 +19,16 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from streams.core.campaign import (
-    CampaignBook,
+    CampaignState,
     CampaignFacts,
-    CampaignLaw,
+    CampaignRules,
     Phase,
-    campaign_law_of,
-    note,
+    campaign_rules_of,
+    apply_facts,
 )
 from streams.policy.files import packaged
 
-LAW: Final[CampaignLaw] = campaign_law_of(packaged("wecom")[1])
+LAW: Final[CampaignRules] = campaign_rules_of(packaged("wecom")[1])
 NOON: Final = 1_795_312_800_000
 MINUTE_MS: Final = 60_000
 PER_MINUTE: Final = 6_000
@@ -81,8 +81,8 @@ class _Crowd:
 def play(size: int, rate: float, seed: int, delay_min: float = DELAY_MIN) -> Result:
     """One campaign from its first intent to its last complaint, or until it is killed."""
     crowd = _Crowd(rate, delay_min, Random(f"{size} {rate} {seed}"))
-    book, sent, last, full_min = CampaignBook(), 0, 0, None
-    note(book, LAW, CampaignFacts(NOON, size=size), NOON)
+    book, sent, last, full_min = CampaignState(), 0, 0, None
+    apply_facts(book, LAW, CampaignFacts(NOON, size=size), NOON)
     minute, underway = 0, 0
     while book.phase is not Phase.KILLED and minute - last < AFTER_DELAYS * delay_min:
         minute += 1
@@ -91,7 +91,7 @@ def play(size: int, rate: float, seed: int, delay_min: float = DELAY_MIN) -> Res
         facts = CampaignFacts(
             NOON, approved=going, delivered=underway, complaints=crowd.complained(minute)
         )
-        note(book, LAW, facts, NOON + minute * MINUTE_MS)
+        apply_facts(book, LAW, facts, NOON + minute * MINUTE_MS)
         crowd.receive(going, minute)
         sent, underway = sent + going, going
         last = minute if going or book.phase is Phase.PAUSED else last

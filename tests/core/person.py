@@ -14,24 +14,24 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from streams.core.customer.customer import Desk, next_wake
+from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import dump, load
-from streams.core.customer.request import Ask, Candidate
-from streams.core.customer.rules import laws_of
+from streams.core.customer.request import Request, Candidate
+from streams.core.customer.rules import compile_rules
 from streams.core.customer.upkeep import is_large
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import Calendar, Policy, Scope, Window
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.customer.interactions import QUIET, is_repeat, note
+from streams.stages.customer.interactions import QUIET, is_duplicate, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer.customer import Settled
+    from streams.core.customer.customer import Decided
     from streams.core.customer.ledger import Ledger
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
     from streams.core.customer.verdict import Verdict
     from streams.core.reasons import Reason
 
@@ -129,10 +129,10 @@ class Person:
         """What becomes of an intent that arrives now."""
         return self.ask_all(kind, account, **parts)[0].verdict
 
-    def ask_all(self, kind: Kind, account: str = "a", **parts: Any) -> list[Settled]:
+    def ask_all(self, kind: Kind, account: str = "a", **parts: Any) -> list[Decided]:
         return self.arrives(self.new_ask(kind, account, **parts))
 
-    def new_ask(self, kind: Kind, account: str = "a", **parts: Any) -> Ask:
+    def new_ask(self, kind: Kind, account: str = "a", **parts: Any) -> Request:
         self._count += 1
         defaults: dict[str, Any] = {
             "intent_id": f"i{self._count}",
@@ -141,14 +141,14 @@ class Person:
             "deny": False,
             "accepted_ms": self.now_ms,
         }
-        return Ask(account_id=account, kind=kind, **defaults | parts)
+        return Request(account_id=account, kind=kind, **defaults | parts)
 
-    def arrives(self, ask: Ask) -> list[Settled]:
+    def arrives(self, ask: Request) -> list[Decided]:
         return self.judged(Candidate(ask, self.now_ms))
 
-    def judged(self, candidate: Candidate) -> list[Settled]:
-        mark = self.mark(candidate.ask.intent_id)
-        return self.desk(lambda desk: desk.judge(candidate, mark))
+    def judged(self, candidate: Candidate) -> list[Decided]:
+        mark = self.mark(candidate.request.intent_id)
+        return self.desk(lambda desk: desk.decide_request(candidate, mark))
 
     def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
         """The intent's id; the test fails here when the intent is not approved."""
@@ -164,22 +164,22 @@ class Person:
         assert mark is not None
         return mark
 
-    def wake(self) -> list[Settled]:
+    def wake(self) -> list[Decided]:
         """What the timer does when it fires now, and again as long as something is due."""
         said = []
         while (due_ms := self.next_ms()) is not None and due_ms <= self.now_ms:
             said += self.wake_once()
         return said
 
-    def wake_once(self) -> list[Settled]:
+    def wake_once(self) -> list[Decided]:
         """What the timer does when it fires now."""
-        return self.desk(lambda desk: desk.wake())
+        return self.desk(lambda desk: desk.on_timer())
 
     def next_ms(self) -> int | None:
         wake = next_wake(self.ledger)
         return None if wake is None else wake.due_ms
 
-    def run_until(self, until_ms: int) -> list[tuple[int, Settled]]:
+    def run_until(self, until_ms: int) -> list[tuple[int, Decided]]:
         """Fire every timer at its moment; each thing settled with when it was."""
         said = []
         while (due_ms := self.next_ms()) is not None and due_ms <= until_ms:
@@ -190,11 +190,11 @@ class Person:
 
     # --- events ---------------------------------------------------------------------------------
 
-    def delivered(self, intent: str, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+    def delivered(self, intent: str, at_ms: int | None = None, account: str = "a") -> list[Decided]:
         data = events.Receipt(**self._who(at_ms, account), decision_id=self.decision(intent))
         return self.note(events.Delivered, data)
 
-    def failed(self, intent: str, *, reason: str = "other", account: str = "a") -> list[Settled]:
+    def failed(self, intent: str, *, reason: str = "other", account: str = "a") -> list[Decided]:
         data = events.FailureReceipt(
             **self._who(None, account),
             decision_id=self.decision(intent),
@@ -202,12 +202,12 @@ class Person:
         )
         return self.note(events.Failed, data)
 
-    def wrote(self, at_ms: int | None = None, account: str = "a", **event: str) -> list[Settled]:
+    def wrote(self, at_ms: int | None = None, account: str = "a", **event: str) -> list[Decided]:
         return self.note(
-            events.MessageReceived, events.Contact(**self._who(at_ms, account)), **event
+            events.MessageReceived, events.CustomerEvent(**self._who(at_ms, account)), **event
         )
 
-    def engaged(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+    def engaged(self, at_ms: int | None = None, account: str = "a") -> list[Decided]:
         data = events.Engagement(**self._who(at_ms, account), action="click")
         return self.note(events.Engaged, data)
 
@@ -217,21 +217,21 @@ class Person:
         account: str = "a",
         intent: str | None = None,
         **event: str,
-    ) -> list[Settled]:
+    ) -> list[Decided]:
         """About the message of an intent, if one is named."""
         data = events.Complaint(**self._who(at_ms, account), **self._of(intent))
         return self.note(events.Complained, data, **event)
 
     def blocked(
         self, at_ms: int | None = None, account: str = "a", intent: str | None = None
-    ) -> list[Settled]:
+    ) -> list[Decided]:
         data = events.Complaint(**self._who(at_ms, account), **self._of(intent))
         return self.note(events.Blocked, data)
 
     def _of(self, intent: str | None) -> dict[str, Any]:
         return {} if intent is None else {"decision_id": self.decision(intent)}
 
-    def consents(self, at_ms: int | None = None, **wish: Any) -> list[Settled]:
+    def consents(self, at_ms: int | None = None, **wish: Any) -> list[Decided]:
         who = self._who(at_ms, "a")
         hours = wish.pop("quiet_hours", None)
         if isinstance(hours, tuple):
@@ -239,32 +239,32 @@ class Person:
         data = events.ConsentWish(**who, **{"allowed": True} | wish, quiet_hours=hours)
         return self.note(events.Consent, data)
 
-    def befriended(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
+    def befriended(self, at_ms: int | None = None, account: str = "a") -> list[Decided]:
         data = events.FriendAddition(**self._who(at_ms, account), initiated_by="customer")
         return self.note(events.FriendAdded, data)
 
-    def unfriended(self, at_ms: int | None = None, account: str = "a") -> list[Settled]:
-        return self.note(events.FriendRemoved, events.Contact(**self._who(at_ms, account)))
+    def unfriended(self, at_ms: int | None = None, account: str = "a") -> list[Decided]:
+        return self.note(events.FriendRemoved, events.CustomerEvent(**self._who(at_ms, account)))
 
-    def transferred(self, giver: str, taker: str, at_ms: int | None = None) -> list[Settled]:
+    def transferred(self, giver: str, taker: str, at_ms: int | None = None) -> list[Decided]:
         data = events.Transfer(**self._who(at_ms, giver), to_account_id=taker)
         return self.note(events.Transferred, data)
 
-    def transfer_failed(self, giver: str, taker: str) -> list[Settled]:
+    def transfer_failed(self, giver: str, taker: str) -> list[Decided]:
         data = events.TransferFailure(
             **self._who(None, giver), to_account_id=taker, reason="customer_refused"
         )
         return self.note(events.TransferFailed, data)
 
-    def note(self, event: type[Any], data: Any, **names: str) -> list[Settled]:
+    def note(self, event: type[Any], data: Any, **names: str) -> list[Decided]:
         self._count += 1
         named = {"id": f"e{self._count}", "source": "test", "specversion": "1.0"} | names
 
-        def work(desk: Desk) -> list[Settled]:
+        def work(desk: Customer) -> list[Decided]:
             told = event(**named, data=data)
-            if is_repeat(desk, told):
+            if is_duplicate(desk, told):
                 return []
-            for charge in note(desk, told):
+            for charge in apply(desk, told):
                 if charge.what in HURTS:
                     campaign = charge.contact.campaign if charge.contact else None
                     self.cost[charge.account, campaign, charge.what] += charge.by
@@ -272,14 +272,14 @@ class Person:
 
         return self.desk(work)
 
-    def desk(self, work: Callable[[Desk], list[Settled]]) -> list[Settled]:
+    def desk(self, work: Callable[[Customer], list[Decided]]) -> list[Decided]:
         """Do some work at the customer's desk: open, tidy, work, close."""
         laws = _with_leave(self.policy)
-        desk = Desk(load(self.value), "e", self.customer, laws, self.now_ms)
-        desk.tidy()
+        desk = Customer(load(self.value), "e", self.customer, laws, self.now_ms)
+        desk.expire()
         settled = work(desk)
         if is_large(desk.ledger):
-            desk.tidy()
+            desk.expire()
         self.value = dump(desk.ledger)
         return settled
 
@@ -293,11 +293,11 @@ class Person:
 
 
 @lru_cache(maxsize=64)
-def _with_leave(law: Policy) -> tuple[Law, ...]:
+def _with_leave(law: Policy) -> tuple[KindRules, ...]:
     """The laws at a desk whose accounts have given leave for whatever they are asked."""
-    return tuple(replace(one, leave=False) for one in laws_of(law))
+    return tuple(replace(one, needs_permit=False) for one in compile_rules(law))
 
 
-def outcomes(settled: list[Settled]) -> list[tuple[str, str, Reason]]:
+def outcomes(settled: list[Decided]) -> list[tuple[str, str, Reason]]:
     """Intent, outcome and reason of each, in order."""
-    return [(s.ask.intent_id, s.verdict.outcome, s.verdict.reason) for s in settled]
+    return [(s.request.intent_id, s.verdict.outcome, s.verdict.reason) for s in settled]

@@ -11,27 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.campaign import (
-    FIRST_WORD,
+    UNKNOWN_RELEASE,
     FORGET_AFTER_MS,
-    CampaignBook,
+    CampaignState,
     CampaignFacts,
-    CampaignLaw,
-    CampaignWord,
+    CampaignRules,
+    CampaignRelease,
     Phase,
-    campaign_law_of,
+    campaign_rules_of,
     dump,
     is_forgotten,
     is_staged,
     load,
     missed,
     next_review_ms,
-    note,
-    place_of,
+    apply_facts,
+    position_of,
     releases,
     review,
     status_of,
     steps_to,
-    word_of,
+    release_of,
 )
 from streams.core.kinds import Kind
 from streams.core.policy import Bound, Canary, Reputation, Weights
@@ -47,9 +47,9 @@ REPUTATION: Final = Reputation(
     green=Bound(share=0.001, over_ms=28 * DAY, minimum=1_000, confidence=0.8),
     hold_ms=DAY,
 )
-LAW: Final = campaign_law_of(policy(canary=CANARY, reputation=REPUTATION))
-BY_TIME: Final = campaign_law_of(policy(canary=CANARY))
-UNGOVERNED: Final = campaign_law_of(policy(reputation=REPUTATION))
+LAW: Final = campaign_rules_of(policy(canary=CANARY, reputation=REPUTATION))
+BY_TIME: Final = campaign_rules_of(policy(canary=CANARY))
+UNGOVERNED: Final = campaign_rules_of(policy(reputation=REPUTATION))
 CLEAN: Final = 236
 """Deliveries that prove a rate below 0.3 % at 80 % when nobody complains; one fewer does not."""
 
@@ -57,16 +57,16 @@ CLEAN: Final = 236
 class Campaign:
     """One campaign as the tests drive it; its book goes through its bytes at every step."""
 
-    def __init__(self, law: CampaignLaw = LAW, size: int | None = 48_000) -> None:
+    def __init__(self, law: CampaignRules = LAW, size: int | None = 48_000) -> None:
         self.law = law
         self.now_ms = NOON
-        self.book = CampaignBook()
+        self.book = CampaignState()
         self.changed = False
         self.hear(size=size)
 
     def hear(self, **counts: Any) -> Campaign:
         book = load(dump(self.book))
-        self.changed = note(book, self.law, CampaignFacts(self.now_ms, **counts), self.now_ms)
+        self.changed = apply_facts(book, self.law, CampaignFacts(self.now_ms, **counts), self.now_ms)
         self.book = book
         return self
 
@@ -98,7 +98,7 @@ class Campaign:
 
 
 def test_places_are_spread_evenly() -> None:
-    places = [place_of("spring", f"wm-{number}") for number in range(20_000)]
+    places = [position_of("spring", f"wm-{number}") for number in range(20_000)]
     # Four standard deviations of a fair sample of 20,000.
     for share in STEPS:
         found = sum(place < share for place in places) / len(places)
@@ -107,7 +107,7 @@ def test_places_are_spread_evenly() -> None:
 
 def test_a_customers_place_never_changes() -> None:
     # Frozen: a change of the hash would move every customer of every campaign under way.
-    places = [place_of("spring", f"wm-{n}") for n in range(40)]
+    places = [position_of("spring", f"wm-{n}") for n in range(40)]
     assert "".join(str(sum(step <= place for step in STEPS)) for place in places) == FROZEN
 
 
@@ -115,8 +115,8 @@ FROZEN: Final = "3133330333233313332332323333333333333233"
 
 
 def test_another_campaign_takes_others_first() -> None:
-    first = {n for n in range(20_000) if place_of("spring", f"wm-{n}") < 0.05}
-    second = {n for n in range(20_000) if place_of("summer", f"wm-{n}") < 0.05}
+    first = {n for n in range(20_000) if position_of("spring", f"wm-{n}") < 0.05}
+    second = {n for n in range(20_000) if position_of("summer", f"wm-{n}") < 0.05}
     assert len(first & second) <= 100  # 5 % of 5 % of 20,000 are 50; four deviations are 28
 
 
@@ -132,7 +132,7 @@ def test_another_campaign_takes_others_first() -> None:
     ],
 )
 def test_how_many_steps_on_a_share_comes(released: float, place: float, steps: int) -> None:
-    assert steps_to(CANARY, CampaignWord(released), place) == steps
+    assert steps_to(CANARY, CampaignRelease(released), place) == steps
 
 
 @pytest.mark.parametrize(
@@ -149,14 +149,14 @@ def test_small_campaigns_are_not_staged_and_unknown_ones_are(
 @pytest.mark.parametrize(
     ("word", "released"),
     [
-        (FIRST_WORD, []),
-        (CampaignWord(0.2, Phase.CANARY), [0.0, 0.01, 0.05]),
-        (CampaignWord(1.0, Phase.FULL), [0.0, 0.01, 0.05, 0.2, 0.99]),
-        (CampaignWord(1.0, Phase.PAUSED), []),
-        (CampaignWord(1.0, Phase.KILLED), []),
+        (UNKNOWN_RELEASE, []),
+        (CampaignRelease(0.2, Phase.CANARY), [0.0, 0.01, 0.05]),
+        (CampaignRelease(1.0, Phase.FULL), [0.0, 0.01, 0.05, 0.2, 0.99]),
+        (CampaignRelease(1.0, Phase.PAUSED), []),
+        (CampaignRelease(1.0, Phase.KILLED), []),
     ],
 )
-def test_what_a_word_releases(word: CampaignWord, released: list[float]) -> None:
+def test_what_a_word_releases(word: CampaignRelease, released: list[float]) -> None:
     places = [0.0, 0.01, 0.05, 0.2, 0.99]
     assert [place for place in places if releases(word, place)] == released
 
@@ -174,7 +174,7 @@ def test_a_hold_that_ended_in_an_outage_begins_anew() -> None:
 
 def test_a_campaign_begins_with_its_first_share_and_says_so() -> None:
     campaign = Campaign()
-    assert word_of(campaign.book) == CampaignWord(0.01, Phase.CANARY, 48_000)
+    assert release_of(campaign.book) == CampaignRelease(0.01, Phase.CANARY, 48_000)
     assert campaign.changed
 
 
@@ -236,8 +236,8 @@ def test_after_an_outage_the_steps_come_one_by_one() -> None:
 def test_counts_that_come_before_the_size_are_a_beginning() -> None:
     campaign = Campaign(size=None).hear(approved=5)
     assert campaign.wait(2 * HOLD).word == (1, Phase.CANARY)
-    fresh = CampaignBook()
-    note(fresh, LAW, CampaignFacts(NOON, approved=5), NOON)
+    fresh = CampaignState()
+    apply_facts(fresh, LAW, CampaignFacts(NOON, approved=5), NOON)
     assert next_review_ms(fresh, LAW, NOON) == NOON + 2 * HOLD
 
 
@@ -305,13 +305,13 @@ def test_a_policy_with_another_from_size_holds_for_a_campaign_under_way(
 ) -> None:
     campaign = Campaign(size=500).hear(approved=9)
     canary = msgspec.structs.replace(CANARY, from_size=from_size)
-    campaign.law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    campaign.law = campaign_rules_of(policy(canary=canary, reputation=REPUTATION))
     assert campaign.hear(approved=1).book.phase is phase
 
 
 def test_one_step_alone_is_proof_enough() -> None:
     canary = msgspec.structs.replace(CANARY, steps=(1.0,))
-    law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    law = campaign_rules_of(policy(canary=canary, reputation=REPUTATION))
     campaign = Campaign(law).hear(approved=1)
     value = dump(campaign.book)
     assert review(campaign.book, law, campaign.now_ms + HOUR) is False
@@ -444,7 +444,7 @@ def test_what_no_canary_governed_goes_by_shares_under_one() -> None:
 def test_other_steps_never_release_what_was_not_tried(steps: tuple[float, ...], step: int) -> None:
     campaign = Campaign().at_step(1)
     canary = msgspec.structs.replace(CANARY, steps=steps)
-    campaign.law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    campaign.law = campaign_rules_of(policy(canary=canary, reputation=REPUTATION))
     assert campaign.hear(approved=1).word == (step, Phase.CANARY)
     assert campaign.book.released == steps[step]
 
@@ -452,7 +452,7 @@ def test_other_steps_never_release_what_was_not_tried(steps: tuple[float, ...], 
 def test_what_is_fully_released_stays_so_under_other_steps() -> None:
     campaign = Campaign().at_step(3)
     canary = msgspec.structs.replace(CANARY, steps=(0.5, 1.0))
-    campaign.law = campaign_law_of(policy(canary=canary, reputation=REPUTATION))
+    campaign.law = campaign_rules_of(policy(canary=canary, reputation=REPUTATION))
     assert campaign.hear(approved=1).word == (1, Phase.FULL)
 
 
@@ -474,8 +474,8 @@ def test_a_review_is_never_asked_for_in_the_past() -> None:
 
 
 def test_of_nothing_there_is_nothing_to_review() -> None:
-    assert next_review_ms(CampaignBook(), LAW, NOON) is None
-    assert load(None) == CampaignBook()
+    assert next_review_ms(CampaignState(), LAW, NOON) is None
+    assert load(None) == CampaignState()
 
 
 def test_the_status_shows_the_numbers_that_it_rests_on() -> None:
@@ -508,7 +508,7 @@ def test_a_busy_campaigns_book_stays_small() -> None:
 
 def test_a_book_of_the_first_version_can_be_read_for_ever() -> None:
     golden = bytes.fromhex(GOLDEN)
-    assert load(golden) == CampaignBook(
+    assert load(golden) == CampaignState(
         1, 48_000, Phase.PAUSED, 1, 0.05, NOON, NOON, NOON, NOON, 5, 4, 3, 2, 1
     )
     assert load(dump(load(golden))) == load(golden)
@@ -522,12 +522,12 @@ GOLDEN: Final = (
 
 def test_what_is_told_between_partitions_keeps_its_form() -> None:
     word, facts = (
-        CampaignWord(0.5, Phase.PAUSED, 9),
+        CampaignRelease(0.5, Phase.PAUSED, 9),
         CampaignFacts(NOON, 48_000, 1, 2, 3, 4, 5, 6),
     )
     encode, decode = msgspec.msgpack.encode, msgspec.msgpack.decode
     assert encode(word) == b"\x94\xcb\x3f\xe0\0\0\0\0\0\0\xa6paused\x09\xc2"
-    assert decode(encode(word), type=CampaignWord) == word
+    assert decode(encode(word), type=CampaignRelease) == word
     assert decode(encode(facts)) == [NOON, 48_000, 1, 2, 3, 4, 5, 6]
     assert decode(encode(facts), type=CampaignFacts) == facts
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from streams.core.customer.customer import Desk, next_wake
+from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.ledger import Ledger
-from streams.core.customer.request import Ask, Candidate
-from streams.core.customer.rules import laws_of
+from streams.core.customer.request import Request, Candidate
+from streams.core.customer.rules import compile_rules
 from streams.core.kinds import Kind
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
 from streams.core.reasons import Reason
@@ -180,7 +180,7 @@ def test_held_without_deadline_ends_by_the_policys_from_acceptance() -> None:
     person.ask(Kind.DIRECT, accepted_ms=NOON - HOUR)
     person.ask(Kind.BROADCAST)
     said = person.run_until(NOON + 10 * DAY)
-    assert [(at, s.ask.kind, s.verdict.outcome) for at, s in said] == [
+    assert [(at, s.request.kind, s.verdict.outcome) for at, s in said] == [
         (NOON - HOUR + DAY + 1, Kind.DIRECT, "expired"),
         (NOON + 7 * DAY + 1, Kind.BROADCAST, "expired"),
     ]
@@ -246,7 +246,7 @@ def test_a_burst_keeps_order_by_priority_then_age() -> None:  # rules.md 5
             Kind.DIRECT, intent_id=name, priority=priority, accepted_ms=person.now_ms - age
         )
     said = person.run_until(ms("2026-11-19 08:00"))
-    assert [s.ask.intent_id for _, s in said] == ["urgent", "old", "new", "low"]
+    assert [s.request.intent_id for _, s in said] == ["urgent", "old", "new", "low"]
     assert {at for at, _ in said} == {ms("2026-11-19 08:00")}
 
 
@@ -257,7 +257,7 @@ def test_the_urgent_takes_the_one_slot_of_the_morning() -> None:
     person.ask(Kind.DIRECT, priority=40)
     person.ask(Kind.DIRECT, priority=60)
     said = person.run_until(ms("2026-11-20 12:00"))
-    assert [(at, s.ask.priority, s.verdict.outcome) for at, s in said] == [
+    assert [(at, s.request.priority, s.verdict.outcome) for at, s in said] == [
         (ms("2026-11-19 08:00"), 60, "approved"),
         (ms("2026-11-19 08:00"), 40, "deferred"),
         (ms("2026-11-20 08:00"), 40, "approved"),
@@ -319,10 +319,10 @@ def test_too_many_held_counts_those_that_wait_for_their_accounts_leave(
     ledger, said, wanted = Ledger(), [], []
     names = [("held0", 50), ("held1", 50), ("new", priority)]
     for mark, (name, urgency) in enumerate(names, start=1):
-        ask = Ask(name, "s", "a", Kind.BROADCAST, urgency, deny=False, accepted_ms=NOON + mark)
-        desk = Desk(ledger, "e", "c", laws_of(law), NOON)
-        said += desk.judge(Candidate(ask), mark)
-        wanted += [one.intent_id for one in desk.wanted]
+        ask = Request(name, "s", "a", Kind.BROADCAST, urgency, deny=False, accepted_ms=NOON + mark)
+        desk = Customer(ledger, "e", "c", compile_rules(law), NOON)
+        said += desk.decide_request(Candidate(ask), mark)
+        wanted += [one.intent_id for one in desk.permits_wanted]
     assert outcomes(said)[-1] == (yields, "denied", Reason.TOO_MANY_HELD)
     waits = [("held0", "deferred"), ("held1", "deferred"), ("new", "deferred")]
     assert [line[:2] for line in outcomes(said)[:-1]] == waits[: 2 if yields == "new" else 3]
@@ -336,8 +336,8 @@ def test_who_would_not_wait_and_asks_for_leave_unsaid_takes_nobody_s_place() -> 
     law = policy(rolling(9, DAY), max_held=1, pacing=LEAVE)
     ledger, said = Ledger(), []
     for mark, deny in enumerate((True, True, False), start=1):
-        ask = Ask(f"i{mark}", "s", "a", Kind.BROADCAST, 50, deny=deny, accepted_ms=NOON + mark)
-        said += Desk(ledger, "e", "c", laws_of(law), NOON).judge(Candidate(ask), mark)
+        ask = Request(f"i{mark}", "s", "a", Kind.BROADCAST, 50, deny=deny, accepted_ms=NOON + mark)
+        said += Customer(ledger, "e", "c", compile_rules(law), NOON).decide_request(Candidate(ask), mark)
     assert [line[:2] for line in outcomes(said)] == [("i3", "deferred")]
 
 
@@ -383,7 +383,7 @@ def test_events_end_what_they_forbid() -> None:
 @pytest.mark.rule("R8.10")
 def test_cancel_ends_everything_that_waits() -> None:
     person = crowded(3)
-    desk = Desk(person.ledger, "e", "c", laws_of(person.policy), person.now_ms)
+    desk = Customer(person.ledger, "e", "c", compile_rules(person.policy), person.now_ms)
     settled = desk.cancel(Reason.ACCOUNT_RESIGNED)
     assert {s.verdict.outcome for s in settled} == {"cancelled"}
     assert len(settled) == 3

@@ -9,7 +9,7 @@ from itertools import permutations
 
 import pytest
 
-from streams.core.customer.ledger import Quiet, State
+from streams.core.customer.ledger import CustomerQuietHours, ContactState
 from streams.core.kinds import Kind
 from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
 from tests.core.person import (
@@ -181,7 +181,7 @@ def test_receipts_are_understood_as_long_as_repeats_are_remembered() -> None:
     person = Person(policy(rolling(1, 1), remember_ms=5 * DAY, **validity(HOUR)))
     intent = person.approved(Kind.DIRECT)
     person.at(NOON + 5 * DAY).delivered(intent)
-    assert person.ledger.pairs["a"].contacts[0].at_ms == NOON + 5 * DAY
+    assert person.ledger.relationships["a"].contacts[0].at_ms == NOON + 5 * DAY
 
 
 @pytest.mark.rule("R2.18")
@@ -223,7 +223,7 @@ def test_a_used_id_that_tells_something_else_is_another_event() -> None:
     person.after(HOUR).wrote(NOON + HOUR, id="m1")  # other data
     assert person.ask(Kind.REPLY).outcome == "approved"
     person.complained(NOON + HOUR, id="m1")  # another type
-    assert person.ledger.pairs["a"].hurt_ms == NOON + HOUR
+    assert person.ledger.relationships["a"].last_complaint_ms == NOON + HOUR
 
 
 # --- engagement -----------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ def test_failed_frees_the_request_of_the_account_that_made_it_whoever_reports_it
     intent = person.approved(Kind.FRIEND_REQUEST, "a")
     person.approved(Kind.FRIEND_REQUEST, "b")
     person.failed(intent, account="b")
-    assert (person.ledger.pairs["a"].asked_ms, person.ledger.pairs["b"].asked_ms) == (0, NOON)
+    assert (person.ledger.relationships["a"].friend_request_ms, person.ledger.relationships["b"].friend_request_ms) == (0, NOON)
 
 
 @pytest.mark.rule("R2.18")
@@ -430,7 +430,7 @@ def test_failed_frees_the_transfer_of_the_account_that_made_it_whoever_reports_i
     person = Person(policy())
     intent = person.approved(Kind.TRANSFER, "a", to_account_id="b")
     person.failed(intent, account="c")
-    assert [(name, pair.giving) for name, pair in person.ledger.pairs.items()] == [("a", None)]
+    assert [(name, pair.pending_transfer) for name, pair in person.ledger.relationships.items()] == [("a", None)]
 
 
 @pytest.mark.parametrize("kind", [Kind.FRIEND_REQUEST, Kind.TRANSFER])
@@ -439,9 +439,9 @@ def test_failed_of_an_earlier_one_leaves_the_later_one_open(kind: Kind) -> None:
     first = person.approved(kind, "a", to_account_id="b")
     person.after(DAY).approved(kind, "a", to_account_id="b")
     person.failed(first)
-    pair = person.ledger.pairs["a"]
+    pair = person.ledger.relationships["a"]
     expected = (0, NOON + DAY) if kind is Kind.TRANSFER else (NOON + DAY, 0)
-    assert (pair.asked_ms, 0 if pair.giving is None else pair.giving.leave_ms) == expected
+    assert (pair.friend_request_ms, 0 if pair.pending_transfer is None else pair.pending_transfer.permit_ms) == expected
 
 
 def test_failed_of_a_request_that_came_with_a_handover_leaves_the_takers_own() -> None:
@@ -451,7 +451,7 @@ def test_failed_of_a_request_that_came_with_a_handover_leaves_the_takers_own() -
     person.transferred("a", "c")
     person.approved(Kind.FRIEND_REQUEST, "c", intent_id="own")
     person.failed(moved, account="c")
-    assert person.ledger.pairs["c"].asked_ms == person.now_ms
+    assert person.ledger.relationships["c"].friend_request_ms == person.now_ms
 
 
 # --- handing over, the hard cases -----------------------------------------------------------------
@@ -460,9 +460,9 @@ def test_failed_of_a_request_that_came_with_a_handover_leaves_the_takers_own() -
 def test_handover_without_a_transfer_of_ours_is_one_delivered_contact() -> None:
     person = Person(policy(rolling(2, 9 * DAY, kinds=kinds(Kind.TRANSFER))))
     person.after(HOUR).transferred("a", "b", NOON)
-    (contact,) = person.ledger.pairs["b"].contacts
-    assert (contact.kind, contact.at_ms, contact.maker) == (Kind.TRANSFER, NOON, "a")
-    assert contact.state == State.DELIVERED
+    (contact,) = person.ledger.relationships["b"].contacts
+    assert (contact.kind, contact.at_ms, contact.made_by) == (Kind.TRANSFER, NOON, "a")
+    assert contact.state == ContactState.DELIVERED
 
 
 def test_a_failed_transfer_takes_its_word_back_only_once() -> None:
@@ -508,7 +508,7 @@ def test_of_two_quiet_hours_of_one_millisecond_the_longer_count_in_either_order(
         for one in order:
             person.consents(NOON, kinds=[], quiet_hours=one)
         found.add(person.ledger.quiet)
-    assert found == {Quiet(22 * HOUR, 8 * HOUR)}
+    assert found == {CustomerQuietHours(22 * HOUR, 8 * HOUR)}
 
 
 @pytest.mark.rule("R4.21")

@@ -13,9 +13,9 @@ from streams.core.customer.ledger import (
     SEEN_MOST,
     Contact,
     Ledger,
-    Pair,
-    Said,
-    State,
+    Relationship,
+    ConsentRecord,
+    ContactState,
     dump,
     forget_repeats,
     load,
@@ -77,10 +77,10 @@ def test_nothing_to_remember_is_nothing_to_store() -> None:
 
 def test_two_loaded_ledgers_share_nothing() -> None:
     first, second = load(None), load(None)
-    first.pair("a").contacts.append(Contact(1, 0, 1, 0))
-    first.consent[0] = Said(1, allowed=True)
+    first.relationship("a").contacts.append(Contact(1, 0, 1, 0))
+    first.consent[0] = ConsentRecord(1, allowed=True)
     assert second == Ledger()
-    assert second.pair("a") == Pair()
+    assert second.relationship("a") == Relationship()
 
 
 # --- repeats --------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def a_usual_week(person: Person) -> None:
 def test_a_customer_at_rest_is_small() -> None:
     person = Person(wecom(), ms("2026-11-18 02:00"), customer="wm-1")
     a_usual_week(person)
-    assert len(person.ledger.pairs["xiaoer-08"].contacts) == 4
+    assert len(person.ledger.relationships["xiaoer-08"].contacts) == 4
     assert person.size < 260  # five repeats to be known again are 70, four names of messages 36
     person.after(2 * DAY).desk(lambda _: [])
     assert person.size < 180
@@ -157,7 +157,7 @@ def test_a_customer_at_rest_shrinks_to_next_to_nothing() -> None:
     person = Person(wecom(), ms("2026-11-18 02:00"), customer="wm-1")
     a_usual_week(person)
     person.after(100 * DAY).desk(lambda _: [])
-    assert "xiaoer-08" not in person.ledger.pairs
+    assert "xiaoer-08" not in person.ledger.relationships
     assert person.size < 55
 
 
@@ -180,7 +180,7 @@ def test_nothing_grows_over_a_year() -> None:
             account = "ab"[day % 2]
             settled = person.ask_all(kind, account, campaign_id=f"c{day}")
             if settled[0].verdict.outcome == "approved" and day % 3:
-                person.after(MINUTE).delivered(settled[0].ask.intent_id, account=account)
+                person.after(MINUTE).delivered(settled[0].request.intent_id, account=account)
         if day % 10 == 0:
             person.wrote()
             person.engaged()
@@ -241,7 +241,7 @@ def test_silence_outlives_the_contacts_it_rests_on() -> None:
     last_ms = person.now_ms
     person.at(last_ms + 180 * DAY - 1)
     assert person.ask(Kind.DIRECT, deny=True).eligible_at_ms == last_ms + 180 * DAY
-    assert person.ledger.pairs["a"].contacts == []
+    assert person.ledger.relationships["a"].contacts == []
 
 
 @pytest.mark.rule("R3.3")
@@ -259,7 +259,7 @@ def test_released_contacts_can_still_be_delivered() -> None:
     person = Person(policy(rolling(1, 9 * DAY), remember_ms=HOUR))
     intent = person.approved(Kind.DIRECT)
     person.failed(intent)
-    assert person.ledger.pairs["a"].contacts[0].state == State.RELEASED
+    assert person.ledger.relationships["a"].contacts[0].state == ContactState.RELEASED
     person.at(NOON + 9 * DAY).delivered(intent, NOON)
     assert person.ask(Kind.DIRECT).outcome == "approved"
     again = Person(policy(rolling(1, 9 * DAY), remember_ms=HOUR))

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from streams.core.customer.request import Candidate
-from streams.core.customer.rules import laws_of
+from streams.core.customer.rules import compile_rules
 from streams.core.customer.verdict import Verdict
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import (
@@ -39,8 +39,8 @@ from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 
 if TYPE_CHECKING:
-    from streams.core.customer.customer import Settled
-    from streams.core.customer.request import Ask
+    from streams.core.customer.customer import Decided
+    from streams.core.customer.request import Request
 
 COUNTED = [kind for kind in Kind if kind is not Kind.REPLY]
 STARTS = [
@@ -160,7 +160,7 @@ class Customer(RuleBasedStateMachine):
     @initialize(law=policies() | PACKAGED, start=st.sampled_from(STARTS), honest=st.booleans())
     def opens(self, law: Policy, start: int, *, honest: bool) -> None:
         self.person = Person(law, start)
-        self.model = Model(law, start, keeps_ms=laws_of(law)[0].retention.keep_ms)
+        self.model = Model(law, start, keeps_ms=compile_rules(law)[0].retention.keep_ms)
         self.honest = honest
         self.wants: dict[str, Want] = {}
         self.queued: dict[int, Want] = {}
@@ -282,7 +282,7 @@ class Customer(RuleBasedStateMachine):
         self.wants[want.name] = want
         self._same(self.person.arrives(self._ask(want)), self.model.arrives(want))
 
-    def _ask(self, want: Want) -> Ask:
+    def _ask(self, want: Want) -> Request:
         return self.person.new_ask(
             want.kind,
             want.account,
@@ -404,7 +404,7 @@ class Customer(RuleBasedStateMachine):
         self.model.transfer_failed(named, other(giver))
         self._noted(self.person.transfer_failed(named, other(giver)))
 
-    def _noted(self, settled: list[Settled]) -> None:
+    def _noted(self, settled: list[Decided]) -> None:
         self._same(settled, self.model.look_again(only_due=False))
 
     # --- time -----------------------------------------------------------------------------------
@@ -436,7 +436,7 @@ class Customer(RuleBasedStateMachine):
 
     # --- what must hold -------------------------------------------------------------------------
 
-    def _same(self, settled: list[Settled], said: list[tuple[str, Answer]]) -> None:
+    def _same(self, settled: list[Decided], said: list[tuple[str, Answer]]) -> None:
         assert [_answer_of(s) for s in settled] == said
         for approval in self.model.approvals:
             self.sent.setdefault(approval.want.name, self._sending_time(approval))
@@ -497,7 +497,7 @@ def _clock(of_day_ms: int) -> str:
     return f"{local('UTC', of_day_ms):%H:%M:%S}"
 
 
-def _answer_of(settled: Settled) -> tuple[str, Answer]:
+def _answer_of(settled: Decided) -> tuple[str, Answer]:
     verdict = settled.verdict
     answer = Answer(
         outcome=str(verdict.outcome),
@@ -509,7 +509,7 @@ def _answer_of(settled: Settled) -> tuple[str, Answer]:
         code=verdict.wecom_errcode,
         shadow=verdict.shadow and {k: str(v) for k, v in verdict.shadow.items()},
     )
-    return settled.ask.intent_id, answer
+    return settled.request.intent_id, answer
 
 
 # Always the same examples, so that a run in CI fails only for what was changed. For a search:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.customer.customer import Desk
-from streams.core.customer.dry_run import Prospect, Question, prospects
+from streams.core.customer.customer import Customer
+from streams.core.customer.dry_run import DryRun, Question, dry_run
 from streams.core.customer.ledger import dump, load
-from streams.core.customer.rules import laws_of
+from streams.core.customer.rules import compile_rules
 from streams.core.kinds import KIND_NAMES, KIND_OF, Kind
 from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, NOON, Person, deadline, policy, rolling
@@ -22,16 +22,16 @@ ACCOUNTS = ("a", "b")
 CAMPAIGNS = (None, "spring", "autumn")
 
 
-def asked(person: Person, **question: object) -> dict[str, Prospect]:
+def asked(person: Person, **question: object) -> dict[str, DryRun]:
     """What the person's look-up says now."""
 
-    def desk() -> Desk:
-        opened = Desk(load(person.value), "e", person.customer, laws_of(person.policy), now_ms)
-        opened.tidy()
+    def desk() -> Customer:
+        opened = Customer(load(person.value), "e", person.customer, compile_rules(person.policy), now_ms)
+        opened.expire()
         return opened
 
     now_ms = person.now_ms
-    return prospects(desk, Question(**question))  # type: ignore[arg-type]
+    return dry_run(desk, Question(**question))  # type: ignore[arg-type]
 
 
 def test_every_kind_has_a_prospect() -> None:
@@ -93,7 +93,7 @@ def history(law: Policy, seed: int) -> Person:
                 priority=chance.randrange(101),
                 campaign_id=chance.choice(CAMPAIGNS),
             )
-            sent += [(case.ask.intent_id, case.ask.account_id) for case in asks]
+            sent += [(case.request.intent_id, case.request.account_id) for case in asks]
         elif sent and step < 9:
             intent, of = chance.choice(sent)
             (person.delivered if step < 8 else person.failed)(intent, account=of)
@@ -118,9 +118,9 @@ def test_the_look_up_is_the_decision_that_follows_it(seed: int) -> None:
     for name, prospect in told.items():
         person.value = value
         ask = person.new_ask(KIND_OF[name], account, campaign_id=campaign, priority=priority)
-        said = {case.ask.intent_id: case.verdict for case in person.arrives(ask)}
+        said = {case.request.intent_id: case.verdict for case in person.arrives(ask)}
         verdict = said[ask.intent_id]
-        names = [n for n in Prospect.__struct_fields__ if n != "needs_leave"]
+        names = [n for n in DryRun.__struct_fields__ if n != "needs_leave"]
         assert [getattr(prospect, n) for n in names] == [getattr(verdict, n) for n in names], name
 
 

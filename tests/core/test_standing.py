@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.core.customer.customer import Desk
+from streams.core.customer.customer import Customer
 from streams.core.customer.ledger import load
-from streams.core.customer.rules import laws_of
-from streams.core.customer.view import Credits, CustomerStanding, standing_of
-from streams.core.customer.view import Suppression as Silenced
+from streams.core.customer.rules import compile_rules
+from streams.core.customer.view import CreditsView, CustomerView, view_of
+from streams.core.customer.view import SuppressionView as Silenced
 from streams.core.kinds import Kind
 from streams.core.policy import (
     FOREVER,
@@ -38,17 +38,17 @@ from tests.core.person import (
 )
 
 if TYPE_CHECKING:
-    from streams.core.customer.view import AccountStanding
+    from streams.core.customer.view import AccountView
     from streams.core.policy import Policy
 
 
-def standing(person: Person) -> CustomerStanding:
-    desk = Desk(load(person.value), "e", person.customer, laws_of(person.policy), person.now_ms)
-    desk.tidy()
-    return standing_of(desk)
+def standing(person: Person) -> CustomerView:
+    desk = Customer(load(person.value), "e", person.customer, compile_rules(person.policy), person.now_ms)
+    desk.expire()
+    return view_of(desk)
 
 
-def account(person: Person, name: str = "a") -> AccountStanding:
+def account(person: Person, name: str = "a") -> AccountView:
     return standing(person).accounts[name]
 
 
@@ -108,10 +108,10 @@ def test_reply_credits_say_how_many_are_left_and_until_when() -> None:
     person.befriended()
     assert account(person).reply_credits is None
     person.wrote()
-    assert account(person).reply_credits == Credits(2, NOON + 2 * DAY)
+    assert account(person).reply_credits == CreditsView(2, NOON + 2 * DAY)
     person.approved(Kind.REPLY)
     person.approved(Kind.REPLY)
-    assert account(person).reply_credits == Credits(0, NOON + 2 * DAY)
+    assert account(person).reply_credits == CreditsView(0, NOON + 2 * DAY)
     assert account(person.at(NOON + 2 * DAY - 1)).reply_credits is not None
     assert account(person.at(NOON + 2 * DAY)).reply_credits is None
 

@@ -12,18 +12,18 @@ from streams.core.customer.ledger import (
     Blame,
     Contact,
     Friend,
-    Giving,
-    Held,
+    PendingTransfer,
+    HeldRequest,
     Ledger,
-    Pair,
-    Quiet,
-    Said,
-    State,
+    Relationship,
+    CustomerQuietHours,
+    ConsentRecord,
+    ContactState,
     dump,
     remember,
 )
-from streams.core.customer.rules import laws_of
-from streams.core.customer.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shed
+from streams.core.customer.rules import compile_rules
+from streams.core.customer.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shrink
 from streams.core.kinds import Kind
 from streams.core.policy import Reply, Scope
 from streams.core.reasons import Reason
@@ -74,7 +74,7 @@ def test_of_two_hundred_free_messages_in_minutes_every_receipt_is_understood() -
     sent = [person.after(SECOND).approved(Kind.TRANSACTIONAL) for _ in range(200)]
     for intent in sent:
         person.after(SECOND).delivered(intent)
-    assert [c.state for c in listed(person)] == [State.DELIVERED] * 200
+    assert [c.state for c in listed(person)] == [ContactState.DELIVERED] * 200
 
 
 @pytest.mark.rule("R2.27")
@@ -84,7 +84,7 @@ def test_free_messages_are_bounded_whoever_sends_them() -> None:
         person.after(SECOND).approved(Kind.TRANSACTIONAL, account=f"a{number}")
     assert len(listed(person)) == FREE_MOST
     assert min(c.decided_ms for c in listed(person)) == person.now_ms - (FREE_MOST - 1) * SECOND
-    assert len(person.ledger.pairs) == FREE_MOST
+    assert len(person.ledger.relationships) == FREE_MOST
 
 
 @pytest.mark.rule("R2.27")
@@ -137,7 +137,7 @@ def test_an_account_that_was_only_heard_of_is_forgotten_with_its_credit() -> Non
     other = Person(policy(reply=Reply(credits=5, within_ms=2 * DAY)))
     other.wrote(account="conversation-1")
     other.at(NOON + 2 * DAY).engaged(account="b")
-    assert list(other.ledger.pairs) == ["b"]
+    assert list(other.ledger.relationships) == ["b"]
 
 
 @pytest.mark.rule("R2.29")
@@ -148,7 +148,7 @@ def test_of_too_many_accounts_those_go_first_that_matter_least() -> None:
     person.befriended(account="friend")
     for number in range(2 * IDLE_MOST):
         person.after(SECOND).wrote(account=f"conversation-{number}")
-    pairs = person.ledger.pairs
+    pairs = person.ledger.relationships
     assert len(pairs) == IDLE_MOST
     assert {"harmful", "left", "friend"} <= set(pairs)
     assert f"conversation-{2 * IDLE_MOST - 1}" in pairs
@@ -171,14 +171,14 @@ def greatest() -> Ledger:
     """Everything at its bound, and as long as it may be."""
     name = iter(f"{number:04}".rjust(MAX_IDENTIFIER, "x") for number in range(10_000))
 
-    def contact(state: State, kind: Kind) -> Contact:
-        parts: dict[str, Any] = {"state": state, "campaign": CAMPAIGN, "maker": CAMPAIGN}
+    def contact(state: ContactState, kind: Kind) -> Contact:
+        parts: dict[str, Any] = {"state": state, "campaign": CAMPAIGN, "made_by": CAMPAIGN}
         parts["blame"] = Blame(9, MAX_MS, 2**64 - 1)
         return Contact(MAX_MS, 2**40, 2**64 - 1, kind, **parts)
 
-    said = [(State.RELEASED, Kind.BROADCAST)] * RELEASED_MOST
-    said += [(State.DELIVERED, Kind.BROADCAST)] * BINDING_MOST
-    said += [(State.DELIVERED, Kind.MOMENT)] * FREE_MOST
+    said = [(ContactState.RELEASED, Kind.BROADCAST)] * RELEASED_MOST
+    said += [(ContactState.DELIVERED, Kind.BROADCAST)] * BINDING_MOST
+    said += [(ContactState.DELIVERED, Kind.MOMENT)] * FREE_MOST
     full: dict[str, Any] = {
         "credit_ms": MAX_MS,
         "engaged_ms": MAX_MS,
@@ -189,38 +189,38 @@ def greatest() -> Ledger:
         "friend": Friend.REMOVED,
         "friend_ms": MAX_MS,
         "asked_ms": MAX_MS,
-        "giving": Giving(CAMPAIGN, MAX_MS),
+        "giving": PendingTransfer(CAMPAIGN, MAX_MS),
         "blames": [Blame(9, MAX_MS, 2**64 - 1)] * 21,
     }
     ledger = Ledger(
-        pairs={next(name): Pair(contacts=[contact(*one)]) for one in said}
-        | {next(name): Pair(**full) for _ in range(IDLE_MOST)},
-        consent={kind: Said(MAX_MS, allowed=False) for kind in Kind},
+        relationships={next(name): Relationship(contacts=[contact(*one)]) for one in said}
+        | {next(name): Relationship(**full) for _ in range(IDLE_MOST)},
+        consent={kind: ConsentRecord(MAX_MS, allowed=False) for kind in Kind},
         zone="x" * MAX_IDENTIFIER,
         zone_ms=MAX_MS,
-        quiet=Quiet(DAY, DAY),
+        quiet=CustomerQuietHours(DAY, DAY),
         quiet_ms=MAX_MS,
-        hurt_ms=MAX_MS,
+        last_complaint_ms=MAX_MS,
     )
     for number in range(SEEN_MOST):
         remember(ledger, number, NOON)
     reason, rule = max(Reason, key=len), "r" * 64
     for number in range(most_held()):
         ask = longest_ask(number)
-        ledger.held.append(Held(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, asked=True))
+        ledger.held.append(HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True))
     return ledger
 
 
 @pytest.mark.rule("R2.27", "R2.28", "R2.29", "R5.10")
 def test_the_greatest_ledger_fits_into_its_record() -> None:
     ledger = greatest()
-    law = laws_of(policy(rolling(1, DAY, kinds=kinds(Kind.BROADCAST))))[0]
+    law = compile_rules(policy(rolling(1, DAY, kinds=kinds(Kind.BROADCAST))))[0]
     assert len(dump(ledger) or b"") > LARGEST  # all at once is a little too much
-    shed(ledger, law.retention, NOON)
+    shrink(ledger, law.retention, NOON)
     assert len(dump(ledger) or b"") < LARGEST
     assert len(ledger.held) == most_held()
     assert [c.kind for c in ledger.contacts()] == [Kind.BROADCAST] * BINDING_MOST
-    assert len(ledger.pairs) == BINDING_MOST + IDLE_MOST  # these were complained of
+    assert len(ledger.relationships) == BINDING_MOST + IDLE_MOST  # these were complained of
     ledger.held.clear()
     assert len(dump(ledger) or b"") < 700_000
 
@@ -235,5 +235,5 @@ def test_a_policy_that_holds_less_is_followed_at_once() -> None:
     person.policy = policy(day, max_held=3, version=2)
     yielded = person.after(HOUR).desk(lambda desk: desk.reconsider())
     assert [settled.verdict.reason for settled in yielded] == ["too_many_held"] * 7
-    assert [settled.ask.priority for settled in yielded] == list(range(7))
+    assert [settled.request.priority for settled in yielded] == list(range(7))
     assert len(person.ledger.held) == 3

@@ -14,7 +14,7 @@ from streams.demo.programs import events_of
 from streams.demo.sender import Sender
 from streams.demo.words import WORDS
 from streams.events.decode import decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.policy.files import packaged
 from streams.runtime.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, approved
@@ -71,7 +71,7 @@ def test_events_come_in_order_and_within_the_day() -> None:
 def test_only_the_deliberate_mistakes_are_refused() -> None:
     read = {INTENTS: decode_intent}
     answers = [read.get(e.topic, decode_interaction)(e.value) for e in events_of(SMALL, 4)]
-    reasons = sorted(answer.reason for answer in answers if isinstance(answer, Refused))
+    reasons = sorted(answer.reason for answer in answers if isinstance(answer, Rejected))
     assert reasons == sorted(2 * ["not_json", "not_utf8", "invalid", "unknown_type"])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import Intent
 from streams.events.interactions import Consent, Delivered, Erase, QuietHours
@@ -55,9 +55,9 @@ def as_bytes(event: object) -> bytes:
     return json.dumps(event).encode()
 
 
-def refusal(value: bytes | None) -> Refused:
+def refusal(value: bytes | None) -> Rejected:
     refused = decode_intent(value)
-    assert isinstance(refused, Refused), refused
+    assert isinstance(refused, Rejected), refused
     return refused
 
 
@@ -127,7 +127,7 @@ def test_the_longest_legal_intent_is_not_too_large() -> None:
 def test_the_limit_of_a_record(decode: Any) -> None:
     at_limit = b" " * MAX_RECORD_BYTES
     assert decode(at_limit).reason == "not_json"
-    assert decode(at_limit + b" ") == Refused(
+    assert decode(at_limit + b" ") == Rejected(
         "too_large", "$: 262,145 bytes are more than 262,144, the most"
     )
 
@@ -165,7 +165,7 @@ def test_unknown_attributes_and_fields_are_ignored() -> None:
 def test_what_is_ignored_is_utf_8_all_the_same(decode: Any) -> None:
     for event in (intent(), interaction("blocked")):
         value = as_bytes(event).replace(b'"data":', b'"traceparent": "\xff", "data":')
-        assert decode(value) == Refused("not_utf8", f"$: byte {value.index(0xFF)} is not UTF-8")
+        assert decode(value) == Rejected("not_utf8", f"$: byte {value.index(0xFF)} is not UTF-8")
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
@@ -179,7 +179,7 @@ def test_an_interaction_of_two_types_is_refused() -> None:
     value = as_bytes(interaction("blocked")).replace(
         b'"data":', b'"type": "decorum.complained.v1", "data":'
     )
-    assert isinstance(decode_interaction(value), Refused)
+    assert isinstance(decode_interaction(value), Rejected)
 
 
 PLAIN = as_bytes(intent())
@@ -358,14 +358,14 @@ def test_times_of_rfc_3339(time: str) -> None:
 @pytest.mark.parametrize("field", ["enterprise_id", "account_id", "customer_id", "to_account_id"])
 def test_identifiers_of_interactions_are_checked(field: str) -> None:
     event = interaction("transferred", **{"to_account_id": "x", field: "a/b"})
-    assert decode_interaction(as_bytes(event)) == Refused(
+    assert decode_interaction(as_bytes(event)) == Rejected(
         "invalid", f"$.data.{field}: \"a/b\" holds '/'; {ALLOWED}"
     )
 
 
 def test_an_intent_is_no_interaction() -> None:
     refused = decode_interaction(PLAIN)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejected)
     assert refused.reason == "unknown_type"
 
 
@@ -374,7 +374,7 @@ def test_an_error_is_bounded_and_printable() -> None:
     assert refused.error.isprintable()
     event = interaction("x" * 5_000)
     longest = decode_interaction(as_bytes(event))
-    assert isinstance(longest, Refused)
+    assert isinstance(longest, Rejected)
     assert len(longest.error) <= MAX_ERROR
 
 
@@ -382,7 +382,7 @@ def test_an_error_is_bounded_and_printable() -> None:
 def test_no_bytes_raise(value: bytes) -> None:
     for decode in DECODERS:
         refused = decode(value)
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Rejected)
         assert refused.error.startswith("$")
         assert refused.error.isprintable()
 
@@ -395,6 +395,6 @@ def test_no_damage_raises(data: st.DataObject) -> None:
         value[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     for decode in DECODERS:
         refused = decode(bytes(value))
-        if isinstance(refused, Refused):
+        if isinstance(refused, Rejected):
             assert refused.error.startswith("$")
             assert len(refused.error) <= MAX_ERROR

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streams.core.kinds import KIND_NAMES
 from streams.core.written import IDENTIFIER_CHARACTERS
 from streams.events.decode import decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.fields import MAX_MS, MIN_MS
 from streams.events.intents import Intent
 
@@ -223,10 +223,10 @@ def altered(draw: st.DrawFn, events: SearchStrategy[Event]) -> Event:
 
 def agree(name: str, event: Event, decode: Callable[[bytes], Any], is_valid: IsValid) -> None:
     decoded = decode(json.dumps(event).encode())
-    if isinstance(decoded, Refused) and "is before `not_before_ms`" in decoded.error:
+    if isinstance(decoded, Rejected) and "is before `not_before_ms`" in decoded.error:
         return  # a schema cannot compare two fields
     right = is_valid(name, event) and not only_the_decoder_knows(event)
-    assert right == (not isinstance(decoded, Refused)), decoded
+    assert right == (not isinstance(decoded, Rejected)), decoded
 
 
 def only_the_decoder_knows(event: Event) -> bool:
@@ -274,7 +274,7 @@ def test_an_intent_comes_back_as_it_was_sent(event: Event) -> None:
 @given(interactions, st.booleans())
 def test_an_interaction_comes_back_as_it_was_sent(event: Event, escaped: bool) -> None:  # noqa: FBT001
     decoded = decode_interaction(json.dumps(event, ensure_ascii=escaped).encode())
-    assert not isinstance(decoded, Refused), decoded
+    assert not isinstance(decoded, Rejected), decoded
     assert (decoded.id, decoded.source) == (event["id"], event["source"])
     plain = {name: value for name, value in event["data"].items() if name != "quiet_hours"}
     assert {name: getattr(decoded.data, name) for name in plain} == plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.events.decode import decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.keys import account_key, customer_key, key_of, parts_of
 
 DATA = b'"enterprise_id": "acme", "account_id": "xiaoer-08", "occurred_at_ms": 1795312800123'
@@ -19,13 +19,13 @@ def test_keys_are_joined_by_a_slash() -> None:
 
 def test_an_interaction_belongs_to_its_customer() -> None:
     event = decode_interaction(EVENT % (b"blocked", DATA + b', "customer_id": "wm-2"'))
-    assert not isinstance(event, Refused)
+    assert not isinstance(event, Rejected)
     assert key_of(event) == b"acme/wm-2"
 
 
 def test_an_account_event_belongs_to_its_account() -> None:
     event = decode_interaction(EVENT % (b"account_status", DATA + b', "status": "active"'))
-    assert not isinstance(event, Refused)
+    assert not isinstance(event, Rejected)
     assert key_of(event) == b"acme/xiaoer-08"
 
 

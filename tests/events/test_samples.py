@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.events.decode import decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.interactions import INTERACTION_TYPES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def decode(sample: Path) -> Any:
 @pytest.mark.parametrize("sample", VALID, ids=lambda path: path.stem)
 def test_a_valid_sample_passes_both(sample: Path, is_valid: Callable[[str, Any], bool]) -> None:
     assert is_valid(schema_of(sample), json.loads(sample.read_bytes()))
-    assert not isinstance(decode(sample), Refused)
+    assert not isinstance(decode(sample), Rejected)
 
 
 @pytest.mark.parametrize("sample", INVALID, ids=lambda path: path.stem)
@@ -51,7 +51,7 @@ def test_an_invalid_sample_fails_both(sample: Path, is_valid: Callable[[str, Any
     valid = is_valid(schema_of(sample), json.loads(sample.read_bytes()))
     assert valid == (sample.stem in BEYOND_THE_SCHEMA)
     refused = decode(sample)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejected)
     assert refused.reason == ("unknown_type" if "type-unknown" in sample.stem else "invalid")
     assert refused.error.startswith("$")
 

@@ -14,7 +14,7 @@ from streams.core.reasons import Outcome, Reason
 from streams.core.written import IDENTIFIER_CHARACTERS
 from streams.events.controls import Control
 from streams.events.decode import CONTROL, MAX_ERROR, RFC_3339
-from streams.events.envelope import RefusedReason
+from streams.events.envelope import RejectedReason
 from streams.events.fields import MAX_RECORD_BYTES, KindName
 from streams.events.intents import IntentEvent
 from streams.events.interactions import Interaction
@@ -182,7 +182,7 @@ def test_words_shared_with_the_core(schemas: dict[str, Any]) -> None:
 
 def test_words_shared_with_the_decoder(schemas: dict[str, Any]) -> None:
     letter = schemas["dead-letter"]["properties"]["data"]["properties"]
-    assert set(get_args(RefusedReason)) < set(letter["reason"]["enum"])
+    assert set(get_args(RejectedReason)) < set(letter["reason"]["enum"])
     assert letter["error"]["maxLength"] > max(MAX_ERROR, LONGEST_ERROR)
     assert f"{MAX_RECORD_BYTES:,}" in schemas["envelope"]["description"]
     free_text = schemas["envelope"]["$defs"]["source"]["pattern"]

@@ -85,7 +85,7 @@ class StumblingWorld(DriverWorld):
         super().__init__(partitions=2)
         self._stumbles, self._calls = stumbles, 0
         for stage in self.stages:
-            for name in ("handle", "fire"):
+            for name in ("on_records", "on_timers"):
                 setattr(stage, name, self._stumbling(getattr(stage, name)))
 
     def _stumbling(self, work: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from streams.core.customer.customer import Desk
-from streams.core.customer.dry_run import Question, prospects
+from streams.core.customer.customer import Customer
+from streams.core.customer.dry_run import Question, dry_run
 from streams.core.customer.ledger import Contact, load
-from streams.core.customer.rules import laws_of
-from streams.core.customer.view import standing_of
+from streams.core.customer.rules import compile_rules
+from streams.core.customer.view import view_of
 from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.policy.parse import parse_policy
 from tests.fuzz.target import Target
 from tests.fuzz.values import anything, events, policies, records, spoilt
@@ -34,7 +34,7 @@ def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], None]:
     def check(value: bytes) -> None:
         first = decode(value)
         assert decode(value) == first
-        if isinstance(first, Refused):
+        if isinstance(first, Rejected):
             assert first.reason in REASONS
             assert 0 < len(first.error) <= MAX_ERROR
             assert first.error.isprintable()
@@ -56,19 +56,19 @@ def _policy(document: object) -> None:
 
 def _use(policy: Policy, now_ms: int) -> None:
     """Decide by it: for a stranger, and for somebody who was contacted a moment ago."""
-    laws = laws_of(policy)
+    laws = compile_rules(policy)
 
-    def desk() -> Desk:
+    def desk() -> Customer:
         ledger = load(None)
         for kind in range(len(laws)):
-            ledger.pair("a").contacts.append(Contact(now_ms, 0, kind + 1, kind))
-        opened = Desk(ledger, "e", "c", laws, now_ms)
-        opened.tidy()
+            ledger.relationship("a").contacts.append(Contact(now_ms, 0, kind + 1, kind))
+        opened = Customer(ledger, "e", "c", laws, now_ms)
+        opened.expire()
         return opened
 
-    standing_of(desk())
+    view_of(desk())
     for account in ("a", "b"):
-        prospects(desk, Question(account, "spring"))
+        dry_run(desk, Question(account, "spring"))
 
 
 DECODERS: Final = (

@@ -41,7 +41,7 @@ def unit(*inboxes: Inbox, first: int = 0, **differs: Any) -> Any:
         number: SimpleNamespace(inbox=inbox, state=State())
         for number, inbox in enumerate(inboxes, first)
     }
-    usual = {"accepting": True, "recovery_seconds": None, "progress_at": 100.0}
+    usual = {"is_accepting": True, "restore_seconds": None, "progress_at": 100.0}
     waiting = sum(inbox.waiting for inbox in inboxes)
     here = {"numbers": tuple(partitions), "partitions": partitions, "waiting": waiting}
     return SimpleNamespace(**here | usual | differs)
@@ -52,7 +52,7 @@ def test_a_stage_is_as_far_behind_as_its_furthest_partition(
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
     one = unit(filled(intents=[990_000]), filled(intents=[]), progress_at=99.5)
-    two = unit(filled(intents=[970_000, 999_000]), first=2, accepting=False, progress_at=7.0)
+    two = unit(filled(intents=[970_000, 999_000]), first=2, is_accepting=False, progress_at=7.0)
     stage = snapshot_of([one, two], {5, 4}, now=101.0)
 
     assert (stage.assigned, stage.accepting) == ((0, 1, 2), (0, 1))

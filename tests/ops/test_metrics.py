@@ -110,7 +110,7 @@ def snapshot(**differs: Any) -> StageSnapshot:
         "waiting_records": 0,
         "state_keys": 0,
         "timers": 0,
-        "recovery_seconds": 0.0,
+        "restore_seconds": 0.0,
         "progress_age_seconds": 0.0,
         "waiting_age_seconds": 0.0,
     }
@@ -132,7 +132,7 @@ def test_the_balance_is_over_all_stages(observer: Observer) -> None:
 
 def test_a_stage_without_partitions_counts_elsewhere(observer: Observer) -> None:
     observer.stands(
-        "customer", snapshot(state_keys=7, recovery_seconds=0.3), Balance(accepted=5, held=1)
+        "customer", snapshot(state_keys=7, restore_seconds=0.3), Balance(accepted=5, held=1)
     )
     assert value(observer, "state_keys", stage="customer") == 7
     assert value(observer, "recovery_seconds", stage="customer") == 0.3

@@ -89,7 +89,7 @@ def test_every_histogram_has_its_buckets() -> None:
 
 
 def test_stages_are_the_workers() -> None:
-    assert set(SETS["stage"]) == {stage.name for stage in Worker(Settings()).lane._stages}
+    assert set(SETS["stage"]) == {stage.name for stage in Worker(Settings()).app._stages}
 
 
 def test_the_clients_own_metrics_are_served_as_well() -> None:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.customer.request import Ask
+from streams.core.customer.request import Request
 from streams.ops.held_age import STEP, OldestHeld
 from streams.runtime.state import State
-from streams.stages.account.slices import Slice
+from streams.stages.account.slices import QueuedSlice
 from streams.stages.account.store import index_of
 from streams.stages.sweeps import SWEEP_HEAD
 
@@ -26,7 +26,7 @@ def hold(state: State, number: int, accepted_ms: int, urgency: int = 50) -> None
 
 async def look(*states: State) -> OldestHeld:
     oldest = OldestHeld(lambda stage: states if stage == "customer" else ())
-    await oldest.look("customer")
+    await oldest.refresh("customer")
     return oldest
 
 
@@ -76,11 +76,11 @@ async def test_what_queues_for_its_account_is_as_old_as_its_oldest_slice() -> No
     key = b"acme/xiaoer-08"
     account = index_of(state).open(key)
     for age_ms in (4_000, 7_000, 1_000):
-        ask = Ask("i", "crm", "xiaoer-08", 1, 50, deny=False, accepted_ms=NOW_MS - age_ms)
-        account.add(Slice("acme", ask, again=False), ["wm-1"], state)
+        ask = Request("i", "crm", "xiaoer-08", 1, 50, deny=False, accepted_ms=NOW_MS - age_ms)
+        account.add(QueuedSlice("acme", ask, is_held=False), ["wm-1"], state)
     index_of(state).waiting.add(key)
     oldest = OldestHeld(lambda _: [state])
-    await oldest.look("account")
+    await oldest.refresh("account")
     assert oldest.age_seconds("account", NOW_MS) == 7.0
 
 
@@ -88,11 +88,11 @@ async def test_what_was_held_and_is_no_more_is_forgotten_at_the_next_look() -> N
     states: Sequence[State] = [State()]
     hold(states[0], 1, NOW_MS - 3_000)
     oldest = OldestHeld(lambda _: states)
-    await oldest.look("customer")
+    await oldest.refresh("customer")
     assert oldest.age_seconds("customer", NOW_MS + 500) == 3.5
 
     states[0].pop_due(NOW_MS + 10, limit=10)
-    await oldest.look("customer")
+    await oldest.refresh("customer")
     assert oldest.age_seconds("customer", NOW_MS) == 0.0
 
 

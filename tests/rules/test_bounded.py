@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from streams.core.campaign import CampaignWord, Phase
-from streams.events.news import CampaignTold, StatusNews, encode_news
+from streams.core.campaign import CampaignRelease, Phase
+from streams.events.news import CampaignBroadcast, StatusNews, encode_news
 from streams.runtime.batch import Share
 from streams.runtime.budget import MOST_OUTPUT, RECORD_WEIGHT
 from streams.topics import DECISIONS, Topics
@@ -123,8 +123,8 @@ def test_a_queue_is_emptied_in_small_transactions(ended_by: str) -> None:
         scene.at("1s")  # when it is known everywhere
         ended = outcomes(scene, "approved")[1:]
     elif ended_by == "campaign":
-        word = CampaignWord(phase=Phase.KILLED)
-        news = encode_news(CampaignTold("acme", "spring", word))
+        word = CampaignRelease(phase=Phase.KILLED)
+        news = encode_news(CampaignBroadcast("acme", "spring", word))
         scene.put(Topics().account_news, None, news)
         ended = outcomes(scene, "cancelled")
     else:

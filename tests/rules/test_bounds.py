@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.customer.ledger import SEEN_MOST, Held, Ledger, dump, remember
+from streams.core.customer.ledger import SEEN_MOST, HeldRequest, Ledger, dump, remember
 from streams.core.kinds import Kind
 from streams.core.reasons import Reason
 from streams.core.written import MAX_IDENTIFIER
-from streams.events.asks import ask_of
+from streams.events.asks import request_of
 from streams.events.decode import decode_intent
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.fields import (
     MAX_ATTRIBUTE_NAME,
     MAX_ATTRIBUTE_VALUE,
@@ -32,7 +32,7 @@ from tests.flows.world import DriverWorld
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from tests.flows.scene import Scene
 
 WIDE = "\U0001f600"
@@ -46,7 +46,7 @@ def most_held() -> int:
     return allowed[-1]
 
 
-def longest_ask(number: int) -> Ask:
+def longest_ask(number: int) -> Request:
     """As long as an intent may be, through the door that every intent comes through."""
     name = "x" * MAX_IDENTIFIER
     attributes = {
@@ -65,8 +65,8 @@ def longest_ask(number: int) -> Ask:
     data = {"enterprise_id": name, "account_id": name, "kind": "broadcast", "customer_ids": [name]}
     event_id = f"{number:03}".rjust(MAX_IDENTIFIER, "x")
     intent = decode_intent(events.event(event_id, "intent", data | more, WIDE * MAX_SOURCE))
-    assert not isinstance(intent, Refused), intent
-    return ask_of(intent, NOON)
+    assert not isinstance(intent, Rejected), intent
+    return request_of(intent, NOON)
 
 
 @pytest.mark.rule("R5.10")
@@ -77,9 +77,9 @@ def test_a_ledger_of_the_most_and_longest_held_intents_fits_into_its_record() ->
     reason, rule = max(Reason, key=len), "r" * 64
     for number in range(most_held()):
         ask = longest_ask(number)
-        ledger.held.append(Held(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, asked=True))
+        ledger.held.append(HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True))
     size = len(dump(ledger) or b"")
-    assert ledger.held[0].ask.kind == Kind.BROADCAST
+    assert ledger.held[0].request.kind == Kind.BROADCAST
     assert size > RECORD_BYTES / 2  # else the bound is for nothing
     assert size < RECORD_BYTES - RECORD_BYTES // 16  # contacts, and a batch's overhead
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.events.decode import decode_interaction
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.identity import fingerprint
-from streams.events.interactions import said
+from streams.events.interactions import content_of
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.topics import INTERACTIONS, Topics
@@ -270,9 +270,9 @@ def test_the_prints_of_erasures_are_keyed_and_forgotten(told: Callable[..., Scen
     value = kept(world)[mark or b""]
     told_of = [decode_interaction(record.value) for record in world.read(INTERACTIONS)]
     prints = [
-        fingerprint(event.source, event.id, said(event)).to_bytes(8, "big")
+        fingerprint(event.source, event.id, content_of(event)).to_bytes(8, "big")
         for event in told_of
-        if not isinstance(event, Refused)
+        if not isinstance(event, Rejected)
     ]
     assert len(prints) == 2
     assert not any(known in value for known in prints)

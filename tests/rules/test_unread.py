@@ -48,7 +48,7 @@ def test_it_governs_nobody_else_and_nothing_takes_its_place() -> None:
     with pytest.raises(StartRefusedError, match="policy acme version 2"):
         known.policy("acme", 10)
     with pytest.raises(StartRefusedError):
-        known.laws("acme", 10)
+        known.kind_rules("acme", 10)
     assert known.policy("other", 10).version == 1
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.campaign import CampaignWord, Phase
-from streams.events.news import CampaignTold, encode_news
+from streams.core.campaign import CampaignRelease, Phase
+from streams.events.news import CampaignBroadcast, encode_news
 from streams.stages import sweeps as sweeping
 from streams.topics import Topics
 from tests.flows import events
@@ -38,7 +38,7 @@ class Visits:
 
 @pytest.fixture
 def visits(monkeypatch: pytest.MonkeyPatch) -> Visits:
-    seen, visits_of = Visits(), sweeping.Sweeping.visits
+    seen, visits_of = Visits(), sweeping.SweepVisits.visits
 
     def watched(self: Any, *args: Any) -> Iterator[Any]:
         seen.batches.append([])
@@ -46,7 +46,7 @@ def visits(monkeypatch: pytest.MonkeyPatch) -> Visits:
             seen.batches[-1].append(key)
             yield key, sweep
 
-    monkeypatch.setattr(sweeping.Sweeping, "visits", watched)
+    monkeypatch.setattr(sweeping.SweepVisits, "visits", watched)
     return seen
 
 
@@ -122,8 +122,8 @@ def test_a_campaign_s_word_comes_to_accounts_where_it_waits(visits: Visits) -> N
         scene.tell_status(account, "suspended")
         scene.ask(account, "ann", kind="broadcast", account=account, campaign_id=campaign)
     visits.batches.clear()
-    word = CampaignWord(phase=Phase.PAUSED)
-    news = encode_news(CampaignTold("acme", "spring", word))
+    word = CampaignRelease(phase=Phase.PAUSED)
+    news = encode_news(CampaignBroadcast("acme", "spring", word))
     scene.put(Topics().account_news, None, news)
     assert visits.keys == ["acme/a", "acme/c"]
 

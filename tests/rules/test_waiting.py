@@ -118,7 +118,7 @@ def test_a_deadline_that_passed_during_a_stop_is_kept_by_the_clock_of_then() -> 
     person.ask(Kind.DIRECT, intent_id="missed", deadline_ms=NOON + DAY)
     person.ask(Kind.DIRECT, intent_id="in time", deadline_ms=NOON + DAY + 1)
     settled = person.at(NOON + DAY + 1).wake()
-    assert [(s.ask.intent_id, s.verdict.outcome) for s in settled] == [
+    assert [(s.request.intent_id, s.verdict.outcome) for s in settled] == [
         ("missed", "expired"),
         ("in time", "approved"),
     ]
@@ -275,7 +275,7 @@ def test_who_yields_is_told_what_is_left_and_from_when_on(priority: int, who: st
     person.ask(Kind.DIRECT, intent_id="old")
     settled = person.ask_all(Kind.DIRECT, intent_id="new", priority=priority, accepted_ms=NOON + 1)
     verdict = settled[-1].verdict
-    assert (settled[-1].ask.intent_id, verdict.reason) == (who, "too_many_held")
+    assert (settled[-1].request.intent_id, verdict.reason) == (who, "too_many_held")
     assert (verdict.remaining, verdict.eligible_at_ms) == ({"w": 0}, NOON + DAY)
 
 

@@ -18,7 +18,7 @@ from streams.events.decode import (
     decode_interaction,
     decode_policy,
 )
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ envelopes = st.fixed_dictionaries(
 def test_no_refusal_shows_a_pattern(event: dict[str, Any]) -> None:
     value = json.dumps(event | {"specversion": "1.0"}).encode()
     refused = TYPES[event["type"]](value)
-    if isinstance(refused, Refused):
+    if isinstance(refused, Rejected):
         assert refused.error.startswith("$")
         assert not SIGNS.search(refused.error), refused.error
         assert "is named twice" not in refused.error

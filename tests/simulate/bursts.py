@@ -56,7 +56,7 @@ def sees(score: Score, event: Event) -> bool:
     """Whether the brake takes the event for an alarm."""
     assert LAW.brake is not None
     facts = Facts(event.at_ms, delivered=event.delivered, complaints=event.complained)
-    return brake.weigh(score, LAW.brake, [facts], event.at_ms)
+    return brake.add_to_score(score, LAW.brake, [facts], event.at_ms)
 
 
 def false_alarms(audience: Audience, accounts: int, *, seed: int = 3) -> float:

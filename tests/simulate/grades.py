@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import Facts
-from streams.core.account.grade import Standing, follow, verdict
+from streams.core.account.grade import GradeState, update_grade, grade_of
 from streams.core.account.limits import Grade
 from streams.core.account.rates import bucket_ms, bucket_of, rates_of, totals_of
 from tests.simulate.audience import HOUR, START, gaps
@@ -49,7 +49,7 @@ def _grades(
     chance: random.Random, per_day: int, share: float, months: int, *, hold_ms: int
 ) -> list[int]:
     """The grade at the end of every step, after a first month in which it settles."""
-    standing, reputation, grades = Standing(), LAW.reputation, []
+    standing, reputation, grades = GradeState(), LAW.reputation, []
     buckets: list[Bucket] = []
     assert reputation is not None
     for index in range(A_MONTH * (months + 1)):
@@ -60,7 +60,7 @@ def _grades(
         bucket.add(Facts(start_ms, delivered=delivered, complaints=hits))
         del buckets[:-A_MONTH]
         now_ms = start_ms + STEP_MS - 1
-        follow(standing, verdict(_rates(buckets, now_ms), reputation), hold_ms, now_ms)
+        update_grade(standing, grade_of(_rates(buckets, now_ms), reputation), hold_ms, now_ms)
         grades.append(standing.grade)
     return grades[A_MONTH:]
 

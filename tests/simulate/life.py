@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.core.account.limits import Change
     from tests.simulate.audience import Audience
 
-LAW: Final = books.account_law_of(packaged()[1])
+LAW: Final = books.account_rules_of(packaged()[1])
 USED: Final = 0.8
 
 
@@ -67,7 +67,7 @@ class Life:
         self._note(Facts(self._now_ms, relations=more))
         for _ in range(int(USED * (limits.daily_add_ceiling or 0))):
             books.take_add(self.book, LAW, self._now_ms)
-            books.answered(self.book, LAW, self._now_ms, self._now_ms)
+            books.close_request(self.book, LAW, self._now_ms, self._now_ms)
 
     def _batch(self, plan: dict[int, int], day_ms: int) -> None:
         # The last millisecond of the batch's time: what is told then is told in its own bag.
@@ -85,7 +85,7 @@ class Life:
         self._now_ms += 1
 
     def _note(self, facts: Facts) -> None:
-        self._told(books.note(self.book, LAW, [facts], self._now_ms))
+        self._told(books.apply_facts(self.book, LAW, [facts], self._now_ms))
 
     def _told(self, changes: Iterable[Change]) -> None:
         day = (self._now_ms - START) / DAY

@@ -16,16 +16,16 @@ from streams.core.account import state as states
 from streams.core.account.evaluate import (
     Move,
     end_pause,
-    judge,
-    next_judgement_ms,
-    press,
+    evaluate,
+    next_evaluation_ms,
+    apply_brake,
     reinstate,
     watched,
 )
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.account.rates import bucket_ms
-from streams.core.account.rules import AccountLaw, account_law_of
-from streams.core.account.state import Book, Open, dump, load
+from streams.core.account.rules import AccountRules, account_rules_of
+from streams.core.account.state import AccountState, Open, dump, load
 from streams.core.customer.case import REINSTATED, RESIGNED, SUSPENDED, supersedes
 from streams.core.local_calendar import DAY_MS
 from streams.core.policy import FOREVER
@@ -36,61 +36,61 @@ if TYPE_CHECKING:
     from streams.core.account.evaluate import Watched
     from streams.core.account.facts import Facts
 
-__all__ = ["AccountLaw", "Book", "account_law_of", "dump", "load"]
+__all__ = ["AccountRules", "AccountState", "account_rules_of", "dump", "load"]
 
 
 # --- what is told to the book ---------------------------------------------------------------------
 
 
-def note(book: Book, law: AccountLaw, told: Sequence[Facts], now_ms: int) -> list[Change]:
+def apply_facts(book: AccountState, law: AccountRules, told: Sequence[Facts], now_ms: int) -> list[Change]:
     """Count what is told at once, let the brake see it, and judge the account anew.
 
     Ceilings may fall here and never rise: how well the others are answered only `review` knows.
     """
-    states.turn(book, law, now_ms)
+    states.advance_to(book, law, now_ms)
     for facts in told:
         states.count(book, law, facts, now_ms)
     moves = end_pause(book, now_ms)
-    moves += press(book, law, told, now_ms)
-    moves += judge(book, law, inf, now_ms)
-    return _told(moves, book, law, now_ms)
+    moves += apply_brake(book, law, told, now_ms)
+    moves += evaluate(book, law, inf, now_ms)
+    return _changes(moves, book, law, now_ms)
 
 
 def review(
-    book: Book, law: AccountLaw, enterprise_reply_rate: float | None, now_ms: int
+    book: AccountState, law: AccountRules, enterprise_reply_rate: float | None, now_ms: int
 ) -> list[Change]:
     """Do what is due: everything that time or rates move.
 
     `enterprise_reply_rate`: messages received ÷ delivered of all accounts together; None when
     nobody knows it yet, and then nobody is below it.
     """
-    states.turn(book, law, now_ms)
-    moves = end_pause(book, now_ms) + judge(book, law, enterprise_reply_rate or 0.0, now_ms)
-    return _told(moves, book, law, now_ms)
+    states.advance_to(book, law, now_ms)
+    moves = end_pause(book, now_ms) + evaluate(book, law, enterprise_reply_rate or 0.0, now_ms)
+    return _changes(moves, book, law, now_ms)
 
 
-def note_status(book: Book, law: AccountLaw, status: str, at_ms: int, now_ms: int) -> list[Change]:
+def apply_status(book: AccountState, law: AccountRules, status: str, at_ms: int, now_ms: int) -> list[Change]:
     """Take a word on the account: `active`, `resigned`, `suspended` or `reinstated`.
 
     The newest word holds; repeats and older words change nothing. `reinstated` ends `off` and the
     pause, and nothing from before it counts, though a stricter word of its millisecond keeps the
     account from sending; the ceilings stay where they are.
     """
-    states.turn(book, law, now_ms)
-    back = status == REINSTATED and book.word_ms <= at_ms != book.since_ms
-    if supersedes(status, at_ms, book.word, book.word_ms):
-        book.word, book.word_ms = status, at_ms
+    states.advance_to(book, law, now_ms)
+    back = status == REINSTATED and book.last_status_ms <= at_ms != book.since_ms
+    if supersedes(status, at_ms, book.last_status, book.last_status_ms):
+        book.last_status, book.last_status_ms = status, at_ms
     elif not back:
         return []
     moves = reinstate(book, at_ms, now_ms) if back else []
-    if book.status != book.said:
+    if book.status != book.published_status:
         why = REINSTATED if back else "account_status"
-        moves.append(Move("status", book.said, book.status, why))
-        book.said = book.status
-    return _told(moves, book, law, now_ms)
+        moves.append(Move("status", book.published_status, book.status, why))
+        book.published_status = book.status
+    return _changes(moves, book, law, now_ms)
 
 
-def _told(moves: list[Move], book: Book, law: AccountLaw, now_ms: int) -> list[Change]:
+def _changes(moves: list[Move], book: AccountState, law: AccountRules, now_ms: int) -> list[Change]:
     if not moves:
         return []
     limits = limits_of(book, law, now_ms)
@@ -100,21 +100,21 @@ def _told(moves: list[Move], book: Book, law: AccountLaw, now_ms: int) -> list[C
 # --- what the book tells --------------------------------------------------------------------------
 
 
-def next_review_ms(book: Book, law: AccountLaw, now_ms: int) -> int | None:
+def next_review_ms(book: AccountState, law: AccountRules, now_ms: int) -> int | None:
     """When time alone may change `limits_of` or `room` or give a `Change` next; after `now_ms`.
 
     A move that is due and did not come (a rise that waits for replies) is looked at again in the
     next bucket. None for a book that nothing but a new fact can move. The book must have been
     brought to `now_ms` before.
     """
-    dues = next_judgement_ms(book, law, now_ms)
+    dues = next_evaluation_ms(book, law, now_ms)
     if any(at_ms <= now_ms for at_ms in dues):
         dues.append(bucket_ms(now_ms, law.width_ms) + law.width_ms)
     times = dues + states.next_turn_ms(book, law, now_ms)
     return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
 
 
-def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
+def limits_of(book: AccountState, law: AccountRules, now_ms: int) -> Limits:
     """The account's limits and figures as they stand."""
     relations, adds = watched(book, law.ceilings) if law.ceilings else (None, None)
     rates = states.rates(book, law, now_ms)
@@ -122,7 +122,7 @@ def limits_of(book: Book, law: AccountLaw, now_ms: int) -> Limits:
     gone = book.status == RESIGNED
     stopped = OFF if paused_ms is None else PAUSED if paused_ms else None
     return Limits(
-        grade=stopped or Grade(book.standing.grade).label,
+        grade=stopped or Grade(book.grade.grade).label,
         relations=book.relations,
         relations_ceiling=_shown(relations, gone=gone),
         adds_today=states.adds_today(book, law, now_ms),
@@ -145,7 +145,7 @@ def _shown(one: Watched | None, *, gone: bool) -> int | None:
     return 0 if gone else one.held.in_force(one.limits)
 
 
-def broadcast_rate_per_s(book: Book, law: AccountLaw, now_ms: int) -> float | None:
+def broadcast_rate_per_s(book: AccountState, law: AccountRules, now_ms: int) -> float | None:
     """Messages a second by the account's grade; 0 while it is stopped, None without `pacing`."""
     pacing = law.pacing
     if pacing is None:
@@ -153,28 +153,28 @@ def broadcast_rate_per_s(book: Book, law: AccountLaw, now_ms: int) -> float | No
     if book.status == RESIGNED or paused_until_ms(book, now_ms) != 0:
         return 0.0
     by_grade = (pacing.red_per_s, pacing.amber_per_s, pacing.new_per_s, pacing.green_per_s)
-    return by_grade[book.standing.grade]
+    return by_grade[book.grade.grade]
 
 
-def paused_until_ms(book: Book, now_ms: int) -> int | None:
+def paused_until_ms(book: AccountState, now_ms: int) -> int | None:
     """The first millisecond after the pause; 0 when not paused, None when off."""
     if book.off_ms:
         return None
     return book.paused_ms if book.paused_ms > now_ms else 0
 
 
-def braked_until_ms(book: Book, now_ms: int) -> int:
+def braked_until_ms(book: AccountState, now_ms: int) -> int:
     """The same as what sends are held by: `FOREVER` when off."""
     until_ms = paused_until_ms(book, now_ms)
     return FOREVER if until_ms is None else until_ms
 
 
-def is_off(book: Book) -> bool:
+def is_off(book: AccountState) -> bool:
     """Whether the account is out until it is reinstated."""
     return bool(book.off_ms)
 
 
-def room(book: Book, law: AccountLaw) -> int | None:
+def capacity(book: AccountState, law: AccountRules) -> int | None:
     """How many more relations the account may take on; None where there is no ceiling.
 
     What is under way counts as held, or two requests could win the same last place.
@@ -185,14 +185,14 @@ def room(book: Book, law: AccountLaw) -> int | None:
     return max(0, ceiling - book.relations - book.open_requests)
 
 
-def vacancies(book: Book, law: AccountLaw) -> int:
+def vacancies(book: AccountState, law: AccountRules) -> int:
     """As many of `room` as others can count on: none at an account that may not send at all."""
     if is_off(book) or book.status in {RESIGNED, SUSPENDED}:
         return 0
-    return room(book, law) or 0
+    return capacity(book, law) or 0
 
 
-def free_adds(book: Book, law: AccountLaw, now_ms: int) -> int | None:
+def free_adds(book: AccountState, law: AccountRules, now_ms: int) -> int | None:
     """How many more friend requests may be granted in the policy's calendar day."""
     if law.ceilings is None:
         return None
@@ -200,7 +200,7 @@ def free_adds(book: Book, law: AccountLaw, now_ms: int) -> int | None:
     return max(0, ceiling - states.adds_today(book, law, now_ms))
 
 
-def next_day_ms(law: AccountLaw, now_ms: int) -> int:
+def next_day_ms(law: AccountRules, now_ms: int) -> int:
     """The start of the policy's next calendar day, when adds are free again."""
     return states.calendar_day(law, now_ms).end_ms
 
@@ -208,19 +208,19 @@ def next_day_ms(law: AccountLaw, now_ms: int) -> int:
 # --- requests -------------------------------------------------------------------------------------
 
 
-def take_add(book: Book, law: AccountLaw, now_ms: int) -> None:
+def take_add(book: AccountState, law: AccountRules, now_ms: int) -> None:
     """A friend request is granted: one add of today, and one place taken until it is answered."""
     _take(book, law, now_ms, handed=0)
     book.adds += 1
 
 
-def take_relation(book: Book, law: AccountLaw, now_ms: int) -> None:
+def take_relation(book: AccountState, law: AccountRules, now_ms: int) -> None:
     """A transfer to this account is under way: one place taken until it is answered."""
     _take(book, law, now_ms, handed=1)
 
 
-def _take(book: Book, law: AccountLaw, now_ms: int, *, handed: int) -> None:
-    states.turn(book, law, now_ms)
+def _take(book: AccountState, law: AccountRules, now_ms: int, *, handed: int) -> None:
+    states.advance_to(book, law, now_ms)
     day = now_ms // DAY_MS
     if not book.open or book.open[-1].day != day:
         book.open.append(Open(day))
@@ -228,27 +228,27 @@ def _take(book: Book, law: AccountLaw, now_ms: int, *, handed: int) -> None:
     book.open[-1].handed += handed
 
 
-def give_back_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
+def give_back_add(book: AccountState, law: AccountRules, granted_ms: int, now_ms: int) -> None:
     """A granted request was refused by the customer stage: as if it had not been."""
-    answered(book, law, granted_ms, now_ms)
-    undo_add(book, law, granted_ms, now_ms)
+    close_request(book, law, granted_ms, now_ms)
+    cancel_add(book, law, granted_ms, now_ms)
 
 
-def undo_add(book: Book, law: AccountLaw, granted_ms: int, now_ms: int) -> None:
+def cancel_add(book: AccountState, law: AccountRules, granted_ms: int, now_ms: int) -> None:
     """A request was not sent: it is none of its day's adds. Its place is `answered`'s affair."""
-    states.turn(book, law, now_ms)
+    states.advance_to(book, law, now_ms)
     same_day = states.calendar_day(law, granted_ms).start_ms == book.day_ms
     if same_day and book.adds:
         book.adds -= 1
 
 
-def answered(
-    book: Book, law: AccountLaw, granted_ms: int, now_ms: int, *, handed: bool = False
+def close_request(
+    book: AccountState, law: AccountRules, granted_ms: int, now_ms: int, *, handed: bool = False
 ) -> None:
     """A request, or a transfer (`handed`), came to its end: its place is free, or taken by a
     relation.
     """
-    states.turn(book, law, now_ms)
+    states.advance_to(book, law, now_ms)
     for entry in book.open:
         if entry.day == granted_ms // DAY_MS:
             entry.count -= 1

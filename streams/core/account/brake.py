@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.core.account.facts import Facts
-    from streams.core.account.rules import BrakeLaw
+    from streams.core.account.rules import BrakeRules
 
 
 BAG_MS: Final = 6 * 3600 * 1000
@@ -61,7 +61,7 @@ class Score(msgspec.Struct, array_like=True):
     settled_ms: int = 0
 
 
-def weigh(score: Score, law: BrakeLaw, told: Iterable[Facts], now_ms: int) -> bool:
+def add_to_score(score: Score, law: BrakeRules, told: Iterable[Facts], now_ms: int) -> bool:
     """Count the facts that are told at once; whether that is an alarm."""
     bag_ms = bucket_ms(now_ms, BAG_MS)
     if bag_ms > score.bag_ms:
@@ -72,7 +72,7 @@ def weigh(score: Score, law: BrakeLaw, told: Iterable[Facts], now_ms: int) -> bo
     return score.sum >= law.threshold
 
 
-def _net(law: BrakeLaw, told: Iterable[Facts]) -> float:
+def _net(law: BrakeRules, told: Iterable[Facts]) -> float:
     delivered, complaints, blocks = 0, 0, 0
     for facts in told:
         delivered += facts.delivered
@@ -87,7 +87,7 @@ def _begin_bag(score: Score, bag_ms: int) -> None:
     score.bag_ms = bag_ms
 
 
-def climb(score: Score, law: BrakeLaw, now_ms: int) -> int:
+def escalate(score: Score, law: BrakeRules, now_ms: int) -> int:
     """Take the next step of the ladder: the pause in ms, or FOREVER. The test starts anew.
 
     The ladder forgets what lies long enough back; a pause, in which nothing goes, is no good time.

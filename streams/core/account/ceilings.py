@@ -39,7 +39,7 @@ class Peak(msgspec.Struct, array_like=True):
     most: int
 
 
-class Held(msgspec.Struct, array_like=True):
+class CeilingState(msgspec.Struct, array_like=True):
     """One ceiling of an account: None while it never moved (the policy's `start`).
 
     `moved_ms`: when it last moved. `peaks`: what was used, oldest and highest first, and only what
@@ -82,7 +82,7 @@ class Held(msgspec.Struct, array_like=True):
             self.peaks.pop(0)
 
 
-class Case(NamedTuple):
+class CeilingInput(NamedTuple):
     """What the table looks at: one ceiling of one account, now. Times are ms since then."""
 
     grade: int
@@ -102,23 +102,23 @@ class Row(NamedTuple):
 
     reason: str
     when: str
-    applies: Callable[[Case, Ceilings, Ceiling], bool]
+    applies: Callable[[CeilingInput, Ceilings, Ceiling], bool]
     then: str
     to: Callable[[int, Ceilings, Ceiling], int]
 
 
-def red_period(case: Case, law: Ceilings) -> bool:
+def red_period(case: CeilingInput, law: Ceilings) -> bool:
     """Whether a period of red begins: the moment at which ceilings fall, or are found fallen."""
     return (
         case.grade == Grade.RED and case.still_red and case.since_fall_ms >= law.fall_cool_down_ms
     )
 
 
-def _falls(case: Case, law: Ceilings, _: Ceiling) -> bool:
+def _falls(case: CeilingInput, law: Ceilings, _: Ceiling) -> bool:
     return red_period(case, law)
 
 
-def _rises(case: Case, law: Ceilings, _: Ceiling) -> bool:
+def _rises(case: CeilingInput, law: Ceilings, _: Ceiling) -> bool:
     return (
         case.grade == Grade.GREEN
         and not case.paused
@@ -129,7 +129,7 @@ def _rises(case: Case, law: Ceilings, _: Ceiling) -> bool:
     )
 
 
-def _idles(case: Case, law: Ceilings, limits: Ceiling) -> bool:
+def _idles(case: CeilingInput, law: Ceilings, limits: Ceiling) -> bool:
     return (
         case.ceiling > limits.start
         and case.since_move_ms >= law.idle_within_ms
@@ -169,7 +169,7 @@ TABLE: Final[tuple[Row, ...]] = (
 )
 
 
-def moved(case: Case, law: Ceilings, limits: Ceiling) -> tuple[int, str] | None:
+def moved(case: CeilingInput, law: Ceilings, limits: Ceiling) -> tuple[int, str] | None:
     """Where the ceiling goes and why; None when it stays."""
     for row in TABLE:
         if row.applies(case, law, limits):

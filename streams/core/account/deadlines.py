@@ -15,8 +15,8 @@ from streams.core.customer.request import deadline_ms
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from streams.core.customer.request import Ask
-    from streams.core.customer.rules import Law
+    from streams.core.customer.request import Request
+    from streams.core.customer.rules import KindRules
 
 _OWN: Final = -1
 """The heap of what brought a deadline; the others are named for their kind."""
@@ -32,7 +32,7 @@ class Deadlines:
     def __init__(self) -> None:
         self._heaps: dict[int, list[tuple[int, int]]] = {}
 
-    def add(self, seq: int, ask: Ask, live: Container[int]) -> None:
+    def add(self, seq: int, ask: Request, live: Container[int]) -> None:
         """Watch over a slice; `live`: the names of those that wait."""
         kind = _OWN if ask.deadline_ms is not None else ask.kind
         heap = self._heaps.setdefault(kind, [])
@@ -41,7 +41,7 @@ class Deadlines:
             self._heaps[kind] = [entry for entry in heap if entry[1] in live]
             heapify(self._heaps[kind])
 
-    def first(self, laws: Sequence[Law], live: Container[int]) -> tuple[int, int] | None:
+    def first(self, laws: Sequence[KindRules], live: Container[int]) -> tuple[int, int] | None:
         """The earliest deadline under these laws, and whose it is; None where nothing waits."""
         found: tuple[int, int] | None = None
         for kind, heap in list(self._heaps.items()):

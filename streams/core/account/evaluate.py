@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from streams.core.account import brake
 from streams.core.account import state as states
 from streams.core.account.brake import Score
-from streams.core.account.ceilings import Case, moved, red_period, width_ms
-from streams.core.account.grade import Standing, follow, verdict
+from streams.core.account.ceilings import CeilingInput, moved, red_period, width_ms
+from streams.core.account.grade import GradeState, update_grade, grade_of
 from streams.core.account.limits import OFF, Grade
 from streams.core.account.rates import Totals
 from streams.core.customer.case import REINSTATED
@@ -21,11 +21,11 @@ from streams.core.policy import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.account.ceilings import Held
+    from streams.core.account.ceilings import CeilingState
     from streams.core.account.facts import Facts
     from streams.core.account.rates import Rates
-    from streams.core.account.rules import AccountLaw
-    from streams.core.account.state import Book
+    from streams.core.account.rules import AccountRules
+    from streams.core.account.state import AccountState
     from streams.core.policy import Ceiling, Ceilings
 
 
@@ -42,12 +42,12 @@ class Watched(NamedTuple):
     """One ceiling of an account: its name outside, its state, its limits, and what is used now."""
 
     what: str
-    held: Held
+    held: CeilingState
     limits: Ceiling
     used: int
 
 
-def watched(book: Book, law: Ceilings) -> tuple[Watched, Watched]:
+def watched(book: AccountState, law: Ceilings) -> tuple[Watched, Watched]:
     """Both ceilings; relations first, whose floor decides about `off`."""
     return (
         Watched("relations_ceiling", book.relations_held, law.relations, book.relations),
@@ -58,22 +58,22 @@ def watched(book: Book, law: Ceilings) -> tuple[Watched, Watched]:
 # --- brake, off and back --------------------------------------------------------------------------
 
 
-def press(book: Book, law: AccountLaw, told: Iterable[Facts], now_ms: int) -> list[Move]:
+def apply_brake(book: AccountState, law: AccountRules, told: Iterable[Facts], now_ms: int) -> list[Move]:
     """Let the brake see what is told at once; of a time of a pause, or before one, it sees none."""
     if law.brake is None or book.off_ms:
         return []
     since_ms = max(book.score.settled_ms, book.since_ms, now_ms - law.brake.hears_ms + 1)
     news = [facts for facts in told if facts.at_ms >= since_ms]
-    if not news or not brake.weigh(book.score, law.brake, news, now_ms):
+    if not news or not brake.add_to_score(book.score, law.brake, news, now_ms):
         return []
-    pause_ms = brake.climb(book.score, law.brake, now_ms)
+    pause_ms = brake.escalate(book.score, law.brake, now_ms)
     if pause_ms == FOREVER:
-        return _put_out(book, "burst", now_ms)
+        return _switch_off(book, "burst", now_ms)
     book.paused_ms = now_ms + pause_ms
     return [Move("pause", 0, book.paused_ms, "burst")]
 
 
-def end_pause(book: Book, now_ms: int) -> list[Move]:
+def end_pause(book: AccountState, now_ms: int) -> list[Move]:
     """End the brake's pause when its time has come."""
     if not book.paused_ms or now_ms < book.paused_ms:
         return []
@@ -81,31 +81,31 @@ def end_pause(book: Book, now_ms: int) -> list[Move]:
     return [over]
 
 
-def reinstate(book: Book, at_ms: int, now_ms: int) -> list[Move]:
+def reinstate(book: AccountState, at_ms: int, now_ms: int) -> list[Move]:
     """Begin anew: nothing from before `at_ms` counts; the ceilings stay where they are."""
-    moves, grade = [], Grade(book.standing.grade)
+    moves, grade = [], Grade(book.grade.grade)
     if book.off_ms or book.paused_ms > now_ms:
         moves.append(Move("pause", None if book.off_ms else book.paused_ms, 0, REINSTATED))
     if grade is not Grade.NEW:
         moves.append(Move("grade", grade.label, Grade.NEW.label, REINSTATED))
-    book.off_ms = book.paused_ms = book.fallen_ms = book.floored = 0
-    book.standing, book.score = Standing(), Score()
+    book.off_ms = book.paused_ms = book.fallen_ms = book.periods_at_floor = 0
+    book.grade, book.score = GradeState(), Score()
     book.buckets = [bucket for bucket in book.buckets if bucket.start_ms > at_ms]
     book.red, book.green = Totals(), Totals()  # made anew from the buckets that are left
     book.since_ms = at_ms
     return moves
 
 
-def _put_out(book: Book, why: str, now_ms: int) -> list[Move]:
-    moves = [Move("pause", book.paused_ms, None, why), Move("status", book.said, OFF, OFF)]
-    book.off_ms, book.paused_ms, book.said = now_ms, 0, OFF
+def _switch_off(book: AccountState, why: str, now_ms: int) -> list[Move]:
+    moves = [Move("pause", book.paused_ms, None, why), Move("status", book.published_status, OFF, OFF)]
+    book.off_ms, book.paused_ms, book.published_status = now_ms, 0, OFF
     return moves
 
 
 # --- grade and ceilings ---------------------------------------------------------------------------
 
 
-def judge(book: Book, law: AccountLaw, enough_replies: float, now_ms: int) -> list[Move]:
+def evaluate(book: AccountState, law: AccountRules, enough_replies: float, now_ms: int) -> list[Move]:
     """Let the grade follow the rates, and the ceilings the grade.
 
     `enough_replies`: the reply rate below which nothing rises.
@@ -118,24 +118,24 @@ def judge(book: Book, law: AccountLaw, enough_replies: float, now_ms: int) -> li
         return moves
     replied = rates is not None and rates.reply_rate >= enough_replies
     seen = _Seen(now_ms, allowed is Grade.RED, replied)
-    both = [(one, _case(book, law.ceilings, one, seen)) for one in watched(book, law.ceilings)]
+    both = [(one, _ceiling_input(book, law.ceilings, one, seen)) for one in watched(book, law.ceilings)]
     if red_period(both[0][1], law.ceilings) and _count_floored(book, law.ceilings, now_ms):
-        return moves + _put_out(book, OFF, now_ms)
+        return moves + _switch_off(book, OFF, now_ms)
     for one, case in both:
         moves += _move(book, law.ceilings, one, case, now_ms)
     return moves
 
 
 def _grade(
-    book: Book, law: AccountLaw, rates: Rates | None, now_ms: int
+    book: AccountState, law: AccountRules, rates: Rates | None, now_ms: int
 ) -> tuple[Grade, list[Move]]:
     """What the rates allow, and the change of grade that follows from it."""
-    standing, before, allowed, hold_ms = book.standing, Grade(book.standing.grade), Grade.NEW, 0
+    standing, before, allowed, hold_ms = book.grade, Grade(book.grade.grade), Grade.NEW, 0
     if law.reputation is not None and rates is not None:
-        allowed, hold_ms = verdict(rates, law.reputation), law.reputation.hold_ms
-    follow(standing, allowed, hold_ms, now_ms)
+        allowed, hold_ms = grade_of(rates, law.reputation), law.reputation.hold_ms
+    update_grade(standing, allowed, hold_ms, now_ms)
     if standing.grade != Grade.RED:
-        book.floored = 0
+        book.periods_at_floor = 0
     if standing.grade == before:
         return allowed, []
     return allowed, [Move("grade", before.label, Grade(standing.grade).label, "rates")]
@@ -149,10 +149,10 @@ class _Seen(NamedTuple):
     replied: bool
 
 
-def _case(book: Book, law: Ceilings, one: Watched, seen: _Seen) -> Case:
+def _ceiling_input(book: AccountState, law: Ceilings, one: Watched, seen: _Seen) -> CeilingInput:
     held, now_ms = one.held, seen.now_ms
-    return Case(
-        grade=book.standing.grade,
+    return CeilingInput(
+        grade=book.grade.grade,
         still_red=seen.still_red,
         paused=bool(book.paused_ms),
         replied=seen.replied,
@@ -165,15 +165,15 @@ def _case(book: Book, law: Ceilings, one: Watched, seen: _Seen) -> Case:
     )
 
 
-def _count_floored(book: Book, law: Ceilings, now_ms: int) -> bool:
+def _count_floored(book: AccountState, law: Ceilings, now_ms: int) -> bool:
     """Count a red period; whether it is one too many at the floor."""
     book.fallen_ms = now_ms
     at_floor = book.relations_held.in_force(law.relations) <= law.relations.floor
-    book.floored = book.floored + 1 if at_floor else 0
-    return book.floored >= law.fall_off_after
+    book.periods_at_floor = book.periods_at_floor + 1 if at_floor else 0
+    return book.periods_at_floor >= law.fall_off_after
 
 
-def _move(book: Book, law: Ceilings, one: Watched, case: Case, now_ms: int) -> list[Move]:
+def _move(book: AccountState, law: Ceilings, one: Watched, case: CeilingInput, now_ms: int) -> list[Move]:
     move = moved(case, law, one.limits)
     if move is None:
         return []
@@ -184,31 +184,31 @@ def _move(book: Book, law: Ceilings, one: Watched, case: Case, now_ms: int) -> l
     return [Move(one.what, case.ceiling, ceiling, reason)]
 
 
-def next_judgement_ms(book: Book, law: AccountLaw, now_ms: int) -> list[int]:
+def next_evaluation_ms(book: AccountState, law: AccountRules, now_ms: int) -> list[int]:
     """When time alone may move something, as far as the book can know; perhaps times gone by."""
     if book.off_ms:
         return []
     times = [book.paused_ms] if book.paused_ms else []
     if law.reputation is not None:
-        times += [t for t in (book.standing.holds_until_ms(law.reputation),) if t is not None]
+        times += [t for t in (book.grade.holds_until_ms(law.reputation),) if t is not None]
     return times if law.ceilings is None else times + _ceilings_due_ms(book, law.ceilings, now_ms)
 
 
-def _ceilings_due_ms(book: Book, law: Ceilings, now_ms: int) -> list[int]:
+def _ceilings_due_ms(book: AccountState, law: Ceilings, now_ms: int) -> list[int]:
     cooled_ms = book.fallen_ms + law.fall_cool_down_ms
-    times = [cooled_ms] if book.standing.grade == Grade.RED else []
+    times = [cooled_ms] if book.grade.grade == Grade.RED else []
     for one in watched(book, law):
         ceiling = one.held.in_force(one.limits)
         used = max(one.used, one.held.most_within(law.rise_within_ms, law, now_ms))
         rises = ceiling < one.limits.max and used >= law.rise_used * ceiling
-        if book.standing.grade == Grade.GREEN and rises:
+        if book.grade.grade == Grade.GREEN and rises:
             times.append(max(cooled_ms, book.risen_ms + law.rise_every_ms))
         if ceiling > one.limits.start and one.used < law.idle_used * ceiling:
             times.append(_idle_ms(book, law, one, ceiling))
     return times
 
 
-def _idle_ms(book: Book, law: Ceilings, one: Watched, ceiling: int) -> int:
+def _idle_ms(book: AccountState, law: Ceilings, one: Watched, ceiling: int) -> int:
     """When the ceiling has been unmoved and little used for long enough."""
     known_ms = max(book.known_ms, one.held.moved_ms) + law.idle_within_ms
     last_ms = one.held.last_use_of(law.idle_used * ceiling)

@@ -33,7 +33,7 @@ each turn rewrites another slice for a handful of customers; much larger, and a 
 minutes for its turn at an amber account's rate. No outcome depends on it, only the order."""
 
 
-class Place(msgspec.Struct):
+class Entry(msgspec.Struct):
     """One slice that waits; `left`: its customers not yet passed on.
 
     `seq` names it within its account and grows with time. `group`: the campaign, or what stands
@@ -52,19 +52,19 @@ class Place(msgspec.Struct):
     share: float = 0.0
 
 
-LaneKey = tuple[int, str | None, int]
+SubQueueKey = tuple[int, str | None, int]
 
 
-class _Lane:
+class _SubQueue:
     """Places that are open or closed together, the oldest first; removed ones are passed later."""
 
     __slots__ = ("heap", "live")
 
     def __init__(self) -> None:
-        self.live: dict[int, Place] = {}
+        self.live: dict[int, Entry] = {}
         self.heap: list[tuple[int, int]] = []
 
-    def add(self, place: Place) -> None:
+    def add(self, place: Entry) -> None:
         self.live[place.seq] = place
         heappush(self.heap, (place.accepted_ms, place.seq))
 
@@ -74,7 +74,7 @@ class _Lane:
             self.heap = [(place.accepted_ms, place.seq) for place in self.live.values()]
             heapify(self.heap)
 
-    def first(self) -> Place:
+    def first(self) -> Entry:
         while self.heap[0][1] not in self.live:
             heappop(self.heap)
         return self.live[self.heap[0][1]]
@@ -93,14 +93,14 @@ class _Group:
     __slots__ = ("lanes", "turn")
 
     def __init__(self, turn: Turn) -> None:
-        self.lanes: dict[LaneKey, _Lane] = {}
+        self.lanes: dict[SubQueueKey, _SubQueue] = {}
         self.turn = turn
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[Entry]:
         for lane in self.lanes.values():
             yield from lane.live.values()
 
-    def next(self, is_open: Callable[[Place], bool], closed: Container[int]) -> Place | None:
+    def next(self, is_open: Callable[[Entry], bool], closed: Container[int]) -> Entry | None:
         lanes = [lane for key, lane in self.lanes.items() if key[0] not in closed]
         if not lanes:
             return None
@@ -117,14 +117,14 @@ class _Level:
         self.groups: OrderedDict[str, _Group] = OrderedDict()
         self.customers = 0
 
-    def lane(self, place: Place) -> _Lane:
+    def lane(self, place: Entry) -> _SubQueue:
         group = self.groups.get(place.group)
         if group is None:
             group = self.groups[place.group] = _Group(Turn(self.last() + 1))
-        key = lane_key(place)
+        key = sub_queue_key(place)
         lane = group.lanes.get(key)
         if lane is None:
-            lane = group.lanes[key] = _Lane()
+            lane = group.lanes[key] = _SubQueue()
         return lane
 
     def last(self) -> int:
@@ -149,12 +149,12 @@ class _Level:
         self.groups = OrderedDict(by_turn)
 
 
-class Line:
+class FairQueue:
     """What waits for one account."""
 
     def __init__(self) -> None:
         self._moved: set[tuple[int, str]] = set()
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, Entry] = {}
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that wait, the highest first
         self._kinds: Counter[int] = Counter()
@@ -169,7 +169,7 @@ class Line:
         """Whether the place of that name waits."""
         return seq in self._places
 
-    def places(self) -> Iterator[Place]:
+    def entries(self) -> Iterator[Entry]:
         """Every place, in the order in which they were added."""
         yield from self._places.values()
 
@@ -181,13 +181,13 @@ class Line:
         """Whether anything of a kind waits."""
         return self._kinds[kind] > 0
 
-    def of(self, group: str) -> Iterator[Place]:
+    def of(self, group: str) -> Iterator[Entry]:
         """Every place of a group, in no particular order."""
         for level in self._levels.values():
             if group in level.groups:
                 yield from level.groups[group].places()
 
-    def get(self, seq: int) -> Place | None:
+    def get(self, seq: int) -> Entry | None:
         """The place of that name, if it still waits."""
         return self._places.get(seq)
 
@@ -195,7 +195,7 @@ class Line:
         """Customers that wait with this priority or a higher one."""
         return sum(level.customers for at, level in self._levels.items() if at >= priority)
 
-    def add(self, place: Place) -> None:
+    def add(self, place: Entry) -> None:
         """Let a place wait. Raises ValueError if one of that name already does, or it is empty."""
         if place.seq in self._places or place.left < 1:
             raise ValueError(f"place {place.seq} waits already, or for nobody")
@@ -216,10 +216,10 @@ class Line:
         level = self._levels[place.priority]
         level.customers -= place.left
         group = level.groups[place.group]
-        lane = group.lanes[lane_key(place)]
+        lane = group.lanes[sub_queue_key(place)]
         lane.remove(seq)
         if not lane.live:
-            del group.lanes[lane_key(place)]
+            del group.lanes[sub_queue_key(place)]
         if not group.lanes:
             del level.groups[place.group]
             self._moved.add((place.priority, place.group))
@@ -228,21 +228,21 @@ class Line:
             del self._levels[place.priority]
             self._order.remove(place.priority)
 
-    def move(self, place: Place, share: float, step: int) -> None:
+    def move(self, place: Entry, share: float, step: int) -> None:
         """Let a place wait for another share; it keeps its turn."""
         place.share = share
         if step == place.step:
             return
         level = self._levels[place.priority]
         lanes = level.groups[place.group].lanes
-        lane = lanes[lane_key(place)]
+        lane = lanes[sub_queue_key(place)]
         lane.remove(place.seq)
         if not lane.live:
-            del lanes[lane_key(place)]
+            del lanes[sub_queue_key(place)]
         place.step = step
         level.lane(place).add(place)
 
-    def next(self, is_open: Callable[[Place], bool], closed: Container[int] = ()) -> Place | None:
+    def next(self, is_open: Callable[[Entry], bool], closed: Container[int] = ()) -> Entry | None:
         """Whose turn it is; None if nothing is open. Of kinds that are `closed`, nobody is asked:
         `is_open` may add to them.
 
@@ -256,7 +256,7 @@ class Line:
                     return place
         return None
 
-    def turn(self, place: Place) -> int:
+    def turn(self, place: Entry) -> int:
         """How many of the place's customers may go before it is the next group's turn."""
         return min(place.left, QUANTUM - self._levels[place.priority].groups[place.group].turn.used)
 
@@ -304,10 +304,10 @@ class Line:
         return level
 
 
-def lane_key(place: Place) -> LaneKey:
+def sub_queue_key(place: Entry) -> SubQueueKey:
     """What the places of a lane have in common within their group."""
     return place.kind, place.campaign, place.step
 
 
-def _age(place: Place) -> tuple[int, int]:
+def _age(place: Entry) -> tuple[int, int]:
     return place.accepted_ms, place.seq

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streams.core.policy import Reputation
 
 
-class Standing(msgspec.Struct, array_like=True):
+class GradeState(msgspec.Struct, array_like=True):
     """An account's grade, and the better one that is being proven since `since_ms`.
 
     `proving` is the worst that the rates have allowed in that time; None when they allow no better
@@ -43,7 +43,7 @@ class Standing(msgspec.Struct, array_like=True):
         return None if self.proving is None else self.since_ms + reputation.hold_ms
 
 
-def verdict(rates: Rates, reputation: Reputation) -> Grade:
+def grade_of(rates: Rates, reputation: Reputation) -> Grade:
     """The grade that the rates alone would give."""
     red, green = reputation.red, reputation.green
     if rates.delivered >= red.minimum and rates.low > red.share:
@@ -55,7 +55,7 @@ def verdict(rates: Rates, reputation: Reputation) -> Grade:
     return Grade.AMBER
 
 
-def follow(standing: Standing, allowed: Grade, hold_ms: int, now_ms: int) -> None:
+def update_grade(standing: GradeState, allowed: Grade, hold_ms: int, now_ms: int) -> None:
     """Bring the standing to what the rates allow: down at once, up after `hold_ms`."""
     if allowed <= standing.grade:
         standing.grade, standing.proving = int(allowed), None

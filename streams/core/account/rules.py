@@ -32,7 +32,7 @@ _PERIOD_MS: Final = (DAY_MS, 7 * DAY_MS, 31 * DAY_MS)
 """A calendar window's length, by `Calendar`."""
 
 
-class BrakeLaw(msgspec.Struct, frozen=True, kw_only=True):
+class BrakeRules(msgspec.Struct, frozen=True, kw_only=True):
     """The sequential test in numbers (`brake`): what each fact adds to the score, and its end.
 
     `delivery` is below 0, `complaint` and `block` are not; `threshold` is where the alarm is.
@@ -48,7 +48,7 @@ class BrakeLaw(msgspec.Struct, frozen=True, kw_only=True):
     hears_ms: int
 
 
-class AccountLaw(msgspec.Struct, frozen=True, kw_only=True):
+class AccountRules(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's book needs of a policy.
 
     `red_z`, `green_z`: the normal quantiles of the bounds' confidences. `keep_ms`: how long counts
@@ -60,7 +60,7 @@ class AccountLaw(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     reputation: Reputation | None
     ceilings: Ceilings | None
-    brake: BrakeLaw | None
+    brake: BrakeRules | None
     pacing: Pacing | None
     red_z: float
     green_z: float
@@ -70,19 +70,19 @@ class AccountLaw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=4096)
-def account_law_of(policy: Policy) -> AccountLaw:
+def account_rules_of(policy: Policy) -> AccountRules:
     """The law of accounts under a policy. Raises `ValueError` for a time zone that is none."""
     zone = zone_named(policy.time_zone)
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
         raise ValueError(msg)
     reputation = policy.reputation
-    return AccountLaw(
+    return AccountRules(
         version=policy.version,
         zone=zone,
         reputation=reputation,
         ceilings=policy.ceilings,
-        brake=None if policy.brake is None else _brake_law(policy.brake, reputation),
+        brake=None if policy.brake is None else _brake_rules(policy.brake, reputation),
         pacing=policy.pacing,
         red_z=_quantile(reputation.red.confidence) if reputation else 0.0,
         green_z=_quantile(reputation.green.confidence) if reputation else 0.0,
@@ -100,7 +100,7 @@ def _quantile(confidence: float) -> float:
     return NormalDist().inv_cdf(confidence)
 
 
-def _brake_law(brake: Brake, reputation: Reputation | None) -> BrakeLaw:
+def _brake_rules(brake: Brake, reputation: Reputation | None) -> BrakeRules:
     """Bernoulli log-likelihood ratios of `burst` against `normal`; Wald's threshold.
 
     Every delivery counts as one that pleased until a complaint says otherwise, which takes that
@@ -109,7 +109,7 @@ def _brake_law(brake: Brake, reputation: Reputation | None) -> BrakeLaw:
     pleased = log((1 - brake.burst) / (1 - brake.normal))
     complained = log(brake.burst / brake.normal)
     weights = reputation.weights if reputation else None
-    return BrakeLaw(
+    return BrakeRules(
         delivery=pleased,
         complaint=(complained - pleased) * (weights.complaint if weights else 1),
         block=(complained - pleased) * (weights.block if weights else 1),

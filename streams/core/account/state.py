@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streams.core.account.brake import Score
-from streams.core.account.ceilings import Held
-from streams.core.account.grade import Standing
+from streams.core.account.ceilings import CeilingState
+from streams.core.account.grade import GradeState
 from streams.core.account.rates import (
     Bucket,
     Totals,
@@ -31,7 +31,7 @@ from streams.core.policy import Calendar
 if TYPE_CHECKING:
     from streams.core.account.facts import Facts
     from streams.core.account.rates import Rates
-    from streams.core.account.rules import AccountLaw
+    from streams.core.account.rules import AccountRules
     from streams.core.local_calendar import Span
 
 
@@ -46,7 +46,7 @@ class Open(msgspec.Struct, array_like=True):
     handed: int = 0
 
 
-class Book(msgspec.Struct, array_like=True):
+class AccountState(msgspec.Struct, array_like=True):
     """Everything known of one account of one enterprise. Times are UTC ms, 0 for never.
 
     `word`, `word_ms`: the newest account status. `known_ms`: when the account was first met.
@@ -59,8 +59,8 @@ class Book(msgspec.Struct, array_like=True):
     """
 
     version: int = 1
-    word: str = ACTIVE
-    word_ms: int = 0
+    last_status: str = ACTIVE
+    last_status_ms: int = 0
     known_ms: int = 0
     since_ms: int = 0
     off_ms: int = 0
@@ -69,23 +69,23 @@ class Book(msgspec.Struct, array_like=True):
     day_ms: int = 0
     adds: int = 0
     open: list[Open] = []
-    standing: Standing = msgspec.field(default_factory=Standing)
+    grade: GradeState = msgspec.field(default_factory=GradeState)
     score: Score = msgspec.field(default_factory=Score)
-    relations_held: Held = msgspec.field(default_factory=Held)
-    adds_held: Held = msgspec.field(default_factory=Held)
+    relations_held: CeilingState = msgspec.field(default_factory=CeilingState)
+    adds_held: CeilingState = msgspec.field(default_factory=CeilingState)
     fallen_ms: int = 0
     risen_ms: int = 0
-    floored: int = 0
+    periods_at_floor: int = 0
     red: Totals = msgspec.field(default_factory=Totals)
     green: Totals = msgspec.field(default_factory=Totals)
     buckets: list[Bucket] = []
-    said: str = ACTIVE
+    published_status: str = ACTIVE
     width_ms: int = 0
 
     @property
     def status(self) -> str:
         """`active`, `resigned` or `suspended`."""
-        return ACTIVE if self.word == REINSTATED else self.word
+        return ACTIVE if self.last_status == REINSTATED else self.last_status
 
     @property
     def relations(self) -> int:
@@ -104,30 +104,30 @@ class Book(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Book).decode
+_decode = msgspec.msgpack.Decoder(AccountState).decode
 
 
-def load(value: bytes | None) -> Book:
+def load(value: bytes | None) -> AccountState:
     """The book of a stored value; a fresh one for an account never met."""
-    return Book() if value is None else _decode(value)
+    return AccountState() if value is None else _decode(value)
 
 
-def dump(book: Book) -> bytes:
+def dump(book: AccountState) -> bytes:
     """The value to store."""
     return _encode(book)
 
 
-def calendar_day(law: AccountLaw, now_ms: int) -> Span:
+def calendar_day(law: AccountRules, now_ms: int) -> Span:
     """The policy's calendar day."""
     return period(Calendar.DAY, law.zone, now_ms)
 
 
-def adds_today(book: Book, law: AccountLaw, now_ms: int) -> int:
+def adds_today(book: AccountState, law: AccountRules, now_ms: int) -> int:
     """Friend requests granted in the policy's calendar day."""
     return book.adds if book.day_ms >= calendar_day(law, now_ms).start_ms else 0
 
 
-def count(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> None:
+def count(book: AccountState, law: AccountRules, facts: Facts, now_ms: int) -> None:
     """Put the facts where they belong; those that no window can ask for are dropped."""
     if facts.relations:
         if law.ceilings is not None:
@@ -144,7 +144,7 @@ def count(book: Book, law: AccountLaw, facts: Facts, now_ms: int) -> None:
             totals.add(start_ms, facts)
 
 
-def turn(book: Book, law: AccountLaw, now_ms: int) -> None:
+def advance_to(book: AccountState, law: AccountRules, now_ms: int) -> None:
     """Bring the book to now: a new day, requests that are dead, counts that no window reaches."""
     book.known_ms = book.known_ms or now_ms
     _turn_day(book, law, now_ms)
@@ -165,7 +165,7 @@ def turn(book: Book, law: AccountLaw, now_ms: int) -> None:
         book.green = _totals(book, law, book.green, law.reputation.green.over_ms, now_ms)
 
 
-def _turn_day(book: Book, law: AccountLaw, now_ms: int) -> None:
+def _turn_day(book: AccountState, law: AccountRules, now_ms: int) -> None:
     start_ms = calendar_day(law, now_ms).start_ms
     if start_ms > book.day_ms:  # a zone that moves west must not open the day again
         if book.adds and law.ceilings is not None:
@@ -174,11 +174,11 @@ def _turn_day(book: Book, law: AccountLaw, now_ms: int) -> None:
         book.day_ms, book.adds = start_ms, 0
 
 
-def _dead_ms(entry: Open, law: AccountLaw) -> int:
+def _dead_ms(entry: Open, law: AccountRules) -> int:
     return (entry.day + 1) * DAY_MS + law.open_ms
 
 
-def next_turn_ms(book: Book, law: AccountLaw, now_ms: int) -> list[int]:
+def next_turn_ms(book: AccountState, law: AccountRules, now_ms: int) -> list[int]:
     """The times at which `turn` would change what is told of the account."""
     times = [_dead_ms(book.open[0], law)] if book.open else []
     if book.adds:
@@ -189,13 +189,13 @@ def next_turn_ms(book: Book, law: AccountLaw, now_ms: int) -> list[int]:
     return times
 
 
-def _totals(book: Book, law: AccountLaw, totals: Totals, over_ms: int, now_ms: int) -> Totals:
+def _totals(book: AccountState, law: AccountRules, totals: Totals, over_ms: int, now_ms: int) -> Totals:
     if totals.holds_at(over_ms, law.width_ms, now_ms):
         return totals
     return totals_of(book.buckets, over_ms, law.width_ms, now_ms)
 
 
-def rates(book: Book, law: AccountLaw, now_ms: int) -> Rates | None:
+def rates(book: AccountState, law: AccountRules, now_ms: int) -> Rates | None:
     """What the counts say now; None where reputation is not governed."""
     reputation = law.reputation
     if reputation is None:

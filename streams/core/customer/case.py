@@ -13,8 +13,8 @@ from streams.core.controls import Control  # noqa: TC001 (msgspec may be asked f
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
-    from streams.core.customer.request import Ask
-    from streams.core.customer.rules import Law
+    from streams.core.customer.request import Request
+    from streams.core.customer.rules import KindRules
 
 ACTIVE: Final = "active"
 REINSTATED: Final = "reinstated"
@@ -32,7 +32,7 @@ def supersedes(status: str, at_ms: int, known: str | None, known_ms: int) -> boo
     return (at_ms, _STRICTNESS[status]) > (known_ms, _STRICTNESS[known])
 
 
-class Order(msgspec.Struct, frozen=True, gc=False):
+class Restrictions(msgspec.Struct, frozen=True, gc=False):
     """What bears on one ask: a pause it is under, its account's status, and its taker's.
 
     `braked_until_ms`: the end of the account's brake, `FOREVER` for an account that is off, 0 for
@@ -46,10 +46,10 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     killed: bool = False
 
 
-NO_ORDER: Final = Order()
+UNRESTRICTED: Final = Restrictions()
 
 
-def stopped_until_ms(law: Law, braked_until_ms: int, now_ms: int) -> int | None:
+def stopped_until_ms(law: KindRules, braked_until_ms: int, now_ms: int) -> int | None:
     """When an account that is braked, or off (`FOREVER`), may send this kind; 0: now, None: never.
 
     A pause stops the kinds of `brake`. Off is no section's affair: whatever the policy lists, what
@@ -60,16 +60,16 @@ def stopped_until_ms(law: Law, braked_until_ms: int, now_ms: int) -> int | None:
     return braked_until_ms if law.braked and braked_until_ms > now_ms else 0
 
 
-class Orders(Protocol):
+class RestrictionSource(Protocol):
     """Whoever knows the orders at this moment."""
 
-    def on(self, ask: Ask, now_ms: int) -> Order:
+    def of(self, ask: Request, now_ms: int) -> Restrictions:
         """What bears on this ask; `NO_ORDER` for nothing."""
 
 
-class NoOrders:
+class NoRestrictions:
     """Nobody has ordered anything."""
 
-    def on(self, ask: Ask, now_ms: int) -> Order:  # noqa: ARG002 (the protocol's)
+    def of(self, ask: Request, now_ms: int) -> Restrictions:  # noqa: ARG002 (the protocol's)
         """Nothing."""
-        return NO_ORDER
+        return UNRESTRICTED

@@ -15,36 +15,36 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from streams.core.customer.case import NoOrders
-from streams.core.customer.decide import decide, left
-from streams.core.customer.leave import is_good
+from streams.core.customer.case import NoRestrictions
+from streams.core.customer.decide import decide, slots_left
+from streams.core.customer.leave import permit_is_valid
 from streams.core.customer.ledger import (
-    NO_PAIR,
+    NO_RELATIONSHIP,
     Contact,
-    Giving,
-    Held,
+    PendingTransfer,
+    HeldRequest,
     forget_repeats,
     remember,
     seen_before,
 )
-from streams.core.customer.request import Ask, Candidate, deadline_ms
+from streams.core.customer.request import Request, Candidate, deadline_ms
 from streams.core.customer.upkeep import forget_contacts
-from streams.core.customer.verdict import Case, Verdict
+from streams.core.customer.verdict import DecisionInput, Verdict
 from streams.core.kinds import Kind
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.core.customer.case import Orders
+    from streams.core.customer.case import RestrictionSource
     from streams.core.customer.ledger import Ledger
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
 
 
-NO_ORDERS: Final[Orders] = NoOrders()
+NO_RESTRICTIONS: Final[RestrictionSource] = NoRestrictions()
 
 DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
-LEAVE_FIRST: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
+NEEDS_PERMIT: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
 """Everything allows the ask, and its account has to be asked for leave."""
 
 ASK_AGAIN_MS: Final = 1_000
@@ -52,7 +52,7 @@ ASK_AGAIN_MS: Final = 1_000
 or by rules that have not come here, and will say the same until that is over."""
 
 
-_GROUNDS: Final = frozenset({Reason.ACCOUNT_RESIGNED, Reason.CAMPAIGN_PAUSED})
+_CANCELLING: Final = frozenset({Reason.ACCOUNT_RESIGNED, Reason.CAMPAIGN_PAUSED})
 """Whose end cancels what waits: nobody needs to be told no who had not been told yes or no."""
 
 
@@ -61,63 +61,63 @@ QUEUED_MOST: Final = 200
 accounts do not wait to write to one person, whatever the policy lets wait here (`max_held`)."""
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """What is to be said of one ask: `mark` is the first 64 bits of its decision id."""
 
-    ask: Ask
-    mark: int
+    request: Request
+    decision_key: int
     verdict: Verdict
 
 
-class Desk(msgspec.Struct, frozen=True, gc=False):
+class Customer(msgspec.Struct, frozen=True, gc=False):
     """A customer's ledger under the laws in force at one moment."""
 
     ledger: Ledger
     enterprise: str
     customer: str
-    laws: Sequence[Law]
+    rules: Sequence[KindRules]
     now_ms: int
-    orders: Orders = NO_ORDERS
-    wanted: list[Ask] = []
+    restrictions: RestrictionSource = NO_RESTRICTIONS
+    permits_wanted: list[Request] = []
     """Asks that lack nothing but their account's leave, to be asked for."""
-    given_up: list[tuple[str, int]] = []
+    withdrawn: list[tuple[str, int]] = []
     """Accounts, and tickets of what is to be taken out of their queues."""
 
-    def tidy(self) -> None:
+    def expire(self) -> None:
         """Drop what can no longer be asked for. Call before anything is judged or noted."""
-        law = self.laws[0]
+        law = self.rules[0]
         if self.ledger.seen:
             forget_repeats(self.ledger, self.now_ms - law.remember_ms)
         forget_contacts(self.ledger, law.retention, self.now_ms)
 
-    def judge(self, candidate: Candidate, mark: int) -> list[Settled]:
+    def decide_request(self, candidate: Candidate, mark: int) -> list[Decided]:
         """Decide an ask that has just arrived; where another must yield to it, that one as well.
 
         What is held and due goes first, for its time came before.
         """
         if not self.ledger.held:
-            return self._judge(candidate, mark)
-        return self._again(self._due()) + self._judge(candidate, mark)
+            return self._decide_one(candidate, mark)
+        return self._reevaluate_all(self._due()) + self._decide_one(candidate, mark)
 
-    def _judge(self, candidate: Candidate, mark: int) -> list[Settled]:
+    def _decide_one(self, candidate: Candidate, mark: int) -> list[Decided]:
         if candidate.wait is not None:
-            return self._queued(candidate, mark, candidate.wait)
-        if candidate.again or candidate.ticket:
-            return self._answered(candidate, mark)
-        ask, verdict = candidate.ask, self._first_word(candidate, mark)
+            return self._hold_queued(candidate, mark, candidate.wait)
+        if candidate.is_held or candidate.ticket:
+            return self._on_permit(candidate, mark)
+        ask, verdict = candidate.request, self._decide_new(candidate, mark)
         if verdict.outcome is Outcome.DEFERRED:
-            return self._wait(ask, mark, verdict)
-        return [Settled(ask, mark, verdict)]
+            return self._hold_new(ask, mark, verdict)
+        return [Decided(ask, mark, verdict)]
 
-    def _first_word(self, candidate: Candidate, mark: int) -> Verdict:
+    def _decide_new(self, candidate: Candidate, mark: int) -> Verdict:
         """The verdict on an ask that comes for the first time, or that it does not."""
-        return DUPLICATE if self._is_repeat(candidate.ask, mark) else self._decide(candidate, mark)
+        return DUPLICATE if self._is_repeat(candidate.request, mark) else self._decide(candidate, mark)
 
-    def _is_repeat(self, ask: Ask, mark: int) -> bool:
+    def _is_repeat(self, ask: Request, mark: int) -> bool:
         """Whether the ask came before; from now on it has."""
         ledger = self.ledger
         # Who was forgotten is refused anew at every repeat: to remember it would be to know them.
-        if ledger.erased and self.laws[ask.kind].disturbs:
+        if ledger.erased and self.rules[ask.kind].disturbs:
             return False
         if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
             return True
@@ -126,238 +126,238 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
     # --- what waits in its account's queue ---
 
-    def _queued(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Settled]:
+    def _hold_queued(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Decided]:
         """Hold an ask that its account queues; what need not wait is said and taken out there."""
-        if candidate.again:
-            return self._queued_again(candidate, mark, wait)
-        ask = candidate.ask
-        verdict = DUPLICATE if self._is_repeat(ask, mark) else decide(self._case(ask))
+        if candidate.is_held:
+            return self._requeue_held(candidate, mark, wait)
+        ask = candidate.request
+        verdict = DUPLICATE if self._is_repeat(ask, mark) else decide(self._input(ask))
         if not _may_come(verdict):
-            self.given_up.append((ask.account_id, candidate.ticket))
-            return [Settled(ask, mark, verdict)]
-        wait = self._from_now(wait)
+            self.withdrawn.append((ask.account_id, candidate.ticket))
+            return [Decided(ask, mark, verdict)]
+        wait = self._not_before_now(wait)
         held = self._hold(ask, mark, wait)
-        self._queue(held, ask, candidate.ticket)
-        yielded = self._yield_to(held)
-        if yielded is not None and yielded.mark == mark:
+        self._mark_queued(held, ask, candidate.ticket)
+        yielded = self._evict_if_full(held)
+        if yielded is not None and yielded.decision_key == mark:
             return [yielded]
-        said = [Settled(ask, mark, wait)]
+        said = [Decided(ask, mark, wait)]
         return said if yielded is None else [*said, yielded]
 
-    def _queued_again(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Settled]:
+    def _requeue_held(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Decided]:
         """Leave that was asked for has to be waited for: news, where what was said last is over."""
-        ask, held = candidate.ask, self._held_under(mark)
+        ask, held = candidate.request, self._held_under(mark)
         if held is None or held.ticket:
-            self.given_up.append((ask.account_id, candidate.ticket))
+            self.withdrawn.append((ask.account_id, candidate.ticket))
             return []
-        held.asked = True
-        self._queue(held, ask, candidate.ticket)
+        held.permit_requested = True
+        self._mark_queued(held, ask, candidate.ticket)
         is_over = held.eligible_ms is not None and held.eligible_ms <= self.now_ms
         if (held.reason, held.rule) == (wait.reason, wait.rule) and not is_over:
             return []
-        wait = self._from_now(wait)
+        wait = self._not_before_now(wait)
         held.reason, held.rule, held.eligible_ms = wait.reason, wait.rule, wait.eligible_at_ms
-        return [Settled(ask, mark, wait)]
+        return [Decided(ask, mark, wait)]
 
-    def _queue(self, held: Held, ask: Ask, ticket: int) -> None:
-        held.ask, held.ticket, held.due_ms = ask, ticket, held.deadline_ms + 1
+    def _mark_queued(self, held: HeldRequest, ask: Request, ticket: int) -> None:
+        held.request, held.ticket, held.due_ms = ask, ticket, held.deadline_ms + 1
 
-    def _still_queued(self, held: Held) -> bool:
+    def _may_stay_queued(self, held: HeldRequest) -> bool:
         """Whether what waits in a queue may wait on, by all that time does not mend."""
-        return held.ticket != 0 and _may_come(decide(self._case(held.ask)))
+        return held.ticket != 0 and _may_come(decide(self._input(held.request)))
 
-    def _give_up(self, held: Held) -> None:
+    def _withdraw(self, held: HeldRequest) -> None:
         if held.ticket:
-            self.given_up.append((held.ask.account_id, held.ticket))
+            self.withdrawn.append((held.request.account_id, held.ticket))
 
     # --- what waits here ---
 
-    def _wait(self, ask: Ask, mark: int, verdict: Verdict) -> list[Settled]:
+    def _hold_new(self, ask: Request, mark: int, verdict: Verdict) -> list[Decided]:
         """Hold an ask and say so, or have its account asked; who must yield to it is told too.
 
         Who would not wait is told the account's answer and nothing before.
         """
         if self.now_ms > self._deadline_ms(ask):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
-            return [Settled(ask, mark, self._expired(ask, verdict.rule))]
+            return [Decided(ask, mark, self._expired(ask, verdict.rule))]
         held = self._hold(ask, mark, verdict)
-        held.asked = verdict is LEAVE_FIRST
-        yielded = self._yield_to(held)
-        if yielded is not None and yielded.mark == mark:
+        held.permit_requested = verdict is NEEDS_PERMIT
+        yielded = self._evict_if_full(held)
+        if yielded is not None and yielded.decision_key == mark:
             return [yielded]
-        if held.asked:
-            self.wanted.append(ask)
-        said = [] if ask.deny else [Settled(ask, mark, verdict)]
+        if held.permit_requested:
+            self.permits_wanted.append(ask)
+        said = [] if ask.deny else [Decided(ask, mark, verdict)]
         return said if yielded is None else [*said, yielded]
 
-    def _held_under(self, mark: int) -> Held | None:
-        return next((held for held in self.ledger.held if held.mark == mark), None)
+    def _held_under(self, mark: int) -> HeldRequest | None:
+        return next((held for held in self.ledger.held if held.decision_key == mark), None)
 
-    def _answered(self, candidate: Candidate, mark: int) -> list[Settled]:
+    def _on_permit(self, candidate: Candidate, mark: int) -> list[Decided]:
         """The account's answer for an ask that is held; none of our business if it is no longer,
         or waits in another place.
         """
         held = self._held_under(mark)
         if held is None or held.ticket != candidate.ticket:
             return []
-        said = list(self._look_again(held, candidate))
+        said = list(self._reevaluate(held, candidate))
         came = None if _is_here(held) else self._held_under(mark)
-        yielded = None if came is None else self._yield_to(came)
+        yielded = None if came is None else self._evict_if_full(came)
         if yielded is None:
             return said
-        return [yielded] if yielded.mark == mark else [*said, yielded]
+        return [yielded] if yielded.decision_key == mark else [*said, yielded]
 
-    def wake(self) -> list[Settled]:
+    def on_timer(self) -> list[Decided]:
         """Look again at the most urgent of what is due, of equals at the oldest.
 
         What else is due waits for its own turn, which others' more urgent ones may come before.
         """
-        return self._again(_by_urgency(self._due())[:1])
+        return self._reevaluate_all(_by_urgency(self._due())[:1])
 
-    def reconsider(self) -> list[Settled]:
+    def reconsider(self) -> list[Decided]:
         """Look again at everything held, after an event that may have changed the answer.
 
         A policy that lets less be held is such an event: the least urgent yield.
         """
-        settled = self._again(self.ledger.held)
-        while (yielded := self._yield_to(None)) is not None:
+        settled = self._reevaluate_all(self.ledger.held)
+        while (yielded := self._evict_if_full(None)) is not None:
             settled.append(yielded)
         return settled
 
-    def cancel(self, reason: Reason) -> list[Settled]:
+    def cancel(self, reason: Reason) -> list[Decided]:
         """End everything that is held."""
         ended, self.ledger.held = self.ledger.held, []
         for held in ended:
-            self._give_up(held)
+            self._withdraw(held)
         verdict = Verdict(Outcome.CANCELLED, reason)
-        return [Settled(held.ask, held.mark, verdict) for held in ended]
+        return [Decided(held.request, held.decision_key, verdict) for held in ended]
 
-    def _due(self) -> list[Held]:
+    def _due(self) -> list[HeldRequest]:
         return [h for h in self.ledger.held if h.due_ms <= self.now_ms and not h.ticket]
 
-    def _again(self, chosen: Iterable[Held]) -> list[Settled]:
-        return [settled for held in _by_urgency(chosen) for settled in self._look_again(held)]
+    def _reevaluate_all(self, chosen: Iterable[HeldRequest]) -> list[Decided]:
+        return [settled for held in _by_urgency(chosen) for settled in self._reevaluate(held)]
 
-    def _look_again(self, held: Held, answer: Candidate | None = None) -> Iterator[Settled]:
-        if answer is None and self._still_queued(held):
+    def _reevaluate(self, held: HeldRequest, answer: Candidate | None = None) -> Iterator[Decided]:
+        if answer is None and self._may_stay_queued(held):
             return
         self.ledger.held.remove(held)
         if answer is None:
-            self._give_up(held)
+            self._withdraw(held)
         else:  # which has the whole ask
-            held = msgspec.structs.replace(held, ask=answer.ask, ticket=0)
-        if self.now_ms > self._deadline_ms(held.ask):
-            verdict = self._expired(held.ask, held.rule)
+            held = msgspec.structs.replace(held, request=answer.request, ticket=0)
+        if self.now_ms > self._deadline_ms(held.request):
+            verdict = self._expired(held.request, held.rule)
         else:
-            verdict = self._decide(answer or Candidate(held.ask), held.mark)
-        if verdict is LEAVE_FIRST:
-            self._still_wants(held, answered=answer is not None)
+            verdict = self._decide(answer or Candidate(held.request), held.decision_key)
+        if verdict is NEEDS_PERMIT:
+            self._keep_waiting(held, answered=answer is not None)
             return
-        denied = verdict.outcome is Outcome.DENIED and not held.ask.deny
-        if denied and verdict.reason in _GROUNDS:
+        denied = verdict.outcome is Outcome.DENIED and not held.request.deny
+        if denied and verdict.reason in _CANCELLING:
             reason, rule, stage = verdict.reason, verdict.rule, verdict.stage
             verdict = Verdict(Outcome.CANCELLED, reason, rule=rule, stage=stage)
         if verdict.outcome is not Outcome.DEFERRED:
             # What has waited is known as a duplicate from its end on, not from its arrival.
-            remember(self.ledger, held.mark, self.now_ms)
-        elif _said_alike(self._hold(held.ask, held.mark, verdict), held):
+            remember(self.ledger, held.decision_key, self.now_ms)
+        elif _is_told_already(self._hold(held.request, held.decision_key, verdict), held):
             return
-        yield Settled(held.ask, held.mark, verdict)
+        yield Decided(held.request, held.decision_key, verdict)
 
     def _decide(self, candidate: Candidate, mark: int) -> Verdict:
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
-        refusal = candidate.refusal
-        if refusal is not None and not self._has_longer(candidate.ask, refusal):
-            return self._from_now(refusal)
-        case = self._case(candidate.ask)
+        refusal = candidate.denial
+        if refusal is not None and not self._has_time_left(candidate.request, refusal):
+            return self._not_before_now(refusal)
+        case = self._input(candidate.request)
         verdict = decide(case)
         if verdict.send_by_ms is not None:
-            if case.law.leave and not is_good(candidate.leave_ms, case.law, self.now_ms):
-                return LEAVE_FIRST
+            if case.rules.needs_permit and not permit_is_valid(candidate.permit_ms, case.rules, self.now_ms):
+                return NEEDS_PERMIT
             self._reserve(candidate, mark, verdict.send_by_ms)
         return verdict
 
-    def _from_now(self, verdict: Verdict) -> Verdict:
+    def _not_before_now(self, verdict: Verdict) -> Verdict:
         """An account's word, whose earliest time may have passed on its way, or by this clock."""
         eligible_ms = verdict.eligible_at_ms
         if eligible_ms is None or eligible_ms >= self.now_ms:
             return verdict
         return msgspec.structs.replace(verdict, eligible_at_ms=self.now_ms)
 
-    def _case(self, ask: Ask) -> Case:
-        law, pair = self.laws[ask.kind], self.ledger.pairs.get(ask.account_id, NO_PAIR)
-        order = self.orders.on(ask, self.now_ms)
-        return Case(self.ledger, pair, ask, self.customer, law, self.now_ms, order)
+    def _input(self, ask: Request) -> DecisionInput:
+        law, pair = self.rules[ask.kind], self.ledger.relationships.get(ask.account_id, NO_RELATIONSHIP)
+        order = self.restrictions.of(ask, self.now_ms)
+        return DecisionInput(self.ledger, pair, ask, self.customer, law, self.now_ms, order)
 
-    def _expired(self, ask: Ask, rule: str | None) -> Verdict:
-        remaining = left(self._case(ask))
+    def _expired(self, ask: Request, rule: str | None) -> Verdict:
+        remaining = slots_left(self._input(ask))
         return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
 
-    def _has_longer(self, ask: Ask, refusal: Verdict) -> bool:
+    def _has_time_left(self, ask: Request, refusal: Verdict) -> bool:
         """Whether its account gave an ask up by a policy that has been replaced on the way."""
         return refusal.outcome is Outcome.EXPIRED and self.now_ms <= self._deadline_ms(ask)
 
     def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
-        ask, lag_ms = candidate.ask, send_by_ms - self.now_ms
-        pair = self.ledger.pair(ask.account_id)
+        ask, lag_ms = candidate.request, send_by_ms - self.now_ms
+        pair = self.ledger.relationship(ask.account_id)
         pair.contacts.append(Contact(send_by_ms, lag_ms, mark, ask.kind, campaign=ask.campaign_id))
         if ask.kind == Kind.FRIEND_REQUEST:
-            pair.asked_ms = candidate.leave_ms
+            pair.friend_request_ms = candidate.permit_ms
         elif ask.kind == Kind.TRANSFER and ask.to_account_id is not None:
-            pair.giving = Giving(ask.to_account_id, candidate.leave_ms)
+            pair.pending_transfer = PendingTransfer(ask.to_account_id, candidate.permit_ms)
 
-    def _deadline_ms(self, ask: Ask) -> int:
-        return deadline_ms(ask, self.laws[ask.kind].deadline_ms)
+    def _deadline_ms(self, ask: Request) -> int:
+        return deadline_ms(ask, self.rules[ask.kind].deadline_ms)
 
-    def _hold(self, ask: Ask, mark: int, verdict: Verdict) -> Held:
+    def _hold(self, ask: Request, mark: int, verdict: Verdict) -> HeldRequest:
         deadline_ms = self._deadline_ms(ask)
         eligible_ms = verdict.eligible_at_ms
         due_ms = deadline_ms + 1 if eligible_ms is None else min(eligible_ms, deadline_ms + 1)
-        held = Held(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)
+        held = HeldRequest(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)
         self.ledger.held.append(held)
         return held
 
-    def _still_wants(self, held: Held, *, answered: bool) -> None:
+    def _keep_waiting(self, held: HeldRequest, *, answered: bool) -> None:
         """Hold on; `answered`: the answer that came was none, or had run out on its way."""
         due_ms = held.deadline_ms + 1
         if answered:
             due_ms = min(due_ms, self.now_ms + ASK_AGAIN_MS)
-        elif not held.asked:
-            self.wanted.append(held.ask)
-        waits = msgspec.structs.replace(held, due_ms=due_ms, asked=not answered)
+        elif not held.permit_requested:
+            self.permits_wanted.append(held.request)
+        waits = msgspec.structs.replace(held, due_ms=due_ms, permit_requested=not answered)
         self.ledger.held.append(waits)
 
-    def _yield_to(self, newcomer: Held | None) -> Settled | None:
+    def _evict_if_full(self, newcomer: HeldRequest | None) -> Decided | None:
         """End the least urgent where more wait than may, here or in queues; it may be the newcomer
         itself.
         """
         here = newcomer is None or _is_here(newcomer)
-        most = self.laws[0].max_held if here else QUEUED_MOST
+        most = self.rules[0].max_held if here else QUEUED_MOST
         beside = [held for held in self.ledger.held if _is_here(held) == here]
         if len(beside) <= most:
             return None
         least = _by_urgency(beside)[-1]
         self.ledger.held.remove(least)
-        self._give_up(least)
+        self._withdraw(least)
         if least is not newcomer:  # which is remembered from its arrival on, and that is now
-            remember(self.ledger, least.mark, self.now_ms)
-        case = self._case(least.ask)
+            remember(self.ledger, least.decision_key, self.now_ms)
+        case = self._input(least.request)
         verdict = Verdict(
             Outcome.DENIED,
             Reason.TOO_MANY_HELD,
             rule="max_held",
             eligible_at_ms=decide(case).eligible_at_ms,
-            remaining=left(case),
+            remaining=slots_left(case),
         )
-        return Settled(least.ask, least.mark, verdict)
+        return Decided(least.request, least.decision_key, verdict)
 
 
-def _is_here(held: Held) -> bool:
+def _is_here(held: HeldRequest) -> bool:
     """Whether it waits here, be it for leave; not in its account's queue from the first.
 
     Who would not wait asks for leave unsaid, for some milliseconds: nobody is denied for that.
     """
-    return not held.ask.deny if held.asked else not held.ticket
+    return not held.request.deny if held.permit_requested else not held.ticket
 
 
 def _may_come(verdict: Verdict) -> bool:
@@ -365,17 +365,17 @@ def _may_come(verdict: Verdict) -> bool:
     return verdict.outcome in {Outcome.APPROVED, Outcome.DEFERRED}
 
 
-def _said_alike(one: Held, other: Held) -> bool:
+def _is_told_already(one: HeldRequest, other: HeldRequest) -> bool:
     """Whether the same was said of both."""
     return _said(one) == _said(other)
 
 
-def _said(held: Held) -> tuple[str, str | None, int | None, int]:
+def _said(held: HeldRequest) -> tuple[str, str | None, int | None, int]:
     return held.reason, held.rule, held.eligible_ms, held.deadline_ms
 
 
-def _by_urgency(held: Iterable[Held]) -> list[Held]:
-    return sorted(held, key=lambda h: (-h.ask.priority, h.ask.accepted_ms))
+def _by_urgency(held: Iterable[HeldRequest]) -> list[HeldRequest]:
+    return sorted(held, key=lambda h: (-h.request.priority, h.request.accepted_ms))
 
 
 class Wake(NamedTuple):
@@ -394,5 +394,5 @@ def next_wake(ledger: Ledger) -> Wake | None:
     here = [held for held in ledger.held if not held.ticket]
     if not here:
         return None
-    first = min(here, key=lambda h: (h.due_ms, -h.ask.priority, h.ask.accepted_ms))
-    return Wake(first.due_ms, first.ask.priority, first.ask.accepted_ms)
+    first = min(here, key=lambda h: (h.due_ms, -h.request.priority, h.request.accepted_ms))
+    return Wake(first.due_ms, first.request.priority, first.request.accepted_ms)

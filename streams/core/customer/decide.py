@@ -11,33 +11,33 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.customer.timing import eligible_ms, fails, quiet, send_by_ms, too_early
-from streams.core.customer.upkeep import is_crowded
+from streams.core.customer.timing import eligible_ms, window_reason, quiet_span_of, send_by_ms, too_early
+from streams.core.customer.upkeep import is_full
 from streams.core.customer.verdict import Verdict
-from streams.core.customer.windows import Contacts, Standing, live_contacts, standings
+from streams.core.customer.windows import Contacts, WindowUsage, live_contacts, window_usages
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.customer.verdict import Case
+    from streams.core.customer.verdict import DecisionInput
 
 
-def decide(case: Case) -> Verdict:
+def decide(case: DecisionInput) -> Verdict:
     """The verdict on one case."""
-    ask, law, now_ms = case.ask, case.law, case.now_ms
+    ask, law, now_ms = case.request, case.rules, case.now_ms
     contacts = live_contacts(case.ledger, ask.account_id)
-    stands = standings(law.windows, contacts, ask.campaign_id, law.zone, now_ms)
+    stands = window_usages(law.windows, contacts, ask.campaign_id, law.zone, now_ms)
     shadow = _shadow(case, contacts) if law.shadows else None
-    for refuse in law.refusals:
+    for refuse in law.denials:
         refused = refuse(case)
         if refused is not None:
             left = _remaining(stands, taken=0)
             return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
-    night = quiet(case.ledger, law, now_ms)
+    night = quiet_span_of(case.ledger, law, now_ms)
     early = too_early(case, stands, night)
     counted = law.retention.binding_ms[law.kind]
-    if early is None and counted and is_crowded(contacts.everyone, law.retention, now_ms):
+    if early is None and counted and is_full(contacts.everyone, law.retention, now_ms):
         return _crowded(case, stands, shadow)
     if early is None:
         return Verdict(
@@ -57,9 +57,9 @@ def decide(case: Case) -> Verdict:
     )
 
 
-def _crowded(case: Case, stands: Sequence[Standing], shadow: dict[str, str] | None) -> Verdict:
+def _crowded(case: DecisionInput, stands: Sequence[WindowUsage], shadow: dict[str, str] | None) -> Verdict:
     """Nothing forbids it but that a ledger has an end; nobody can tell when there is room."""
-    waits = case.law.defers and not case.ask.deny
+    waits = case.rules.defers and not case.request.deny
     return Verdict(
         Outcome.DEFERRED if waits else Outcome.DENIED,
         Reason.WINDOW_FULL,
@@ -69,26 +69,26 @@ def _crowded(case: Case, stands: Sequence[Standing], shadow: dict[str, str] | No
     )
 
 
-def left(case: Case) -> dict[str, int]:
+def slots_left(case: DecisionInput) -> dict[str, int]:
     """How many contacts are left under each window with a limit, this one not made."""
-    ask, law = case.ask, case.law
+    ask, law = case.request, case.rules
     contacts = live_contacts(case.ledger, ask.account_id)
     return _remaining(
-        standings(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms), taken=0
+        window_usages(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms), taken=0
     )
 
 
-def _shadow(case: Case, contacts: Contacts) -> dict[str, str] | None:
+def _shadow(case: DecisionInput, contacts: Contacts) -> dict[str, str] | None:
     """What each shadow rule that binds would have said; None without any."""
-    ask, law = case.ask, case.law
-    stands = standings(law.shadows, contacts, ask.campaign_id, law.zone, case.now_ms)
+    ask, law = case.request, case.rules
+    stands = window_usages(law.shadows, contacts, ask.campaign_id, law.zone, case.now_ms)
     said: dict[str, str] = {
-        s.window.id: fails(s, ask.priority, case.now_ms) or Reason.OK for s in stands
+        s.window.id: window_reason(s, ask.priority, case.now_ms) or Reason.OK for s in stands
     }
     return said or None
 
 
-def _remaining(stands: Sequence[Standing], taken: int) -> dict[str, int]:
+def _remaining(stands: Sequence[WindowUsage], taken: int) -> dict[str, int]:
     """How many are left under each window with a limit; none where a newer policy has less."""
     return {
         s.window.id: s.free - taken if s.free > taken else 0

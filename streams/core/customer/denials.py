@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.case import RESIGNED, SUSPENDED
-from streams.core.customer.ledger import Friend, State
-from streams.core.customer.timing import fails, legal_ms, zone_of
-from streams.core.customer.verdict import Verdict, no
-from streams.core.customer.windows import live_contacts, standings
+from streams.core.customer.ledger import Friend, ContactState
+from streams.core.customer.timing import window_reason, legal_ms, zone_of
+from streams.core.customer.verdict import Verdict, denial
+from streams.core.customer.windows import live_contacts, window_usages
 from streams.core.kinds import STAGED, Kind
 from streams.core.policy import FOREVER
 from streams.core.reasons import (
@@ -29,57 +29,57 @@ from streams.core.reasons import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer.ledger import Contact, Pair
-    from streams.core.customer.rules import Law
-    from streams.core.customer.verdict import Case
+    from streams.core.customer.ledger import Contact, Relationship
+    from streams.core.customer.rules import KindRules
+    from streams.core.customer.verdict import DecisionInput
 
-    Refusal = Callable[[Case], Verdict | None]
+    Refusal = Callable[[DecisionInput], Verdict | None]
 
 
-def _deadline_passed(case: Case) -> Verdict | None:
-    deadline_ms = case.ask.deadline_ms
+def _deadline_passed(case: DecisionInput) -> Verdict | None:
+    deadline_ms = case.request.deadline_ms
     if deadline_ms is None or case.now_ms <= deadline_ms:
         return None
     return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
 
 
-def _account_resigned(case: Case) -> Verdict | None:
-    return no(Reason.ACCOUNT_RESIGNED) if case.order.status == RESIGNED else None
+def _account_resigned(case: DecisionInput) -> Verdict | None:
+    return denial(Reason.ACCOUNT_RESIGNED) if case.restrictions.status == RESIGNED else None
 
 
-def _campaign_killed(case: Case) -> Verdict | None:
-    return no(Reason.CAMPAIGN_PAUSED, rule="canary") if case.order.killed else None
+def _campaign_killed(case: DecisionInput) -> Verdict | None:
+    return denial(Reason.CAMPAIGN_PAUSED, rule="canary") if case.restrictions.killed else None
 
 
-def _taker_unavailable(case: Case) -> Verdict | None:
-    if case.ask.to_account_id == case.ask.account_id:
-        return no(Reason.TAKER_UNAVAILABLE, wecom_errcode=ALREADY_THEIRS)
-    gone = case.order.taker_status in {RESIGNED, SUSPENDED}
-    return no(Reason.TAKER_UNAVAILABLE) if gone else None
+def _taker_unavailable(case: DecisionInput) -> Verdict | None:
+    if case.request.to_account_id == case.request.account_id:
+        return denial(Reason.TAKER_UNAVAILABLE, wecom_errcode=ALREADY_THEIRS)
+    gone = case.restrictions.taker_status in {RESIGNED, SUSPENDED}
+    return denial(Reason.TAKER_UNAVAILABLE) if gone else None
 
 
-def _no_consent(case: Case) -> Verdict | None:
-    said = case.ledger.consent.get(case.law.kind)
-    allowed = not case.law.ask_first if said is None else said.allowed
-    return None if allowed else no(Reason.NO_CONSENT, rule="consent")
+def _no_consent(case: DecisionInput) -> Verdict | None:
+    said = case.ledger.consent.get(case.rules.kind)
+    allowed = not case.rules.ask_first if said is None else said.allowed
+    return None if allowed else denial(Reason.NO_CONSENT, rule="consent")
 
 
-def _erased(case: Case) -> Verdict | None:
-    return no(Reason.SUPPRESSED, rule="erased") if case.ledger.erased else None
+def _erased(case: DecisionInput) -> Verdict | None:
+    return denial(Reason.SUPPRESSED, rule="erased") if case.ledger.erased else None
 
 
-def _suppressed(case: Case) -> Verdict | None:
-    rule, now_ms = case.law.suppression, case.now_ms
-    if rule is None or not case.ledger.hurt_ms:
+def _suppressed(case: DecisionInput) -> Verdict | None:
+    rule, now_ms = case.rules.suppression, case.now_ms
+    if rule is None or not case.ledger.last_complaint_ms:
         return None
-    account_ends = _ends(case.pair.hurt_ms, rule.account_ms)
-    enterprise_ends = _ends(case.ledger.hurt_ms, rule.enterprise_ms)
+    account_ends = _ends(case.relationship.last_complaint_ms, rule.account_ms)
+    enterprise_ends = _ends(case.ledger.last_complaint_ms, rule.enterprise_ms)
     if FOREVER in {account_ends, enterprise_ends}:
-        return no(Reason.SUPPRESSED, rule="suppression")
+        return denial(Reason.SUPPRESSED, rule="suppression")
     ends_ms = max(account_ends, enterprise_ends)
     if ends_ms <= now_ms:
         return None
-    return no(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
+    return denial(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
 
 
 def _ends(hurt_ms: int, length_ms: int) -> int:
@@ -88,44 +88,44 @@ def _ends(hurt_ms: int, length_ms: int) -> int:
     return FOREVER if length_ms == FOREVER else hurt_ms + length_ms
 
 
-def _not_friend(case: Case) -> Verdict | None:
-    if case.pair.friend == Friend.YES:
+def _not_friend(case: DecisionInput) -> Verdict | None:
+    if case.relationship.friend == Friend.YES:
         return None
-    if case.law.friends_required or case.pair.friend == Friend.REMOVED:
-        return no(Reason.NOT_FRIEND, rule="friends")
+    if case.rules.friends_required or case.relationship.friend == Friend.REMOVED:
+        return denial(Reason.NOT_FRIEND, rule="friends")
     return None
 
 
-def _no_credit(case: Case) -> Verdict | None:
-    reply, pair = case.law.reply, case.pair
+def _no_credit(case: DecisionInput) -> Verdict | None:
+    reply, pair = case.rules.reply, case.relationship
     if reply is None:
         return None
-    if not pair.credit_ms or case.now_ms >= pair.credit_ms + reply.within_ms:
-        return no(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_OVER)
+    if not pair.last_message_ms or case.now_ms >= pair.last_message_ms + reply.within_ms:
+        return denial(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_OVER)
     if replies_used(pair) >= reply.credits:
-        return no(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_USED_UP)
+        return denial(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_USED_UP)
     return None
 
 
-def replies_used(pair: Pair) -> int:
+def replies_used(pair: Relationship) -> int:
     """Replies of this account approved since the customer last wrote, but for those that failed."""
     return sum(
         c.kind == Kind.REPLY
-        and c.state != State.RELEASED
-        and c.maker is None
-        and c.decided_ms >= pair.credit_ms
+        and c.state != ContactState.RELEASED
+        and c.made_by is None
+        and c.decided_ms >= pair.last_message_ms
         for c in pair.contacts
     )
 
 
-def _transfer_limit(case: Case) -> Verdict | None:
-    law, now_ms = case.law, case.now_ms
-    contacts = live_contacts(case.ledger, case.ask.account_id)
+def _transfer_limit(case: DecisionInput) -> Verdict | None:
+    law, now_ms = case.rules, case.now_ms
+    contacts = live_contacts(case.ledger, case.request.account_id)
     if any(_is_under_way(contact, now_ms) for contact in contacts.everyone):
-        return no(Reason.TRANSFER_LIMIT, wecom_errcode=TRANSFER_UNDER_WAY)
-    for stand in standings(law.windows, contacts, case.ask.campaign_id, law.zone, now_ms):
-        if fails(stand, case.ask.priority, now_ms) is not None:
-            return no(
+        return denial(Reason.TRANSFER_LIMIT, wecom_errcode=TRANSFER_UNDER_WAY)
+    for stand in window_usages(law.windows, contacts, case.request.campaign_id, law.zone, now_ms):
+        if window_reason(stand, case.request.priority, now_ms) is not None:
+            return denial(
                 Reason.TRANSFER_LIMIT,
                 rule=stand.window.id,
                 eligible_at_ms=legal_ms(case, now_ms),
@@ -137,25 +137,25 @@ def _transfer_limit(case: Case) -> Verdict | None:
 def _is_under_way(contact: Contact, now_ms: int) -> bool:
     return (
         contact.kind == Kind.TRANSFER
-        and contact.state == State.RESERVED
+        and contact.state == ContactState.RESERVED
         and contact.at_ms >= now_ms
     )
 
 
-def _zone_unknown(case: Case) -> Verdict | None:
+def _zone_unknown(case: DecisionInput) -> Verdict | None:
     own = case.ledger.quiet
     if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in whichever zone
         return None
-    return None if zone_of(case.ledger) is not None else no(Reason.QUIET_HOURS, rule="unknown_zone")
+    return None if zone_of(case.ledger) is not None else denial(Reason.QUIET_HOURS, rule="unknown_zone")
 
 
-def _held_out(case: Case) -> Verdict | None:
-    if share_of("holdout", case.customer) < case.law.holdout_share:
+def _held_out(case: DecisionInput) -> Verdict | None:
+    if share_of("holdout", case.customer) < case.rules.holdout_share:
         return Verdict(Outcome.HELD_OUT, Reason.HOLDOUT, rule="holdout")
     return None
 
 
-_REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
+_DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Refusal], ...]] = (
     (lambda _: True, _deadline_passed),
     # Customers of an account that is gone are what transfers are for.
     (lambda law: law.kind is not Kind.TRANSFER, _account_resigned),
@@ -172,9 +172,9 @@ _REFUSALS: Final[tuple[tuple[Callable[[Law], object], Refusal], ...]] = (
 )
 
 
-def refusals_under(law: Law) -> tuple[Refusal, ...]:
+def denials_for(law: KindRules) -> tuple[Refusal, ...]:
     """The refusals that can speak under a law, in their order."""
-    return tuple(refuse for binds, refuse in _REFUSALS if binds(law))
+    return tuple(refuse for binds, refuse in _DENIALS if binds(law))
 
 
 def share_of(salt: str, subject: str) -> float:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.request import Ask, Candidate
+from streams.core.customer.request import Request, Candidate
 from streams.core.kinds import KIND_NAMES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer.customer import Desk
+    from streams.core.customer.customer import Customer
     from streams.core.customer.verdict import Verdict
 
 USUAL_PRIORITY: Final = 50
@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True):
     priority: int = USUAL_PRIORITY
 
 
-class Prospect(msgspec.Struct, frozen=True):
+class DryRun(msgspec.Struct, frozen=True):
     """What would be decided; fields as in the contract's decision.
 
     `needs_leave`: the account has a say of its own (pace, ceilings, a campaign's stage), which is
@@ -55,24 +55,24 @@ class Prospect(msgspec.Struct, frozen=True):
     needs_leave: bool
 
 
-_OF_VERDICT: Final = [name for name in Prospect.__struct_fields__ if name != "needs_leave"]
+_OF_VERDICT: Final = [name for name in DryRun.__struct_fields__ if name != "needs_leave"]
 
 
-def prospects(open_desk: Callable[[], Desk], question: Question) -> dict[str, Prospect]:
+def dry_run(open_desk: Callable[[], Customer], question: Question) -> dict[str, DryRun]:
     """The prospect of each kind, by its name; `open_desk` gives a desk of its own to every one."""
     return {KIND_NAMES[kind]: _prospect(open_desk(), question, kind) for kind in Kind}
 
 
-def _prospect(desk: Desk, question: Question, kind: Kind) -> Prospect:
-    candidate = Candidate(_ask(question, kind, desk.now_ms), leave_ms=max(1, desk.now_ms))
-    settled = desk.judge(candidate, _NEW)
-    verdict: Verdict = next(case.verdict for case in settled if case.mark == _NEW)
+def _prospect(desk: Customer, question: Question, kind: Kind) -> DryRun:
+    candidate = Candidate(_ask(question, kind, desk.now_ms), permit_ms=max(1, desk.now_ms))
+    settled = desk.decide_request(candidate, _NEW)
+    verdict: Verdict = next(case.verdict for case in settled if case.decision_key == _NEW)
     said = {name: getattr(verdict, name) for name in _OF_VERDICT}
-    return Prospect(**said, needs_leave=desk.laws[kind].leave)
+    return DryRun(**said, needs_leave=desk.rules[kind].needs_permit)
 
 
-def _ask(question: Question, kind: Kind, now_ms: int) -> Ask:
-    return Ask(
+def _ask(question: Question, kind: Kind, now_ms: int) -> Request:
+    return Request(
         intent_id="",
         source="",
         account_id=question.account_id or "",  # no account is called so: none has met them

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.interactions import heard_ms, maker_of, named
-from streams.core.customer.ledger import FEEDBACK_MS, NO_PAIR, Blame, State
+from streams.core.customer.interactions import heard_ms, made_by, find_contact
+from streams.core.customer.ledger import FEEDBACK_MS, NO_RELATIONSHIP, Blame, ContactState
 from streams.core.kinds import Kind, mask_of
 from streams.core.local_calendar import DAY_MS
 
@@ -83,15 +83,15 @@ def subject_of(
     `mark`: of the decision that it names, None where it names none.
     """
     at_ms = heard_ms(occurred_ms, now_ms)
-    found = named(ledger, mark or 0)
+    found = find_contact(ledger, mark or 0)
     if found is not None:
         at_ms = max(at_ms, found.contact.decided_ms)
-        return Subject(maker_of(found), found.holder, found.contact, at_ms)
+        return Subject(made_by(found), found.holder, found.contact, at_ms)
     if account is None or at_ms + FEEDBACK_MS <= now_ms:
         return Subject(None, account, None, at_ms)
     recent = _recent(ledger, account, at_ms)
     if recent is not None:
-        meant = named(ledger, recent.mark)
+        meant = find_contact(ledger, recent.decision_key)
         contact = None if meant is None else meant.contact
     else:
         contact = _last_annoying(ledger, account, at_ms) if mark is None else None
@@ -114,11 +114,11 @@ def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> lis
         if _rank(what, weights) <= _rank(before, weights):
             return []
         charges.append(Charge(account, before, charged.at_ms, contact, -1))
-    blame = Blame(HURTS.index(what), at_ms, 0 if contact is None else contact.mark)
+    blame = Blame(HURTS.index(what), at_ms, 0 if contact is None else contact.decision_key)
     if contact is not None:
         contact.blame = blame
     if subject.open:
-        pair = ledger.pair(account)
+        pair = ledger.relationship(account)
         others = [b for b in pair.blames if b != subject.recent]
         pair.blames = sorted([*others, blame], key=lambda b: b.at_ms)
     return charges
@@ -132,7 +132,7 @@ def _rank(what: str, weights: Weights) -> tuple[float, bool]:
 
 def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:
     """What was charged to the account for a word like this, less than a day away from it."""
-    pair = ledger.pairs.get(account, NO_PAIR)
+    pair = ledger.relationships.get(account, NO_RELATIONSHIP)
     near = [b for b in pair.blames if abs(at_ms - b.at_ms) < ONE_COMPLAINT_MS]
     return min(near, key=lambda b: abs(at_ms - b.at_ms), default=None)
 
@@ -140,7 +140,7 @@ def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:
 def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
     """The account's last message by then; where none has a receipt, the last that must be out."""
     made = [c for c in _made_by(ledger, account) if _ANNOYING >> c.kind & 1 and c.at_ms <= at_ms]
-    for state in (State.DELIVERED, State.RESERVED):
+    for state in (ContactState.DELIVERED, ContactState.RESERVED):
         of_state = [c for c in made if c.state == state]
         if of_state:
             return max(of_state, key=lambda c: (c.at_ms, c.decided_ms))
@@ -149,5 +149,5 @@ def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
 
 def _made_by(ledger: Ledger, account: str) -> Iterator[Contact]:
     """The account's messages, with whichever account the customer is now."""
-    for name, pair in ledger.pairs.items():
-        yield from (c for c in pair.contacts if (c.maker or name) == account)
+    for name, pair in ledger.relationships.items():
+        yield from (c for c in pair.contacts if (c.made_by or name) == account)

@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.customer.ledger import (
-    NO_PAIR,
+    NO_RELATIONSHIP,
     Contact,
     Friend,
     Ledger,
-    Pair,
-    Quiet,
-    Said,
-    State,
+    Relationship,
+    CustomerQuietHours,
+    ConsentRecord,
+    ContactState,
     ignore,
 )
 from streams.core.kinds import Kind
@@ -34,7 +34,7 @@ def heard_ms(occurred_ms: int, now_ms: int) -> int:
     return max(1, min(occurred_ms, now_ms))
 
 
-class Named(NamedTuple):
+class FoundContact(NamedTuple):
     """A contact that a decision names, and the account that the customer is with now."""
 
     holder: str
@@ -47,34 +47,34 @@ _WITHOUT_SLOT: Final = frozenset({Kind.REPLY, Kind.TRANSFER})
 # Receipts answer with the contact where they are news.
 
 
-def delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+def apply_delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> FoundContact | None:
     """The message was sent: it counts from then on at that moment.
 
     A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
     """
-    found = named(ledger, mark)
+    found = find_contact(ledger, mark)
     if found is None or found.contact.kind == Kind.TRANSFER:
         return None
-    if found.contact.state == State.DELIVERED:
+    if found.contact.state == ContactState.DELIVERED:
         return None
-    _settle(found.contact, State.DELIVERED, occurred_ms, now_ms)
+    _settle(found.contact, ContactState.DELIVERED, occurred_ms, now_ms)
     return found
 
 
-def _settle(contact: Contact, state: State, occurred_ms: int, now_ms: int) -> None:
+def _settle(contact: Contact, state: ContactState, occurred_ms: int, now_ms: int) -> None:
     decided_ms = contact.decided_ms
     contact.at_ms = max(decided_ms, heard_ms(occurred_ms, now_ms))
-    contact.lag_ms = contact.at_ms - decided_ms
+    contact.after_decision_ms = contact.at_ms - decided_ms
     contact.state = state
 
 
-def failed(ledger: Ledger, mark: int) -> Named | None:
+def apply_failed(ledger: Ledger, mark: int) -> FoundContact | None:
     """The message was not sent: it no longer counts, unless its delivery is told later."""
-    found = named(ledger, mark)
-    if found is None or found.contact.state != State.RESERVED:
+    found = find_contact(ledger, mark)
+    if found is None or found.contact.state != ContactState.RESERVED:
         return None
-    found.contact.state = State.RELEASED
-    _unask(ledger.pairs[found.holder], found.contact)
+    found.contact.state = ContactState.RELEASED
+    _forget_friend_request(ledger.relationships[found.holder], found.contact)
     return found
 
 
@@ -83,127 +83,127 @@ def no_friend(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> None:
 
     Once a message: whoever became one since is not lost by a receipt that is told again.
     """
-    found = named(ledger, mark)
-    if found is None or found.contact.no_friend or found.contact.state == State.DELIVERED:
+    found = find_contact(ledger, mark)
+    if found is None or found.contact.no_friend or found.contact.state == ContactState.DELIVERED:
         return
     found.contact.no_friend = True
-    unfriended(ledger, maker_of(found), occurred_ms, now_ms)
+    apply_friend_removed(ledger, made_by(found), occurred_ms, now_ms)
 
 
-def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Named | None:
+def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> FoundContact | None:
     """The message was not sent, for somebody outside had used the slot: no failure frees it.
 
     It counts at the time at which the platform said so, whatever other failure was told before.
     """
-    news = failed(ledger, mark)
-    found = named(ledger, mark)
+    news = apply_failed(ledger, mark)
+    found = find_contact(ledger, mark)
     if found is None or found.contact.kind in _WITHOUT_SLOT:
         return news
-    if found.contact.state == State.RELEASED:
-        _settle(found.contact, State.TAKEN, occurred_ms, now_ms)
+    if found.contact.state == ContactState.RELEASED:
+        _settle(found.contact, ContactState.TAKEN, occurred_ms, now_ms)
     return news
 
 
-def _unask(pair: Pair, contact: Contact) -> None:
+def _forget_friend_request(pair: Relationship, contact: Contact) -> None:
     """What was not sent is not under way."""
     if contact is not _latest(_made(pair, contact.kind)):
         return  # what is still open came after it
     if contact.kind == Kind.FRIEND_REQUEST:
-        pair.asked_ms = 0
+        pair.friend_request_ms = 0
     elif contact.kind == Kind.TRANSFER:
-        pair.giving = None
+        pair.pending_transfer = None
 
 
-def named(ledger: Ledger, mark: int) -> Named | None:
+def find_contact(ledger: Ledger, mark: int) -> FoundContact | None:
     """The contact of that decision, and the account that the customer is with now."""
     if not mark:
         return None
-    for account, pair in ledger.pairs.items():
+    for account, pair in ledger.relationships.items():
         for contact in pair.contacts:
-            if contact.mark == mark:
-                return Named(account, contact)
+            if contact.decision_key == mark:
+                return FoundContact(account, contact)
     return None
 
 
 def is_delivered(ledger: Ledger, mark: int) -> bool:
     """Whether its delivery was told before."""
-    found = named(ledger, mark)
-    return found is not None and found.contact.state == State.DELIVERED
+    found = find_contact(ledger, mark)
+    return found is not None and found.contact.state == ContactState.DELIVERED
 
 
 def is_failed(ledger: Ledger, mark: int, *, no_friend: bool) -> bool:
     """Whether a failure that says no more than this was told before."""
-    found = named(ledger, mark)
-    if found is None or found.contact.state not in {State.RELEASED, State.TAKEN}:
+    found = find_contact(ledger, mark)
+    if found is None or found.contact.state not in {ContactState.RELEASED, ContactState.TAKEN}:
         return False
     return found.contact.no_friend or not no_friend
 
 
-def maker_of(found: Named) -> str:
+def made_by(found: FoundContact) -> str:
     """Whose message it was, whatever account reports on it."""
-    return found.contact.maker or found.holder
+    return found.contact.made_by or found.holder
 
 
-def _made(pair: Pair, kind: int) -> list[Contact]:
+def _made(pair: Relationship, kind: int) -> list[Contact]:
     """The pair's own contacts of a kind: not those of an account that handed the customer over."""
-    return [c for c in pair.contacts if c.kind == kind and c.maker is None]
+    return [c for c in pair.contacts if c.kind == kind and c.made_by is None]
 
 
 def _latest(contacts: Iterable[Contact]) -> Contact | None:
     return max(contacts, key=lambda contact: contact.decided_ms, default=None)
 
 
-def message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+def apply_message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer wrote: reply credits open or renew, and silence is broken."""
-    pair = ledger.pair(account)
-    pair.credit_ms = max(pair.credit_ms, heard_ms(occurred_ms, now_ms))
-    engaged(ledger, account, occurred_ms, now_ms)
+    pair = ledger.relationship(account)
+    pair.last_message_ms = max(pair.last_message_ms, heard_ms(occurred_ms, now_ms))
+    apply_engaged(ledger, account, occurred_ms, now_ms)
 
 
-def engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+def apply_engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """A sign of interest: it answers every contact that was decided by then."""
-    pair = ledger.pair(account)
-    pair.engaged_ms = max(pair.engaged_ms, heard_ms(occurred_ms, now_ms))
+    pair = ledger.relationship(account)
+    pair.last_engagement_ms = max(pair.last_engagement_ms, heard_ms(occurred_ms, now_ms))
     _forget_answered(pair)
 
 
-def _forget_answered(pair: Pair) -> None:
-    left = [decided_ms for decided_ms in pair.ignored if decided_ms > pair.engaged_ms]
+def _forget_answered(pair: Relationship) -> None:
+    left = [decided_ms for decided_ms in pair.ignored if decided_ms > pair.last_engagement_ms]
     if len(left) < len(pair.ignored):  # then the earlier ones are answered as well
         pair.ignored, pair.ignored_more = left, 0
     if not left:
         pair.ignored_ms = 0
 
 
-def hurt(ledger: Ledger, account: str, at_ms: int) -> None:
+def apply_complaint(ledger: Ledger, account: str, at_ms: int) -> None:
     """A complaint or a block: suppression counts from the latest."""
-    pair = ledger.pair(account)
-    pair.hurt_ms = max(pair.hurt_ms, at_ms)
-    ledger.hurt_ms = max(ledger.hurt_ms, at_ms)
+    pair = ledger.relationship(account)
+    pair.last_complaint_ms = max(pair.last_complaint_ms, at_ms)
+    ledger.last_complaint_ms = max(ledger.last_complaint_ms, at_ms)
 
 
-def befriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+def apply_friend_added(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer is a contact of the account; a request for it is answered."""
-    ledger.pair(account).asked_ms = 0
-    _tie(ledger.pair(account), Friend.YES, heard_ms(occurred_ms, now_ms))
+    ledger.relationship(account).friend_request_ms = 0
+    _tie(ledger.relationship(account), Friend.YES, heard_ms(occurred_ms, now_ms))
 
 
-def unfriended(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
+def apply_friend_removed(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer is no longer a contact of the account."""
-    _tie(ledger.pair(account), Friend.REMOVED, heard_ms(occurred_ms, now_ms))
+    _tie(ledger.relationship(account), Friend.REMOVED, heard_ms(occurred_ms, now_ms))
 
 
-def refused(ledger: Ledger, account: str) -> None:
+def apply_friend_refused(ledger: Ledger, account: str) -> None:
     """The customer refused the account's friend request."""
-    ledger.pair(account).asked_ms = 0
+    ledger.relationship(account).friend_request_ms = 0
 
 
-def _tie(pair: Pair, friend: Friend, at_ms: int) -> None:
+def _tie(pair: Relationship, friend: Friend, at_ms: int) -> None:
     if (at_ms, friend) > (pair.friend_ms, pair.friend):
         pair.friend, pair.friend_ms = friend, at_ms
 
 
-def consented(
+def apply_consent(
     ledger: Ledger, kinds: Iterable[int], occurred_ms: int, now_ms: int, *, allowed: bool
 ) -> bool:
     """The customer's word on kinds of message; the newest word on each kind holds.
@@ -215,12 +215,12 @@ def consented(
         before = ledger.consent.get(kind)
         if before is None or (before.at_ms, not before.allowed) < (at_ms, not allowed):
             took_back |= not allowed and (before is None or before.allowed)
-            ledger.consent[kind] = Said(at_ms, allowed)
+            ledger.consent[kind] = ConsentRecord(at_ms, allowed)
     return took_back
 
 
-def told_hours(
-    ledger: Ledger, quiet: Quiet | None, zone: str | None, occurred_ms: int, now_ms: int
+def apply_quiet_hours(
+    ledger: Ledger, quiet: CustomerQuietHours | None, zone: str | None, occurred_ms: int, now_ms: int
 ) -> None:
     """The customer's own quiet hours and zone, where given; the newest word on each holds."""
     at_ms = heard_ms(occurred_ms, now_ms)
@@ -230,12 +230,12 @@ def told_hours(
         ledger.zone, ledger.zone_ms = zone, at_ms
 
 
-def _calm(quiet: Quiet | None) -> tuple[int, int]:
+def _calm(quiet: CustomerQuietHours | None) -> tuple[int, int]:
     """How much of a day is quiet; of hours as long as others, the later."""
     return ((quiet.to_ms - quiet.from_ms) % DAY_MS, quiet.from_ms) if quiet else (-1, 0)
 
 
-def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
+def apply_transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
     """The customer went over to another account: what was between them goes along.
 
     Where the taker knew the customer already, both histories are kept. The transfer under way is
@@ -244,36 +244,36 @@ def transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_
     """
     if account == taker:
         return
-    giver = ledger.pairs.pop(account, None) or Pair()
+    giver = ledger.relationships.pop(account, None) or Relationship()
     done = _carried_out(giver, heard_ms(occurred_ms, now_ms))
-    _settle(done, State.DELIVERED, occurred_ms, now_ms)
-    _merge(account, giver, ledger.pair(taker))
-    if giver.hurt_ms or giver.blames:
-        left = ledger.pair(account)
-        left.hurt_ms, left.blames = giver.hurt_ms, giver.blames
-    befriended(ledger, taker, occurred_ms, now_ms)
-    unfriended(ledger, account, occurred_ms, now_ms)
+    _settle(done, ContactState.DELIVERED, occurred_ms, now_ms)
+    _merge(account, giver, ledger.relationship(taker))
+    if giver.last_complaint_ms or giver.blames:
+        left = ledger.relationship(account)
+        left.last_complaint_ms, left.blames = giver.last_complaint_ms, giver.blames
+    apply_friend_added(ledger, taker, occurred_ms, now_ms)
+    apply_friend_removed(ledger, account, occurred_ms, now_ms)
 
 
 def has_gone_over(ledger: Ledger, account: str, taker: str, at_ms: int) -> bool:
     """Whether that handover is known: the giver has lost the customer, no transfer of theirs waits
     for its ending, and the taker has them, or had them: a handover of then, or later, is counted.
     """
-    giver, other = ledger.pairs.get(account, NO_PAIR), ledger.pairs.get(taker, NO_PAIR)
-    if giver.friend != Friend.REMOVED or _latest_transfer(giver, State.RESERVED) is not None:
+    giver, other = ledger.relationships.get(account, NO_RELATIONSHIP), ledger.relationships.get(taker, NO_RELATIONSHIP)
+    if giver.friend != Friend.REMOVED or _latest_transfer(giver, ContactState.RESERVED) is not None:
         return False
     return other.friend == Friend.YES or any(
-        c.kind == Kind.TRANSFER and c.maker == account and c.at_ms >= at_ms
+        c.kind == Kind.TRANSFER and c.made_by == account and c.at_ms >= at_ms
         for c in ledger.contacts()
-        if c.state == State.DELIVERED
+        if c.state == ContactState.DELIVERED
     )
 
 
-def _carried_out(giver: Pair, at_ms: int) -> Contact:
+def _carried_out(giver: Relationship, at_ms: int) -> Contact:
     """The transfer that was done: the latest unheard of, else the latest that was said to have
     failed, for a delivery beats a failure; else one of which we learn now.
     """
-    for state in (State.RESERVED, State.RELEASED):
+    for state in (ContactState.RESERVED, ContactState.RELEASED):
         contact = _latest_transfer(giver, state)
         if contact is not None:
             return contact
@@ -282,42 +282,42 @@ def _carried_out(giver: Pair, at_ms: int) -> Contact:
     return contact
 
 
-def _latest_transfer(pair: Pair, state: State) -> Contact | None:
+def _latest_transfer(pair: Relationship, state: ContactState) -> Contact | None:
     return _latest(c for c in _made(pair, Kind.TRANSFER) if c.state == state)
 
 
-def _merge(name: str, giver: Pair, taker: Pair) -> None:
+def _merge(name: str, giver: Relationship, taker: Relationship) -> None:
     for contact in giver.contacts:  # whose they are: the taker answers for its own messages alone
-        contact.maker = contact.maker or name
+        contact.made_by = contact.made_by or name
     taker.contacts += giver.contacts
-    taker.engaged_ms = max(taker.engaged_ms, giver.engaged_ms)
+    taker.last_engagement_ms = max(taker.last_engagement_ms, giver.last_engagement_ms)
     ignore(taker, giver.ignored)
     taker.ignored_more += giver.ignored_more
     taker.ignored_ms = max(taker.ignored_ms, giver.ignored_ms)
     _forget_answered(taker)
-    taker.hurt_ms = max(taker.hurt_ms, giver.hurt_ms)
+    taker.last_complaint_ms = max(taker.last_complaint_ms, giver.last_complaint_ms)
 
 
-def transfer_failed(ledger: Ledger, account: str, taker: str) -> None:
+def apply_transfer_failed(ledger: Ledger, account: str, taker: str) -> None:
     """The customer stays: the transfer under way no longer counts.
 
     A teller that knows the taker alone, as WeCom's event does, names it as both.
     """
-    giver = ledger.pairs.get(account) if account != taker else _giver_to(ledger, taker)
+    giver = ledger.relationships.get(account) if account != taker else _giver_to(ledger, taker)
     if giver is None:
         return
-    contact = _latest_transfer(giver, State.RESERVED)
+    contact = _latest_transfer(giver, ContactState.RESERVED)
     if contact is not None:
-        contact.state = State.RELEASED
-    giver.giving = None
+        contact.state = ContactState.RELEASED
+    giver.pending_transfer = None
 
 
-def _giver_to(ledger: Ledger, taker: str) -> Pair | None:
+def _giver_to(ledger: Ledger, taker: str) -> Relationship | None:
     """Who began last to hand the customer over to this account."""
-    givers = [p for p in ledger.pairs.values() if p.giving is not None and p.giving.taker == taker]
+    givers = [p for p in ledger.relationships.values() if p.pending_transfer is not None and p.pending_transfer.taker == taker]
     return max(givers, key=_began_ms, default=None)
 
 
-def _began_ms(giver: Pair) -> int:
-    contact = _latest_transfer(giver, State.RESERVED)
+def _began_ms(giver: Relationship) -> int:
+    contact = _latest_transfer(giver, ContactState.RESERVED)
     return 0 if contact is None else contact.decided_ms

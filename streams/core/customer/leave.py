@@ -14,11 +14,11 @@ from streams.core.local_calendar import period
 from streams.core.policy import Calendar
 
 if TYPE_CHECKING:
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
     from streams.core.policy import Canary, Pacing
 
 
-def needs_leave(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bool:
+def needs_permit(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bool:
     """Whether a message of this kind must pass its account's queue or count first.
 
     `pacing`, `canary`: what of them binds the kind. What may become a relation is counted even
@@ -28,7 +28,7 @@ def needs_leave(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> boo
     return counted or pacing is not None or canary is not None
 
 
-def is_good(leave_ms: int, law: Law, now_ms: int) -> bool:
+def permit_is_valid(leave_ms: int, law: KindRules, now_ms: int) -> bool:
     """Whether leave given at `leave_ms` (0: none) still holds.
 
     A friend request counts for the calendar day of its leave, so it cannot be used on another.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from streams.core.customer.request import Ask  # noqa: TC001 (msgspec reads the annotations of what it decodes)
+from streams.core.customer.request import Request  # noqa: TC001 (msgspec reads the annotations of what it decodes)
 from streams.core.local_calendar import DAY_MS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FEEDBACK_MS: Final = 7 * DAY_MS
 late, at most, a complaint that names no message is charged to anybody."""
 
 
-class State(IntEnum):
+class ContactState(IntEnum):
     """Where a contact stands."""
 
     RESERVED = 0
@@ -43,7 +43,7 @@ class State(IntEnum):
     TAKEN = 3
 
 
-_RELEASED: Final = State.RELEASED
+_RELEASED: Final = ContactState.RELEASED
 """Looked up for every contact of a decision, for which an enum's members are too slow."""
 
 
@@ -63,7 +63,7 @@ class Blame(msgspec.Struct, array_like=True, frozen=True):
 
     what: int
     at_ms: int
-    mark: int = 0
+    decision_key: int = 0
 
 
 class Contact(msgspec.Struct, array_like=True):
@@ -75,29 +75,29 @@ class Contact(msgspec.Struct, array_like=True):
     """
 
     at_ms: int
-    lag_ms: int
-    mark: int
+    after_decision_ms: int
+    decision_key: int
     kind: int
-    state: int = State.RESERVED
+    state: int = ContactState.RESERVED
     campaign: str | None = None
-    maker: str | None = None
+    made_by: str | None = None
     blame: Blame | None = None
     no_friend: bool = False
 
     @property
     def decided_ms(self) -> int:
         """When it was approved."""
-        return self.at_ms - self.lag_ms
+        return self.at_ms - self.after_decision_ms
 
 
-class Giving(msgspec.Struct, array_like=True, frozen=True):
+class PendingTransfer(msgspec.Struct, array_like=True, frozen=True):
     """A transfer under way: who takes the customer, and when that account gave its leave."""
 
     taker: str
-    leave_ms: int
+    permit_ms: int
 
 
-class Pair(msgspec.Struct, array_like=True):
+class Relationship(msgspec.Struct, array_like=True):
     """What passed between one account and the customer; it moves when the customer is handed over.
 
     `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
@@ -109,34 +109,34 @@ class Pair(msgspec.Struct, array_like=True):
     """
 
     contacts: list[Contact] = []
-    credit_ms: int = 0
-    engaged_ms: int = 0
+    last_message_ms: int = 0
+    last_engagement_ms: int = 0
     ignored: list[int] = []
     ignored_ms: int = 0
     ignored_more: int = 0
-    hurt_ms: int = 0
+    last_complaint_ms: int = 0
     friend: int = Friend.UNKNOWN
     friend_ms: int = 0
-    asked_ms: int = 0
-    giving: Giving | None = None
+    friend_request_ms: int = 0
+    pending_transfer: PendingTransfer | None = None
     blames: list[Blame] = []
 
 
-class Said(msgspec.Struct, array_like=True, frozen=True):
+class ConsentRecord(msgspec.Struct, array_like=True, frozen=True):
     """The customer's word on one kind of message, and when they gave it."""
 
     at_ms: int
     allowed: bool
 
 
-class Quiet(msgspec.Struct, array_like=True, frozen=True):
+class CustomerQuietHours(msgspec.Struct, array_like=True, frozen=True):
     """The customer's own quiet hours, ms after local midnight; equal for none at all."""
 
     from_ms: int
     to_ms: int
 
 
-class Held(msgspec.Struct, array_like=True):
+class HeldRequest(msgspec.Struct, array_like=True):
     """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`.
 
     `reason`, `rule` and `eligible_ms` are what was last said of it. `asked`: nothing but its
@@ -146,12 +146,12 @@ class Held(msgspec.Struct, array_like=True):
 
     due_ms: int
     deadline_ms: int
-    mark: int
+    decision_key: int
     reason: str
     rule: str | None
-    ask: Ask
+    request: Request
     eligible_ms: int | None = None
-    asked: bool = False
+    permit_requested: bool = False
     ticket: int = 0
 
 
@@ -163,27 +163,27 @@ class Ledger(msgspec.Struct, array_like=True):
     """
 
     version: int = 1
-    pairs: dict[str, Pair] = {}
+    relationships: dict[str, Relationship] = {}
     seen: bytes = b""
-    hurt_ms: int = 0
-    consent: dict[int, Said] = {}
+    last_complaint_ms: int = 0
+    consent: dict[int, ConsentRecord] = {}
     zone: str | None = None
     zone_ms: int = 0
-    quiet: Quiet | None = None
+    quiet: CustomerQuietHours | None = None
     quiet_ms: int = 0
-    held: list[Held] = []
+    held: list[HeldRequest] = []
     erased: bool = False
 
-    def pair(self, account: str) -> Pair:
+    def relationship(self, account: str) -> Relationship:
         """The pair with that account, made when there is none."""
-        pair = self.pairs.get(account)
+        pair = self.relationships.get(account)
         if pair is None:
-            pair = self.pairs[account] = Pair()
+            pair = self.relationships[account] = Relationship()
         return pair
 
     def contacts(self) -> Iterator[Contact]:
         """Every contact with the customer, of all accounts."""
-        for pair in self.pairs.values():
+        for pair in self.relationships.values():
             yield from pair.contacts
 
 
@@ -192,7 +192,7 @@ _decode = msgspec.msgpack.Decoder(Ledger).decode
 _NOTHING_LEFT: Final = frozenset({_encode(Ledger()), _encode(Ledger(erased=True))})
 """An erasure is remembered by its mark, outside the ledger."""
 
-NO_PAIR: Final = Pair()
+NO_RELATIONSHIP: Final = Relationship()
 """What is between a customer and an account that never met; only to be read."""
 
 
@@ -251,14 +251,14 @@ def _time_at(seen: bytes, start: int) -> int:
     return int.from_bytes(seen[start + _MARK : start + _ENTRY], "big")
 
 
-def ignore(pair: Pair, decided_ms: list[int]) -> None:
+def ignore(pair: Relationship, decided_ms: list[int]) -> None:
     """Count contacts, decided at these times, as ignored though they are no longer listed."""
     times = sorted(pair.ignored + decided_ms)
     pair.ignored = times[-IGNORED_MOST:]
     pair.ignored_more += len(times) - len(pair.ignored)
 
 
-def is_unanswered(contact: Contact, pair: Pair, silent: int) -> bool:
+def is_unanswered(contact: Contact, pair: Relationship, silent: int) -> bool:
     """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since.
 
     The states of what was not sent come after those of what may have been.
@@ -266,5 +266,5 @@ def is_unanswered(contact: Contact, pair: Pair, silent: int) -> bool:
     return (
         silent >> contact.kind & 1 == 1
         and contact.state < _RELEASED
-        and contact.decided_ms > pair.engaged_ms
+        and contact.decided_ms > pair.last_engagement_ms
     )

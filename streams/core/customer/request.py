@@ -12,7 +12,7 @@ from streams.core.customer.verdict import Verdict  # noqa: TC001 (msgspec reads 
 from streams.core.local_calendar import LAST_MS
 
 
-class Ask(msgspec.Struct, frozen=True, array_like=True):
+class Request(msgspec.Struct, frozen=True, array_like=True):
     """Who wants to send what, how urgently and until when. The customer is the record's key.
 
     `deny` is the intent's `if_not_now: deny`. `accepted_ms` is the engine's clock when the intent
@@ -35,7 +35,7 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     to_account_id: str | None = None
 
 
-def deadline_ms(ask: Ask, patience_ms: int) -> int:
+def deadline_ms(ask: Request, patience_ms: int) -> int:
     """Until when an ask may wait: its own deadline, else as long as the policy's patience from when
     it is of use.
     """
@@ -54,9 +54,9 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
     there, for this reason; another candidate with this ticket follows.
     """
 
-    ask: Ask
-    leave_ms: int = 0
-    again: bool = False
-    refusal: Verdict | None = None
+    request: Request
+    permit_ms: int = 0
+    is_held: bool = False
+    denial: Verdict | None = None
     ticket: int = 0
     wait: Verdict | None = None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
-from streams.core.customer.denials import refusals_under
-from streams.core.customer.leave import needs_leave
+from streams.core.customer.denials import denials_for
+from streams.core.customer.leave import needs_permit
 from streams.core.customer.ledger import FEEDBACK_MS
 from streams.core.customer.upkeep import Retention
 from streams.core.kinds import Kind, mask_of
@@ -69,7 +69,7 @@ class _Section(Protocol):
 S = TypeVar("S", bound=_Section)
 
 
-class Law(msgspec.Struct, frozen=True, kw_only=True):
+class KindRules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules for one kind under one policy; `None` or empty where a section does not bind it.
 
     `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
@@ -84,7 +84,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     disturbs: bool
     defers: bool
     braked: bool
-    leave: bool
+    needs_permit: bool
     pacing: Pacing | None
     canary: Canary | None
     unknown_zone_denies: bool
@@ -105,18 +105,18 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     max_held: int
     weights: Weights
     retention: Retention
-    refusals: tuple[Refusal, ...] = ()
+    denials: tuple[Refusal, ...] = ()
 
 
 @lru_cache(maxsize=4096)
-def laws_of(policy: Policy) -> tuple[Law, ...]:
+def compile_rules(policy: Policy) -> tuple[KindRules, ...]:
     """The laws of a policy, indexed by kind."""
     retention = _retention(policy)
-    laws = (_law(policy, kind, retention) for kind in Kind)
-    return tuple(msgspec.structs.replace(law, refusals=refusals_under(law)) for law in laws)
+    laws = (_kind_rules(policy, kind, retention) for kind in Kind)
+    return tuple(msgspec.structs.replace(law, denials=denials_for(law)) for law in laws)
 
 
-def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
+def _kind_rules(policy: Policy, kind: Kind, retention: Retention) -> KindRules:
     zone = zone_named(policy.time_zone)
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"
@@ -124,7 +124,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
     pacing = _section("pacing", policy.pacing, kind)
     canary = _section("canary", policy.canary, kind)
     governing = [_without_replies(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
-    return Law(
+    return KindRules(
         kind=kind,
         policy=policy.name,
         version=policy.version,
@@ -132,7 +132,7 @@ def _law(policy: Policy, kind: Kind, retention: Retention) -> Law:
         disturbs=bool(_DISTURBS >> kind & 1),
         defers=kind is not Kind.TRANSFER,
         braked=policy.brake is not None and _binds("brake", policy.brake.kinds, kind),
-        leave=needs_leave(kind, pacing, canary),
+        needs_permit=needs_permit(kind, pacing, canary),
         pacing=pacing,
         canary=canary,
         unknown_zone_denies=policy.unknown_zone_denies,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.core.customer.case import NO_ORDER, SUSPENDED, stopped_until_ms
+from streams.core.customer.case import UNRESTRICTED, SUSPENDED, stopped_until_ms
 from streams.core.customer.ledger import is_unanswered
-from streams.core.customer.windows import binds, kept_back, live_contacts, opens_ms, standings
+from streams.core.customer.windows import applies_to, reserved_slots, live_contacts, opens_ms, window_usages
 from streams.core.local_calendar import DAY_MS, Span, period, quiet_span, zone_named
 from streams.core.policy import Scope
 from streams.core.reasons import Reason
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from streams.core.customer.ledger import Ledger, Pair
-    from streams.core.customer.rules import Law
-    from streams.core.customer.verdict import Case
-    from streams.core.customer.windows import Standing
+    from streams.core.customer.ledger import Ledger, Relationship
+    from streams.core.customer.rules import KindRules
+    from streams.core.customer.verdict import DecisionInput
+    from streams.core.customer.windows import WindowUsage
     from streams.core.policy import Silence
 
 ROUNDS: Final = 2_000
@@ -34,77 +34,77 @@ HORIZON_MS: Final = 20 * 365 * DAY_MS
 
 
 def too_early(
-    case: Case, stands: Sequence[Standing], night: Span | None
+    case: DecisionInput, stands: Sequence[WindowUsage], night: Span | None
 ) -> tuple[Reason, str | None] | None:
     """The first that says not now, and its id: orders, windows in the file's order, the rest.
 
     `night`: the quiet hours that hold now or come next (`quiet`).
     """
-    ask, law, now_ms = case.ask, case.law, case.now_ms
-    if case.order is not NO_ORDER:
-        ordered = _ordered(case)
+    ask, law, now_ms = case.request, case.rules, case.now_ms
+    if case.restrictions is not UNRESTRICTED:
+        ordered = _restricted(case)
         if ordered is not None:
             return ordered
     if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
         return Reason.NOT_YET, None
     for stand in stands:
-        reason = fails(stand, ask.priority, now_ms)
+        reason = window_reason(stand, ask.priority, now_ms)
         if reason is not None:
             return reason, stand.window.id
-    if law.silence is not None and silent_until(case.pair, law) > now_ms:
+    if law.silence is not None and silent_until_ms(case.relationship, law) > now_ms:
         return Reason.SILENCE_BACKOFF, "silence"
     return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
 
 
-def _ordered(case: Case) -> tuple[Reason, str | None] | None:
-    order = case.order
+def _restricted(case: DecisionInput) -> tuple[Reason, str | None] | None:
+    order = case.restrictions
     if order.pause is not None:
         return Reason.CONTROL, order.pause.scope
     if order.status == SUSPENDED:
         return Reason.ACCOUNT_PAUSED, None
-    if stopped_until_ms(case.law, order.braked_until_ms, case.now_ms) == 0:
+    if stopped_until_ms(case.rules, order.braked_until_ms, case.now_ms) == 0:
         return None
-    return Reason.ACCOUNT_PAUSED, "brake" if case.law.braked else None  # off is no section's affair
+    return Reason.ACCOUNT_PAUSED, "brake" if case.rules.braked else None  # off is no section's affair
 
 
-def fails(stand: Standing, priority: int, now_ms: int) -> Reason | None:
+def window_reason(stand: WindowUsage, priority: int, now_ms: int) -> Reason | None:
     """Why this window has no room now, None when it has."""
     window = stand.window
     if window.limit is not None:
         if stand.free < 1:
             own = window.scope is Scope.ACCOUNT
             return Reason.ACCOUNT_WINDOW_FULL if own else Reason.WINDOW_FULL
-        if stand.free <= kept_back(window, priority):
+        if stand.free <= reserved_slots(window, priority):
             return Reason.SLOT_RESERVED
     return Reason.MIN_GAP if stand.gap_ends_ms > now_ms else None
 
 
-def legal_ms(case: Case, from_ms: int) -> int | None:
+def legal_ms(case: DecisionInput, from_ms: int) -> int | None:
     """The first moment not before `from_ms` at which everything that waiting mends allows it."""
-    ask, law = case.ask, case.law
+    ask, law = case.request, case.rules
     contacts = live_contacts(case.ledger, ask.account_id)
-    stands = standings(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms)
+    stands = window_usages(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms)
     return eligible_ms(case, stands, from_ms)
 
 
-def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | None:
+def eligible_ms(case: DecisionInput, stands: Sequence[WindowUsage], from_ms: int) -> int | None:
     """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
-    ordered_ms = _order_ends_ms(case)
+    ordered_ms = _restrictions_end_ms(case)
     if ordered_ms is None:
         return None
-    silent_ms = silent_until(case.pair, case.law)
-    earliest_ms = max(from_ms, case.ask.not_before_ms or 0, silent_ms, ordered_ms)
+    silent_ms = silent_until_ms(case.relationship, case.rules)
+    earliest_ms = max(from_ms, case.request.not_before_ms or 0, silent_ms, ordered_ms)
     # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
-    at_ms = _past(case, [s for s in stands if s.window.calendar is None], earliest_ms)
+    at_ms = _after_windows(case, [s for s in stands if s.window.calendar is None], earliest_ms)
     recurring = [s for s in stands if s.window.calendar is not None]
     for _ in range(ROUNDS):
         before_ms = at_ms
         if at_ms is None or at_ms > case.now_ms + HORIZON_MS:
             return None
-        at_ms = _past(case, recurring, at_ms)
+        at_ms = _after_windows(case, recurring, at_ms)
         if at_ms is None:
             return None
-        night = quiet(case.ledger, case.law, at_ms)
+        night = quiet_span_of(case.ledger, case.rules, at_ms)
         if night is not None and night.start_ms <= at_ms:
             at_ms = night.end_ms
         if at_ms == before_ms:
@@ -112,48 +112,48 @@ def eligible_ms(case: Case, stands: Sequence[Standing], from_ms: int) -> int | N
     return None
 
 
-def _order_ends_ms(case: Case) -> int | None:
+def _restrictions_end_ms(case: DecisionInput) -> int | None:
     """0 for no order, None for one without an end."""
-    order = case.order
-    if order is NO_ORDER:
+    order = case.restrictions
+    if order is UNRESTRICTED:
         return 0
     paused_ms = 0 if order.pause is None else order.pause.until_ms
-    braked_ms = stopped_until_ms(case.law, order.braked_until_ms, case.now_ms)
+    braked_ms = stopped_until_ms(case.rules, order.braked_until_ms, case.now_ms)
     if order.status == SUSPENDED or paused_ms is None or braked_ms is None:
         return None
     return max(paused_ms, braked_ms)
 
 
-def _past(case: Case, stands: Sequence[Standing], at_ms: int) -> int | None:
+def _after_windows(case: DecisionInput, stands: Sequence[WindowUsage], at_ms: int) -> int | None:
     for stand in stands:
-        opens = opens_ms(stand, case.ask.priority, case.law.zone, at_ms)
+        opens = opens_ms(stand, case.request.priority, case.rules.zone, at_ms)
         if opens is None:
             return None
         at_ms = opens
     return at_ms
 
 
-def send_by_ms(case: Case, night: Span | None) -> int:
+def send_by_ms(case: DecisionInput, night: Span | None) -> int:
     """The last millisecond at which sending is still right, for a case that is approved now.
 
     `night`: as for `too_early`.
     """
-    law, now_ms = case.law, case.now_ms
+    law, now_ms = case.rules, case.now_ms
     ends = [now_ms + law.validity_ms]
-    if case.ask.deadline_ms is not None:
-        ends.append(case.ask.deadline_ms)
+    if case.request.deadline_ms is not None:
+        ends.append(case.request.deadline_ms)
     for window in law.windows:
-        if window.calendar is not None and binds(window, case.ask.campaign_id):
+        if window.calendar is not None and applies_to(window, case.request.campaign_id):
             end_ms = period(window.calendar, law.zone, now_ms).end_ms
             ends.append(end_ms - 1)
     if law.reply is not None:
-        ends.append(case.pair.credit_ms + law.reply.within_ms - 1)
+        ends.append(case.relationship.last_message_ms + law.reply.within_ms - 1)
     if night is not None:
         ends.append(night.start_ms - 1)
     return min(ends)
 
 
-def silent_until(pair: Pair, law: Law) -> int:
+def silent_until_ms(pair: Relationship, law: KindRules) -> int:
     """When the silence back-off next allows a contact; 0 where it does not bind.
 
     The n-th contact in a row without an answer, n >= ignored, needs first * factor^(n - ignored),
@@ -176,7 +176,7 @@ def _silence_gap_ms(rule: Silence, steps: int) -> int:
         return rule.longest_ms
 
 
-def quiet(ledger: Ledger, law: Law, at_ms: int) -> Span | None:
+def quiet_span_of(ledger: Ledger, law: KindRules, at_ms: int) -> Span | None:
     """The quiet hours that hold at `at_ms` or come next; None where none bind."""
     rule = law.quiet_hours
     if rule is None:

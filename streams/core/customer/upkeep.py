@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.ledger import FEEDBACK_MS, Friend, State, ignore, is_unanswered
+from streams.core.customer.ledger import FEEDBACK_MS, Friend, ContactState, ignore, is_unanswered
 from streams.core.kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from streams.core.customer.ledger import Contact, Ledger, Pair
+    from streams.core.customer.ledger import Contact, Ledger, Relationship
 
 BINDING_MOST: Final = 768
 """Contacts that some binding window or credit counts: two a day for a year. Further ones wait."""
@@ -56,7 +56,7 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     An unanswered contact leaves its times behind, for the silence back-off outlives it.
     """
     keep_ms, listed = retention.keep_ms, 0
-    for account, pair in list(ledger.pairs.items()):
+    for account, pair in list(ledger.relationships.items()):
         if pair.blames and pair.blames[0].at_ms + FEEDBACK_MS <= now_ms:
             pair.blames = [b for b in pair.blames if b.at_ms + FEEDBACK_MS > now_ms]
         for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
@@ -65,7 +65,7 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
                 break
         listed += len(pair.contacts)
         if _is_nothing(pair, retention, now_ms):
-            del ledger.pairs[account]
+            del ledger.relationships[account]
     if listed > _FEW:
         _bound_contacts(ledger, retention, now_ms)
     if has_too_many_idle(ledger):
@@ -82,33 +82,33 @@ def is_large(ledger: Ledger, before: int = 0) -> bool:
 
 def entries(ledger: Ledger) -> int:
     """How many contacts and accounts there are."""
-    pairs = ledger.pairs
+    pairs = ledger.relationships
     return len(pairs) + sum([len(pair.contacts) for pair in pairs.values()])
 
 
 def has_too_many_idle(ledger: Ledger) -> bool:
     """Whether accounts will be forgotten of which something was still known."""
-    pairs = ledger.pairs
+    pairs = ledger.relationships
     if len(pairs) <= IDLE_MOST:
         return False
     return sum([not pair.contacts for pair in pairs.values()]) > IDLE_MOST
 
 
-def shed(ledger: Ledger, retention: Retention, now_ms: int) -> None:
+def shrink(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     """Make a ledger fit that is too large for its record, though every bound is kept: of all that
     is as long as it may be, what nothing but receipts and handovers can ask for goes at once.
     """
-    for account, pair in list(ledger.pairs.items()):
+    for account, pair in list(ledger.relationships.items()):
         _keep_only(pair, lambda c: _decides(c, retention, now_ms), retention.silent)
         if not pair.contacts and _weight(pair)[0] == 0:
-            del ledger.pairs[account]
+            del ledger.relationships[account]
 
 
 def _decides(contact: Contact, retention: Retention, now_ms: int) -> bool:
-    return contact.state != State.RELEASED and _binds(contact, retention, now_ms)
+    return contact.state != ContactState.RELEASED and _binds(contact, retention, now_ms)
 
 
-def is_crowded(contacts: list[Contact], retention: Retention, now_ms: int) -> bool:
+def is_full(contacts: list[Contact], retention: Retention, now_ms: int) -> bool:
     """Whether no further contact that binding windows count can be kept."""
     if len(contacts) < BINDING_MOST:
         return False
@@ -120,13 +120,13 @@ def _binds(contact: Contact, retention: Retention, now_ms: int) -> bool:
     return binding_ms > 0 and contact.at_ms + binding_ms > now_ms
 
 
-def _is_nothing(pair: Pair, retention: Retention, now_ms: int) -> bool:
+def _is_nothing(pair: Relationship, retention: Retention, now_ms: int) -> bool:
     """Whether nothing of a pair can matter again: it is as if they had never met."""
     if pair.contacts or pair.ignored or pair.ignored_more or pair.blames:
         return False
-    if pair.hurt_ms or pair.asked_ms or pair.giving:
+    if pair.last_complaint_ms or pair.friend_request_ms or pair.pending_transfer:
         return False
-    heard_ms = max(pair.credit_ms, pair.engaged_ms)
+    heard_ms = max(pair.last_message_ms, pair.last_engagement_ms)
     over = not heard_ms or heard_ms + retention.keep_ms[Kind.REPLY] <= now_ms
     return over and pair.friend == Friend.UNKNOWN
 
@@ -134,16 +134,16 @@ def _is_nothing(pair: Pair, retention: Retention, now_ms: int) -> bool:
 def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     released, free = [], []
     for contact in ledger.contacts():
-        if contact.state == State.RELEASED:
+        if contact.state == ContactState.RELEASED:
             released.append(contact)
         elif not _binds(contact, retention, now_ms):
             free.append(contact)
     surplus = {id(c) for c in [*_oldest(released, RELEASED_MOST), *_oldest(free, FREE_MOST)]}
     if surplus:
-        for account, pair in list(ledger.pairs.items()):
+        for account, pair in list(ledger.relationships.items()):
             _keep_only(pair, lambda c: id(c) not in surplus, retention.silent)
             if _is_nothing(pair, retention, now_ms):
-                del ledger.pairs[account]
+                del ledger.relationships[account]
 
 
 def _oldest(contacts: list[Contact], most: int) -> Iterable[Contact]:
@@ -157,21 +157,21 @@ def _bound_idle(ledger: Ledger) -> None:
     """Keep so many accounts without contacts: who only wrote goes first, then friends, then what is
     under way, last whom they complained of or removed; of equals who was heard of longest ago.
     """
-    idle = [(_weight(pair), name) for name, pair in ledger.pairs.items() if not pair.contacts]
+    idle = [(_weight(pair), name) for name, pair in ledger.relationships.items() if not pair.contacts]
     for _, name in sorted(idle)[: max(0, len(idle) - IDLE_MOST)]:
-        del ledger.pairs[name]
+        del ledger.relationships[name]
 
 
-def _weight(pair: Pair) -> tuple[int, int]:
-    heard_ms = max(pair.credit_ms, pair.engaged_ms, pair.friend_ms, pair.hurt_ms, pair.asked_ms)
-    if pair.hurt_ms or pair.blames or pair.friend == Friend.REMOVED:
+def _weight(pair: Relationship) -> tuple[int, int]:
+    heard_ms = max(pair.last_message_ms, pair.last_engagement_ms, pair.friend_ms, pair.last_complaint_ms, pair.friend_request_ms)
+    if pair.last_complaint_ms or pair.blames or pair.friend == Friend.REMOVED:
         return 3, heard_ms
-    if pair.asked_ms or pair.giving:
+    if pair.friend_request_ms or pair.pending_transfer:
         return 2, heard_ms
     return int(pair.friend == Friend.YES), heard_ms
 
 
-def _keep_only(pair: Pair, wanted: Callable[[Contact], object], silent: int) -> None:
+def _keep_only(pair: Relationship, wanted: Callable[[Contact], object], silent: int) -> None:
     kept = []
     for contact in pair.contacts:
         if wanted(contact):

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.customer.case import NO_ORDER, Order
+from streams.core.customer.case import UNRESTRICTED, Restrictions
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
-    from streams.core.customer.ledger import Ledger, Pair
-    from streams.core.customer.request import Ask
-    from streams.core.customer.rules import Law
+    from streams.core.customer.ledger import Ledger, Relationship
+    from streams.core.customer.request import Request
+    from streams.core.customer.rules import KindRules
 
 
-class Case(msgspec.Struct, frozen=True, gc=False):
+class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     """One ask of one customer's before the law at one moment. `pair` is the asking account's."""
 
     ledger: Ledger
-    pair: Pair
-    ask: Ask
+    relationship: Relationship
+    request: Request
     customer: str
-    law: Law
+    rules: KindRules
     now_ms: int
-    order: Order = NO_ORDER
+    restrictions: Restrictions = UNRESTRICTED
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -41,7 +41,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stage: str = "customer"
 
 
-def no(
+def denial(
     reason: Reason,
     *,
     rule: str | None = None,

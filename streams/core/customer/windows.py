@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.ledger import State
+from streams.core.customer.ledger import ContactState
 from streams.core.local_calendar import days_in_month, period
 from streams.core.policy import DAYS_IN_MONTH, Calendar, Scope
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from streams.core.policy import Window
 
 
-_RELEASED: Final = State.RELEASED
+_RELEASED: Final = ContactState.RELEASED
 _OF_CAMPAIGN: Final = Scope.CAMPAIGN
 _OF_ACCOUNT: Final = Scope.ACCOUNT
 """Looked up several times a decision, for which an enum's members are too slow."""
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
+class WindowUsage(msgspec.Struct, frozen=True, gc=False):
     """How a window stands for one message at one moment. `free` counts before the message.
 
     `times`: when the contacts were that the window looks at, the earliest first.
@@ -54,7 +54,7 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     """All contacts but those released."""
     own: list[Contact] = []
     everyone: list[Contact] = []
-    for name, pair in ledger.pairs.items():
+    for name, pair in ledger.relationships.items():
         live = [c for c in pair.contacts if c.state != _RELEASED]
         everyone.extend(live)
         if name == account:
@@ -62,23 +62,23 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     return Contacts(everyone, own)
 
 
-def binds(window: Window, campaign: str | None) -> bool:
+def applies_to(window: Window, campaign: str | None) -> bool:
     """Whether the window has a say: one that counts by campaign only in messages of a campaign."""
     return campaign is not None or window.scope is not _OF_CAMPAIGN
 
 
-def standings(
+def window_usages(
     windows: Iterable[Window],
     contacts: Contacts,
     campaign: str | None,
     zone: ZoneInfo,
     at_ms: int,
-) -> list[Standing]:
+) -> list[WindowUsage]:
     """How each window that binds stands at `at_ms` for a message of this campaign."""
     stands = []
     views: dict[tuple[int, Scope], list[int]] = {}
     for window in windows:
-        if not binds(window, campaign):
+        if not applies_to(window, campaign):
             continue
         # Windows often differ in their length alone; they share one list of times.
         view = window.kinds, window.scope
@@ -92,7 +92,7 @@ def standings(
                 free -= _count(window, times, zone, at_ms)
             if window.min_gap_ms:
                 gap_ends_ms = times[-1] + window.min_gap_ms
-        stands.append(Standing(window, times, free, gap_ends_ms))
+        stands.append(WindowUsage(window, times, free, gap_ends_ms))
     return stands
 
 
@@ -117,12 +117,12 @@ def _limit(window: Window, zone: ZoneInfo, at_ms: int) -> int:
     return window.limit or 0
 
 
-def kept_back(window: Window, priority: int) -> int:
+def reserved_slots(window: Window, priority: int) -> int:
     """Slots of the window that a message of this priority may not take."""
     return 0 if priority >= window.reserve_priority else window.reserve_slots
 
 
-def opens_ms(stand: Standing, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
+def opens_ms(stand: WindowUsage, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
     """The first moment not before `at_ms` with room under this window, if nothing else happens.
 
     None when there is never any: every slot is kept for the more urgent.
@@ -132,11 +132,11 @@ def opens_ms(stand: Standing, priority: int, zone: ZoneInfo, at_ms: int) -> int 
     if window.limit is None:
         return at_ms
     if window.rolling_ms is not None:
-        return _rolling_opens(stand, window.limit - kept_back(window, priority), at_ms)
-    return _calendar_opens(stand, kept_back(window, priority), zone, at_ms)
+        return _rolling_opens(stand, window.limit - reserved_slots(window, priority), at_ms)
+    return _calendar_opens(stand, reserved_slots(window, priority), zone, at_ms)
 
 
-def _rolling_opens(stand: Standing, limit: int, at_ms: int) -> int | None:
+def _rolling_opens(stand: WindowUsage, limit: int, at_ms: int) -> int | None:
     if limit < 1:
         return None
     times, rolling_ms = stand.times, stand.window.rolling_ms or 0
@@ -146,7 +146,7 @@ def _rolling_opens(stand: Standing, limit: int, at_ms: int) -> int | None:
     return max(at_ms, times[-limit] + rolling_ms)
 
 
-def _calendar_opens(stand: Standing, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
+def _calendar_opens(stand: WindowUsage, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
     window = stand.window
     # A period without any contact has all its slots, so one more than there are contacts suffices.
     for _ in range(len(stand.times) + 1):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from streams.core.account import account as books
-from streams.core.account.fair_queue import QUANTUM, lane_key
-from streams.core.account.rules import account_law_of
-from streams.core.campaign import CampaignFacts, CampaignWord, Phase, is_staged
+from streams.core.account.fair_queue import QUANTUM, sub_queue_key
+from streams.core.account.rules import account_rules_of
+from streams.core.campaign import CampaignFacts, CampaignRelease, Phase, is_staged
 from streams.core.customer.request import Candidate
 from streams.core.kinds import STAGED
 from streams.core.reasons import Outcome, Reason
@@ -23,26 +23,26 @@ from streams.events.asks import encode_candidate
 from streams.events.keys import account_key, campaign_key, customer_key
 from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
-from streams.stages.account.aggregates import Words
-from streams.stages.account.publish import Bulletin
-from streams.stages.account.slices import Slice
+from streams.stages.account.aggregates import SharedTotals
+from streams.stages.account.publish import Publisher
+from streams.stages.account.slices import QueuedSlice
 from streams.stages.account.store import DRAIN, EXPIRY, REVIEW, group_of, index_of
-from streams.stages.context import Ruled, refuse
+from streams.stages.context import BatchRules, denial
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.core.account.fair_queue import LaneKey, Place
+    from streams.core.account.fair_queue import SubQueueKey, Entry
     from streams.core.account.limits import Change
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from streams.core.customer.verdict import Verdict
     from streams.core.policy import Canary
     from streams.events.news import TakeOver
     from streams.runtime.stage import Output
     from streams.runtime.state import State
-    from streams.stages.account.store import Account
-    from streams.stages.context import Wait
+    from streams.stages.account.store import StoredAccount
+    from streams.stages.context import Blocked
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics
@@ -55,12 +55,12 @@ SAID: Final = 1_024
 """Bytes that are said of a customer who came into the queue: that they wait, or may go on."""
 
 CUT_OFF: Final = {
-    Reason.ACCOUNT_RESIGNED: refuse(Outcome.CANCELLED, Reason.ACCOUNT_RESIGNED),
-    Reason.CAMPAIGN_PAUSED: refuse(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary"),
+    Reason.ACCOUNT_RESIGNED: denial(Outcome.CANCELLED, Reason.ACCOUNT_RESIGNED),
+    Reason.CAMPAIGN_PAUSED: denial(Outcome.CANCELLED, Reason.CAMPAIGN_PAUSED, rule="canary"),
 }
 """What is said of whom the account will not ask for any more."""
 
-EXPIRED: Final = refuse(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+EXPIRED: Final = denial(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
 
 
 class Accounts:
@@ -80,45 +80,45 @@ class Accounts:
         self._budget = state.budget
         self.outputs = outputs
         self.index = index_of(state)
-        self.words = Words(state)
-        self.bulletin = Bulletin(topics, router, state, self.index, now_ms)
-        self._touched: dict[bytes, tuple[Account, Admission]] = {}
+        self.totals = SharedTotals(state)
+        self.publisher = Publisher(topics, router, state, self.index, now_ms)
+        self._opened: dict[bytes, tuple[StoredAccount, Admission]] = {}
         self._changes: dict[bytes, list[Change]] = {}
         self._came: dict[bytes, set[tuple[str, str, str]]] = {}
         self._met: dict[bytes, int | None] = {}
-        self._ruled: dict[str, Ruled] = {}
+        self._rules_by_enterprise: dict[str, BatchRules] = {}
 
     # --- what the batch brings ---
 
-    def ruled(self, enterprise: str) -> Ruled:
+    def rules_of(self, enterprise: str) -> BatchRules:
         """What an enterprise is under in this batch; it stays so to the batch's end."""
-        ruled = self._ruled.get(enterprise)
+        ruled = self._rules_by_enterprise.get(enterprise)
         if ruled is None:
             policy = self._rules.policy(enterprise, self._now_ms)
-            laws = self._rules.laws(enterprise, self._now_ms)
-            ruled = Ruled(policy, laws, account_law_of(policy), self._rules.controls)
-            self._ruled[enterprise] = ruled
+            laws = self._rules.kind_rules(enterprise, self._now_ms)
+            ruled = BatchRules(policy, laws, account_rules_of(policy), self._rules.controls)
+            self._rules_by_enterprise[enterprise] = ruled
         return ruled
 
-    def touch(self, key: bytes) -> Admission:
+    def open(self, key: bytes) -> Admission:
         """The admission of an account, which is closed with the batch."""
-        touched = self._touched.get(key)
+        touched = self._opened.get(key)
         if touched is None:
             self._budget.promise(len(self._state.get(key) or b"") + TOUCHED)
             account = self.index.open(key)
-            ruled = self.ruled(account.enterprise)
-            admission = Admission(account, ruled, self.words, self._state, self._now_ms)
-            touched = self._touched[key] = account, admission
+            ruled = self.rules_of(account.enterprise)
+            admission = Admission(account, ruled, self.totals, self._state, self._now_ms)
+            touched = self._opened[key] = account, admission
         return touched[1]
 
     def changed(self, key: bytes, changes: Iterable[Change]) -> None:
         """Changes of an account's limits, to be told with the batch."""
         self._changes.setdefault(key, []).extend(changes)
 
-    def pass_on(  # noqa: PLR0913
+    def forward(  # noqa: PLR0913
         self,
         enterprise: str,
-        ask: Ask,
+        ask: Request,
         customers: Iterable[str],
         *,
         leave_ms: int = 0,
@@ -136,7 +136,7 @@ class Accounts:
     def pass_first(
         self,
         enterprise: str,
-        ask: Ask,
+        ask: Request,
         customers: list[str],
         *,
         again: bool,
@@ -146,24 +146,24 @@ class Accounts:
         done = 0
         while done < len(customers) and (not done or self._budget.has_room()):
             turn = customers[done : done + QUANTUM]
-            self.pass_on(enterprise, ask, turn, again=again, refusal=refusal)
+            self.forward(enterprise, ask, turn, again=again, refusal=refusal)
             done += len(turn)
         return done
 
-    def enqueue(self, enterprise: str, ask: Ask, customers: list[str], *, again: bool) -> int:
+    def enqueue(self, enterprise: str, ask: Request, customers: list[str], *, again: bool) -> int:
         """Customers of an intent whose kind needs leave: into the account's queue. How many are
         done, for who is refused does not wait there.
         """
         key = account_key(enterprise, ask.account_id)
-        admission = self.touch(key)
-        refusal = admission.refusal(ask)
+        admission = self.open(key)
+        refusal = admission.denial(ask)
         if refusal is None and not again:
-            refusal = admission.no_place(len(customers))
+            refusal = admission.queue_full(len(customers))
         if refusal is not None:
             return self.pass_first(enterprise, ask, customers, again=again, refusal=refusal)
         for chosen in admission.together(ask, customers):
             for names in _each_once(chosen):
-                admission.account.add(Slice(enterprise, ask, again), names, self._state)
+                admission.account.add(QueuedSlice(enterprise, ask, again), names, self._state)
         self.index.joins(admission.account, ask)
         self._budget.promise(len(customers) * SAID)
         return len(customers)
@@ -172,26 +172,26 @@ class Accounts:
         """Customers whom the account is to take over: into its queue, for as long as the answers
         take that it waits for.
         """
-        account = self.touch(key).account
+        account = self.open(key).account
         for names in _each_once(news.customers):
-            account.add(Slice(account.enterprise, news.ask, news.again), names, self._state)
+            account.add(QueuedSlice(account.enterprise, news.request, news.is_held), names, self._state)
 
-    def queues(self, enterprise: str, ask: Ask) -> bool:
+    def queues(self, enterprise: str, ask: Request) -> bool:
         """Whether messages of this kind wait in the account's queue."""
         key = account_key(enterprise, ask.account_id)
-        return key in self.index.waiting and self.index.open(key).line.has(ask.kind)
+        return key in self.index.waiting and self.index.open(key).queue.has(ask.kind)
 
-    def meet(self, enterprise: str, ask: Ask, customers: Iterable[str] = ()) -> None:
+    def register_campaign(self, enterprise: str, ask: Request, customers: Iterable[str] = ()) -> None:
         """Tell a campaign's owner of it, and of a larger audience than was known.
 
         An audience is as large as the largest that was named, and no smaller than what comes in one
         batch, a repeat being nobody new; what came before, customers' partitions tell. Until the
         owner's word comes, what was not proven is taken for the first share.
         """
-        canary, campaign = self.ruled(enterprise).laws[ask.kind].canary, ask.campaign_id
+        canary, campaign = self.rules_of(enterprise).kind_rules[ask.kind].canary, ask.campaign_id
         if canary is None or campaign is None or ask.kind not in STAGED:
             return
-        word = self.words.campaign(enterprise, campaign)
+        word = self.totals.campaign(enterprise, campaign)
         size = _largest(ask.campaign_size, None if word is None else word.size)
         key = campaign_key(enterprise, campaign)
         if size is not None and not is_staged(canary, size):
@@ -201,43 +201,43 @@ class Accounts:
                 size = len(came)
         if word is None or size != word.size:
             self._met[key] = size
-            self.words.assume(enterprise, campaign, _assumed(canary, word, size))
-            self.follow(enterprise, campaign)
+            self.totals.assume(enterprise, campaign, _assumed_release(canary, word, size))
+            self.release_changed(enterprise, campaign)
 
-    def remind(self, account: Account, campaigns: Iterable[str]) -> None:
+    def ask_for_campaigns(self, account: StoredAccount, campaigns: Iterable[str]) -> None:
         """Ask after the campaigns that an account waits for and of which no word is known."""
         for campaign in campaigns:
-            place = next(account.line.of(group_of(campaign)), None)
-            if place is not None and self.words.campaign(account.enterprise, campaign) is None:
-                self.meet(account.enterprise, account.slice(place.seq, self._state).ask)
+            place = next(account.queue.of(group_of(campaign)), None)
+            if place is not None and self.totals.campaign(account.enterprise, campaign) is None:
+                self.register_campaign(account.enterprise, account.slice(place.seq, self._state).request)
 
-    def follow(self, enterprise: str, campaign: str) -> None:
+    def release_changed(self, enterprise: str, campaign: str) -> None:
         """Another share of a campaign is released than before, for all who wait for it."""
         for key in self.index.waiting_for(enterprise, campaign):
-            self.index.open(key).follow(campaign, self._state)
+            self.index.open(key).apply_release(campaign, self._state)
 
     def _tell_campaigns(self) -> Iterator[Output]:
         for key, size in self._met.items():
             facts = CampaignFacts(at_ms=self._now_ms, size=size)
             yield news_for(key, CampaignNews(facts), self._topics, self._router)
 
-    def end(self, key: bytes, place: Place, verdict: Verdict) -> bool:
+    def cancel(self, key: bytes, place: Entry, verdict: Verdict) -> bool:
         """Take a place out of an account's queue and hand it on with a refusal; whether nothing of
         it is left to the next batch.
         """
-        account = self.touch(key).account
+        account = self.open(key).account
         ticket = account.ticket(place)
         while not self._budget.is_spent():
             piece, customers = account.drop(place, QUANTUM, self._state)
-            self.pass_on(
+            self.forward(
                 piece.enterprise,
-                piece.ask,
+                piece.request,
                 customers,
-                again=piece.again,
+                again=piece.is_held,
                 refusal=verdict,
                 ticket=ticket,
             )
-            if account.line.get(place.seq) is None:
+            if account.queue.get(place.seq) is None:
                 return True
         return False
 
@@ -245,58 +245,58 @@ class Accounts:
 
     def close(self) -> None:
         """Close every account that was touched, and tell the enterprises."""
-        for key, (account, admission) in self._touched.items():
-            self._review(key, account, admission.ruled)
+        for key, (account, admission) in self._opened.items():
+            self._review(key, account, admission.rules)
             ended = self._cut(account) and self._expire(admission)
             if not (ended and self._drain(admission) and self._hold(admission)):
                 admission.wake_ms = self._now_ms  # the rest is the next batches'
             changes = self._changes.get(key, ())
-            self.outputs += self.bulletin.account(account, admission.ruled, changes)
+            self.outputs += self.publisher.account(account, admission.rules, changes)
             self._store(key, account, admission)
         self.outputs += self._tell_campaigns()
-        self.outputs += self.bulletin.enterprises()
+        self.outputs += self.publisher.enterprises()
 
-    def _review(self, key: bytes, account: Account, ruled: Ruled) -> None:
-        own = account.book.green
-        reply_rate = self.words.enterprise(account.enterprise).others(own.delivered, own.received)
-        changes = books.review(account.book, ruled.account, reply_rate, self._now_ms)
+    def _review(self, key: bytes, account: StoredAccount, ruled: BatchRules) -> None:
+        own = account.state.green
+        reply_rate = self.totals.enterprise(account.enterprise).others(own.delivered, own.received)
+        changes = books.review(account.state, ruled.account, reply_rate, self._now_ms)
         if changes:
             self.changed(key, changes)
 
-    def _cut(self, account: Account) -> bool:
+    def _cut(self, account: StoredAccount) -> bool:
         """End what was cut off; whether all of it."""
         while (doomed := account.doomed()) is not None:
             reason, places = doomed
             verdict = CUT_OFF[reason]
-            if not all(self.end(account.key, place, verdict) for place in places):
+            if not all(self.cancel(account.key, place, verdict) for place in places):
                 return False
         return True
 
     def _expire(self, admission: Admission) -> bool:
         """End what has waited too long; whether all of it."""
-        account, laws = admission.account, admission.ruled.laws
-        while (first := account.deadlines.first(laws, account.line)) is not None:
+        account, laws = admission.account, admission.rules.kind_rules
+        while (first := account.deadlines.first(laws, account.queue)) is not None:
             deadline_ms, seq = first
-            place = account.line.get(seq)
+            place = account.queue.get(seq)
             if place is None or deadline_ms >= self._now_ms:
                 break
-            if not self.end(account.key, place, EXPIRED):
+            if not self.cancel(account.key, place, EXPIRED):
                 return False
         return True
 
     def _drain(self, admission: Admission) -> bool:
         """Let go on what may; whether all of it."""
         if self._budget.is_spent():
-            return not len(admission.account.line)
+            return not len(admission.account.queue)
         for passed in admission.drain():
-            piece = passed.piece
-            self.pass_on(
+            piece = passed.slice_
+            self.forward(
                 piece.enterprise,
-                piece.ask,
+                piece.request,
                 passed.customers,
-                leave_ms=passed.leave_ms,
-                again=piece.again,
-                refusal=passed.refusal,
+                leave_ms=passed.permit_ms,
+                again=piece.is_held,
+                refusal=passed.denial,
                 ticket=passed.ticket,
             )
             if self._budget.is_spent():
@@ -309,12 +309,12 @@ class Accounts:
         Of what did not fit into this batch nothing is said: it may go on in the next.
         """
         account = admission.account
-        waits: dict[LaneKey, Wait | None] = {}
-        for seq in list(account.unsaid):
-            place = account.line.get(seq)
+        waits: dict[SubQueueKey, Blocked | None] = {}
+        for seq in list(account.unpublished):
+            place = account.queue.get(seq)
             if place is None:
                 continue
-            lane = lane_key(place)
+            lane = sub_queue_key(place)
             if lane not in waits:  # what stands in one lane waits for the same
                 waits[lane] = admission.wait(place)
             wait = waits[lane]
@@ -324,23 +324,23 @@ class Accounts:
                 return False
         return True
 
-    def _wait(self, admission: Admission, place: Place, wait: Wait) -> bool:
+    def _wait(self, admission: Admission, place: Entry, wait: Blocked) -> bool:
         account = admission.account
         piece = account.slice(place.seq, self._state)
-        if piece.ask.deny:
+        if piece.request.deny:
             eligible_ms = admission.estimate_ms(place, wait, 0)
-            verdict = refuse(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
-            return self.end(account.key, place, verdict)
-        self.outputs += self.bulletin.waits(admission, piece, place, wait)
-        del account.unsaid[place.seq]
+            verdict = denial(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
+            return self.cancel(account.key, place, verdict)
+        self.outputs += self.publisher.deferred(admission, piece, place, wait)
+        del account.unpublished[place.seq]
         return True
 
-    def _store(self, key: bytes, account: Account, admission: Admission) -> None:
+    def _store(self, key: bytes, account: StoredAccount, admission: Admission) -> None:
         pace, state = account.pace, self._state
-        review_ms = books.next_review_ms(account.book, admission.ruled.account, self._now_ms) or 0
+        review_ms = books.next_review_ms(account.state, admission.rules.account, self._now_ms) or 0
         pace.wake_ms = _moved(state, DRAIN + key, pace.wake_ms, admission.wake_ms or 0)
         pace.review_ms = _moved(state, REVIEW + key, pace.review_ms, review_ms)
-        first = account.deadlines.first(admission.ruled.laws, account.line)
+        first = account.deadlines.first(admission.rules.kind_rules, account.queue)
         expiry_ms = 0 if first is None else first[0] + 1
         pace.expiry_ms = _moved(state, EXPIRY + key, pace.expiry_ms, expiry_ms)
         account.store(state)
@@ -351,12 +351,12 @@ def _largest(one: int | None, other: int | None) -> int | None:
     return max((size for size in (one, other) if size is not None), default=None)
 
 
-def _assumed(canary: Canary, word: CampaignWord | None, size: int | None) -> CampaignWord:
+def _assumed_release(canary: Canary, word: CampaignRelease | None, size: int | None) -> CampaignRelease:
     """What to go by until a campaign's owner has heard of this size."""
     if word is None and not is_staged(canary, size):
-        return CampaignWord(1.0, Phase.FULL, size)
+        return CampaignRelease(1.0, Phase.FULL, size)
     if word is None or (is_staged(canary, size) and word.phase is Phase.FULL and not word.proven):
-        return CampaignWord(canary.steps[0], Phase.CANARY, size)
+        return CampaignRelease(canary.steps[0], Phase.CANARY, size)
     return replace(word, size=size)
 
 

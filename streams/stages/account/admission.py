@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.account import account as books
 from streams.core.account import pacing
-from streams.core.campaign import FIRST_WORD, Phase, place_of, releases, steps_to
+from streams.core.campaign import UNKNOWN_RELEASE, Phase, position_of, releases, steps_to
 from streams.core.controls import Action
 from streams.core.customer.case import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.stages.account.room import full, no_room
-from streams.stages.context import Passed, Wait, refuse
+from streams.stages.context import Admitted, Blocked, denial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streams.core.account.fair_queue import Place
-    from streams.core.campaign import CampaignWord
+    from streams.core.account.fair_queue import Entry
+    from streams.core.campaign import CampaignRelease
     from streams.core.controls import Control
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from streams.core.customer.verdict import Verdict
     from streams.runtime.state import State
-    from streams.stages.account.aggregates import Words
-    from streams.stages.account.store import Account
-    from streams.stages.context import Ruled
+    from streams.stages.account.aggregates import SharedTotals
+    from streams.stages.account.store import StoredAccount
+    from streams.stages.context import BatchRules
 
-PORTION_MS: Final = 1_000
+DRAIN_EVERY_MS: Final = 1_000
 """What flows out of a queue drop by drop goes in portions of a second: one transaction, not ten."""
 
 BINDING: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
@@ -43,7 +43,7 @@ QUEUE_MOST: Final = 1_000_000
 """Customers in one account's queue: more than a green account sends in a day of the packaged rate.
 Whoever comes then is refused, for nobody could say when it would be their turn."""
 
-EVERYBODY: Final = 1 << 30
+UNLIMITED: Final = 1 << 30
 """As many as there are."""
 
 
@@ -51,25 +51,25 @@ class Admission:
     """One account's queue at one moment."""
 
     def __init__(
-        self, account: Account, ruled: Ruled, words: Words, state: State, now_ms: int
+        self, account: StoredAccount, ruled: BatchRules, words: SharedTotals, state: State, now_ms: int
     ) -> None:
-        self.account, self.ruled, self.words = account, ruled, words
+        self.account, self.rules, self.totals = account, ruled, words
         self.state, self.now_ms = state, now_ms
         self.wake_ms: int | None = None
         self._closed: set[int] = set()
         """Kinds that the account's own pace holds back: nobody else of them need be asked."""
-        rate_per_s = books.broadcast_rate_per_s(account.book, ruled.account, now_ms)
+        rate_per_s = books.broadcast_rate_per_s(account.state, ruled.account, now_ms)
         self._interval_us = pacing.interval_us(rate_per_s or 0.0)
 
     # --- in ---
 
-    def together(self, ask: Ask, customers: list[str]) -> Iterator[list[str]]:
+    def together(self, ask: Request, customers: list[str]) -> Iterator[list[str]]:
         """Customers who wait for the same: those of a campaign by the step that releases them.
 
         They stand in the order of their places, so that whatever share is released later, under
         whatever policy, it is the first of them that go.
         """
-        campaign, canary = ask.campaign_id, self.ruled.laws[ask.kind].canary
+        campaign, canary = ask.campaign_id, self.rules.kind_rules[ask.kind].canary
         if campaign is None or ask.kind not in STAGED:
             yield customers
             return
@@ -79,68 +79,68 @@ class Admission:
             is_free = canary is None or word.phase is Phase.FULL or placed[0] < word.released
             return 0 if canary is None or is_free else steps_to(canary, word, placed[0])
 
-        in_order = sorted((place_of(campaign, customer), customer) for customer in customers)
+        in_order = sorted((position_of(campaign, customer), customer) for customer in customers)
         for _, some in groupby(in_order, step):
             yield [customer for _, customer in some]
 
-    def refusal(self, ask: Ask) -> Verdict | None:
+    def denial(self, ask: Request) -> Verdict | None:
         """What the account never will allow, whatever the time."""
-        if self.account.book.status == RESIGNED:
-            return refuse(Outcome.DENIED, Reason.ACCOUNT_RESIGNED)
+        if self.account.state.status == RESIGNED:
+            return denial(Outcome.DENIED, Reason.ACCOUNT_RESIGNED)
         if ask.campaign_id is not None and self._word(ask.campaign_id).phase is Phase.KILLED:
-            return refuse(Outcome.DENIED, Reason.CAMPAIGN_PAUSED, rule="canary")
+            return denial(Outcome.DENIED, Reason.CAMPAIGN_PAUSED, rule="canary")
         return None
 
     # --- out ---
 
-    def no_place(self, count: int) -> Verdict | None:
+    def queue_full(self, count: int) -> Verdict | None:
         """Why the queue cannot take so many customers more."""
-        if self.account.line.customers() + count <= QUEUE_MOST:
+        if self.account.queue.customers() + count <= QUEUE_MOST:
             return None
-        return refuse(Outcome.DENIED, Reason.TOO_MANY_HELD, rule="max_queue")
+        return denial(Outcome.DENIED, Reason.TOO_MANY_HELD, rule="max_queue")
 
-    def drain(self) -> Iterator[Passed]:
+    def drain(self) -> Iterator[Admitted]:
         """All that may go on now, in the order of the queue; `wake_ms` says when to ask again."""
         while (place := self._next()) is not None:
-            yield self._pass(place, min(self.account.line.turn(place), self._quota(place)))
+            yield self._pass(place, min(self.account.queue.turn(place), self._quota(place)))
 
-    def _next(self) -> Place | None:
+    def _next(self) -> Entry | None:
         self.wake_ms = None  # what was to be waited for before the last that went on
         self._closed.clear()
-        return self.account.line.next(self._is_open, self._closed)
+        return self.account.queue.next(self._is_open, self._closed)
 
-    def wait(self, place: Place) -> Wait | None:
+    def wait(self, place: Entry) -> Blocked | None:
         """Why the place may not go on now; None if it may."""
         if place.kind == Kind.TRANSFER:
             return self._answer_due(place)
         return (
-            self._stopped(place)
-            or self._staged(place)
+            self._paused(place)
+            or self._canary(place)
             or self._answer_due(place)
             or self._no_adds(place)
             or self._paced(place)
         )
 
-    def estimate_ms(self, place: Place, wait: Wait, behind: int) -> int | None:
+    def estimate_ms(self, place: Entry, wait: Blocked, behind: int) -> int | None:
         """About when it will be the turn of a place's customer, so many `behind` its first.
 
         None where nobody can tell.
         """
-        canary = self.ruled.laws[place.kind].canary
+        canary = self.rules.kind_rules[place.kind].canary
         if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
             steps = steps_to(canary, self._word(place.campaign), place.share)
             return self.now_ms + steps * canary.hold_ms
         if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None:
             return wait.until_ms
-        ahead = self.account.line.customers(place.priority) - place.left + behind
+        ahead = self.account.queue.customers(place.priority) - place.left + behind
         return wait.until_ms + ahead * self._slowest_us(place) // 1_000
 
-    def _is_open(self, place: Place) -> bool:
+    def _is_open(self, place: Entry) -> bool:
         wait = self.wait(place)
         if wait is not None and wait.until_ms is not None:
             due_ms = wait.until_ms
             if wait.reason is Reason.ACCOUNT_PACING:
-                due_ms += max(0, PORTION_MS - self._slowest_us(place) // 1_000)
+                due_ms += max(0, DRAIN_EVERY_MS - self._slowest_us(place) // 1_000)
             self._wake(due_ms)
         if wait is not None and wait.reason is Reason.ACCOUNT_PACING:
             self._close_by_pace()
@@ -151,7 +151,7 @@ class Admission:
 
     def _close_by_pace(self) -> None:
         """Where the account's own pace lets nobody go, that is the answer for all paced kinds."""
-        paced, interval_us = self.ruled.policy.pacing, self._interval_us
+        paced, interval_us = self.rules.policy.pacing, self._interval_us
         if paced is None:
             return
         if interval_us is not None:
@@ -159,93 +159,93 @@ class Admission:
             opens_ms = pacing.opens_ms(tat_us, interval_us, paced.burst_ms, self.now_ms)
             if opens_ms <= self.now_ms:
                 return
-            self._wake(opens_ms + max(0, PORTION_MS - interval_us // 1_000))
-        self._closed |= {law.kind for law in self.ruled.laws if law.pacing is not None}
+            self._wake(opens_ms + max(0, DRAIN_EVERY_MS - interval_us // 1_000))
+        self._closed |= {law.kind for law in self.rules.kind_rules if law.pacing is not None}
 
-    def _stopped(self, place: Place) -> Wait | None:
-        if self.account.book.status == SUSPENDED:
-            return Wait(Reason.ACCOUNT_PAUSED, None)
-        braked_ms = books.braked_until_ms(self.account.book, self.now_ms)
-        until_ms = stopped_until_ms(self.ruled.laws[place.kind], braked_ms, self.now_ms)
-        return None if until_ms == 0 else Wait(Reason.ACCOUNT_PAUSED, until_ms)
+    def _paused(self, place: Entry) -> Blocked | None:
+        if self.account.state.status == SUSPENDED:
+            return Blocked(Reason.ACCOUNT_PAUSED, None)
+        braked_ms = books.braked_until_ms(self.account.state, self.now_ms)
+        until_ms = stopped_until_ms(self.rules.kind_rules[place.kind], braked_ms, self.now_ms)
+        return None if until_ms == 0 else Blocked(Reason.ACCOUNT_PAUSED, until_ms)
 
-    def _staged(self, place: Place) -> Wait | None:
-        if place.campaign is None or self.ruled.laws[place.kind].canary is None:
+    def _canary(self, place: Entry) -> Blocked | None:
+        if place.campaign is None or self.rules.kind_rules[place.kind].canary is None:
             return None
         word = self._word(place.campaign)
         if word.phase in {Phase.PAUSED, Phase.KILLED}:
-            return Wait(Reason.CAMPAIGN_PAUSED, None)
-        return None if releases(word, place.share) else Wait(Reason.CAMPAIGN_CANARY, None)
+            return Blocked(Reason.CAMPAIGN_PAUSED, None)
+        return None if releases(word, place.share) else Blocked(Reason.CAMPAIGN_CANARY, None)
 
-    def _released(self, place: Place) -> Callable[[str], bool] | None:
+    def _released(self, place: Entry) -> Callable[[str], bool] | None:
         """Whether a customer's share of a campaign is released; None where all are."""
         campaign = place.campaign
-        if campaign is None or self.ruled.laws[place.kind].canary is None:
+        if campaign is None or self.rules.kind_rules[place.kind].canary is None:
             return None
         word = self._word(campaign)
         if word.phase is Phase.FULL:
             return None
-        return lambda customer: releases(word, place_of(campaign, customer))
+        return lambda customer: releases(word, position_of(campaign, customer))
 
-    def _answer_due(self, place: Place) -> Wait | None:
+    def _answer_due(self, place: Entry) -> Blocked | None:
         """Whether leave that is on its way has taken what may come back."""
         under_way = self.account.pace.under_way
         if not under_way or place.kind not in BINDING:
             return None
         if self._full(place) is not None:
-            return Wait(Reason.ACCOUNT_CEILING, None, soon=True)
+            return Blocked(Reason.ACCOUNT_CEILING, None, soon=True)
         adds = place.kind == Kind.FRIEND_REQUEST and under_way.get(place.kind)
-        if adds and books.free_adds(self.account.book, self.ruled.account, self.now_ms) == 0:
-            return Wait(Reason.DAILY_ADD_QUOTA, None, soon=True)
+        if adds and books.free_adds(self.account.state, self.rules.account, self.now_ms) == 0:
+            return Blocked(Reason.DAILY_ADD_QUOTA, None, soon=True)
         return None
 
-    def _no_adds(self, place: Place) -> Wait | None:
+    def _no_adds(self, place: Entry) -> Blocked | None:
         if place.kind != Kind.FRIEND_REQUEST or self._full(place) is not None:
             return None
-        law = self.ruled.account
-        if books.free_adds(self.account.book, law, self.now_ms) != 0:
+        law = self.rules.account
+        if books.free_adds(self.account.state, law, self.now_ms) != 0:
             return None
-        return Wait(Reason.DAILY_ADD_QUOTA, books.next_day_ms(law, self.now_ms))
+        return Blocked(Reason.DAILY_ADD_QUOTA, books.next_day_ms(law, self.now_ms))
 
-    def _paced(self, place: Place) -> Wait | None:
-        paced = self.ruled.laws[place.kind].pacing
+    def _paced(self, place: Entry) -> Blocked | None:
+        paced = self.rules.kind_rules[place.kind].pacing
         if paced is None:
             return None
         brake, meters = self._brake(place), self._meters(place)
         ends_ms = None if brake is None else brake.until_ms
         if meters is None:
-            return Wait(Reason.ACCOUNT_PACING, ends_ms)
+            return Blocked(Reason.ACCOUNT_PACING, ends_ms)
         opens_ms = max([pacing.opens_ms(*meter, paced.burst_ms, self.now_ms) for meter in meters])
         if opens_ms <= self.now_ms:
             return None
-        return Wait(Reason.ACCOUNT_PACING, min(opens_ms, ends_ms or opens_ms))
+        return Blocked(Reason.ACCOUNT_PACING, min(opens_ms, ends_ms or opens_ms))
 
-    def _quota(self, place: Place) -> int:
+    def _quota(self, place: Entry) -> int:
         """How many customers of an open place may go on at once."""
         if place.kind in BINDING:
             return 1  # each asks anew: adds, room and the enterprise's room
-        paced = self.ruled.laws[place.kind].pacing
+        paced = self.rules.kind_rules[place.kind].pacing
         if paced is None:
-            return EVERYBODY
+            return UNLIMITED
         meters = self._meters(place) or ()
         return min([pacing.fits(*meter, paced.burst_ms, self.now_ms) for meter in meters])
 
-    def _pass(self, place: Place, count: int) -> Passed:
+    def _pass(self, place: Entry, count: int) -> Admitted:
         refusal, ticket = self._full(place), self.account.ticket(place)
         piece, customers = self.account.take(place, count, self._released(place), self.state)
         if refusal is None:
             self._spend(place, len(customers))
-        return Passed(piece, customers, ticket, 0 if refusal else self.now_ms, refusal)
+        return Admitted(piece, customers, ticket, 0 if refusal else self.now_ms, refusal)
 
-    def _spend(self, place: Place, count: int) -> None:
+    def _spend(self, place: Entry, count: int) -> None:
         pace = self.account.pace
         if place.kind in BINDING:
             pace.under_way[place.kind] = pace.under_way.get(place.kind, 0) + count
         if place.kind == Kind.FRIEND_REQUEST:
-            books.take_add(self.account.book, self.ruled.account, self.now_ms)
+            books.take_add(self.account.state, self.rules.account, self.now_ms)
         elif place.kind == Kind.TRANSFER:
-            books.take_relation(self.account.book, self.ruled.account, self.now_ms)
-        elif self.ruled.laws[place.kind].pacing is not None:
+            books.take_relation(self.account.state, self.rules.account, self.now_ms)
+        elif self.rules.kind_rules[place.kind].pacing is not None:
             meters = self._meters(place) or ()
             tats_us = [pacing.take(*meter, count, self.now_ms) for meter in meters]
             pace.tat_us = tats_us[0]
@@ -254,20 +254,20 @@ class Admission:
 
     # --- what came of leave ---
 
-    def unused(self, kind: int, leave_ms: int, count: int) -> None:
+    def permit_returned(self, kind: int, leave_ms: int, count: int) -> None:
         """Leave of which no use was made is given back."""
-        self.used(kind, count)
-        book, law, pace = self.account.book, self.ruled.account, self.account.pace
+        self.permit_used(kind, count)
+        book, law, pace = self.account.state, self.rules.account, self.account.pace
         if kind == Kind.FRIEND_REQUEST:
             for _ in range(count):
                 books.give_back_add(book, law, leave_ms, self.now_ms)
         elif kind == Kind.TRANSFER:
             for _ in range(count):
-                books.answered(book, law, leave_ms, self.now_ms, handed=True)
-        elif self.ruled.laws[kind].pacing is not None:
+                books.close_request(book, law, leave_ms, self.now_ms, handed=True)
+        elif self.rules.kind_rules[kind].pacing is not None:
             pace.tat_us = pacing.give_back(pace.tat_us, self._interval_us or 0, count)
 
-    def used(self, kind: int, count: int) -> None:
+    def permit_used(self, kind: int, count: int) -> None:
         """Leave has come to its end, one way or the other."""
         under_way = self.account.pace.under_way
         left = under_way.pop(kind, 0) - count
@@ -276,46 +276,46 @@ class Admission:
 
     # --- the limits ---
 
-    def _full(self, place: Place) -> Verdict | None:
+    def _full(self, place: Entry) -> Verdict | None:
         """Why the account can take nobody on, by a request or from another account."""
         if place.kind == Kind.FRIEND_REQUEST:
-            return no_room(self.account, self.ruled, self.words, self.now_ms)
+            return no_room(self.account, self.rules, self.totals, self.now_ms)
         return self._cannot_take_over() if place.kind == Kind.TRANSFER else None
 
     def _cannot_take_over(self) -> Verdict | None:
-        book, law = self.account.book, self.ruled.account
+        book, law = self.account.state, self.rules.account
         if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
-            return refuse(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
-        if books.room(book, law) == 0:
-            parts = self.account, self.ruled, self.words, self.now_ms
+            return denial(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
+        if books.capacity(book, law) == 0:
+            parts = self.account, self.rules, self.totals, self.now_ms
             return full(Reason.TAKER_AT_CEILING, *parts)
         return None
 
-    def _word(self, campaign: str) -> CampaignWord:
-        return self.words.campaign(self.account.enterprise, campaign) or FIRST_WORD
+    def _word(self, campaign: str) -> CampaignRelease:
+        return self.totals.campaign(self.account.enterprise, campaign) or UNKNOWN_RELEASE
 
-    def _meters(self, place: Place) -> list[tuple[int, int]] | None:
+    def _meters(self, place: Entry) -> list[tuple[int, int]] | None:
         """What a paced message has to conform to, as (TAT, interval): its account's pace, and where
         an operator's `brake` is on it the amber rate too, which slows its scope and nothing else.
 
         None where nothing goes.
         """
-        pace, paced = self.account.pace, self.ruled.policy.pacing
+        pace, paced = self.account.pace, self.rules.policy.pacing
         meters = [(pace.tat_us, self._interval_us)]
         if paced is not None and self._brake(place) is not None:
             meters.append((pace.braked_tat_us, pacing.interval_us(paced.amber_per_s)))
         found = [(tat_us, interval) for tat_us, interval in meters if interval is not None]
         return found if len(found) == len(meters) else None
 
-    def _slowest_us(self, place: Place) -> int:
+    def _slowest_us(self, place: Entry) -> int:
         return max((interval_us for _, interval_us in self._meters(place) or ()), default=0)
 
-    def _brake(self, place: Place) -> Control | None:
+    def _brake(self, place: Entry) -> Control | None:
         """The operator's `brake` that is on it."""
-        if not self.ruled.controls:
+        if not self.rules.controls:
             return None
         account = self.account
-        control = self.ruled.controls.applies(
+        control = self.rules.controls.applies(
             account.enterprise, account.name, place.campaign, Kind(place.kind), self.now_ms
         )
         return control if control is not None and control.action is Action.BRAKE else None

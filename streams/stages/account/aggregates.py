@@ -13,17 +13,17 @@ import msgspec
 
 from streams.core import campaign as campaigns
 from streams.core import enterprise as enterprises
-from streams.core.campaign import CampaignFacts, CampaignWord, Phase
-from streams.core.enterprise import EnterpriseWord
+from streams.core.campaign import CampaignFacts, CampaignRelease, Phase
+from streams.core.enterprise import EnterpriseTotals
 from streams.events.keys import campaign_key, enterprise_key
 from streams.events.limits import encode_campaign_status, encode_enterprise_limits
 from streams.events.news import (
-    CampaignTold,
-    EnterpriseTold,
+    CampaignBroadcast,
+    EnterpriseBroadcast,
     encode_news,
 )
 from streams.events.sweeps import Sweep, encode_sweep
-from streams.stages.routing import everywhere
+from streams.stages.routing import to_every_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,11 +50,11 @@ OUTAGE_MS: Final = 60_000
 
 _WORD: Final = b"/word/"
 _DUE: Final = b"/due/"
-_NOBODY: Final = EnterpriseWord()
+_NOBODY: Final = EnterpriseTotals()
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_campaign = msgspec.msgpack.Decoder(CampaignWord).decode
-_decode_enterprise = msgspec.msgpack.Decoder(EnterpriseWord).decode
+_decode_campaign = msgspec.msgpack.Decoder(CampaignRelease).decode
+_decode_enterprise = msgspec.msgpack.Decoder(EnterpriseTotals).decode
 
 
 def released_share(state: State, enterprise: str, campaign: str) -> float:
@@ -63,14 +63,14 @@ def released_share(state: State, enterprise: str, campaign: str) -> float:
     return 0.0 if value is None else _decode_campaign(value).released
 
 
-class Words:
+class SharedTotals:
     """What this partition was told of campaigns and enterprises."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._campaigns: dict[tuple[str, str], CampaignWord | None] = {}
+        self._campaigns: dict[tuple[str, str], CampaignRelease | None] = {}
 
-    def campaign(self, enterprise: str, campaign: str) -> CampaignWord | None:
+    def campaign(self, enterprise: str, campaign: str) -> CampaignRelease | None:
         """How far a campaign may go; None before it is known here."""
         known, name = self._campaigns, (enterprise, campaign)
         if name not in known:
@@ -78,27 +78,27 @@ class Words:
             known[name] = None if value is None else _decode_campaign(value)
         return known[name]
 
-    def enterprise(self, enterprise: str) -> EnterpriseWord:
+    def enterprise(self, enterprise: str) -> EnterpriseTotals:
         """What all its accounts hold together."""
         value = self._state.get(_WORD + enterprise_key(enterprise))
         return _NOBODY if value is None else _decode_enterprise(value)
 
-    def assume(self, enterprise: str, campaign: str, word: CampaignWord) -> None:
+    def assume(self, enterprise: str, campaign: str, word: CampaignRelease) -> None:
         """Go by this word from now on, until the owner's comes."""
         self._campaigns.clear()
         self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(word))
 
-    def told(self, news: CampaignTold | EnterpriseTold) -> None:
+    def told(self, news: CampaignBroadcast | EnterpriseBroadcast) -> None:
         """Take a word over."""
-        if isinstance(news, EnterpriseTold):
-            self._state.put(_WORD + enterprise_key(news.enterprise), _encode(news.word))
+        if isinstance(news, EnterpriseBroadcast):
+            self._state.put(_WORD + enterprise_key(news.enterprise), _encode(news.totals))
             return
         self._campaigns.clear()
         key = _WORD + campaign_key(news.enterprise, news.campaign)
-        if news.word is None:
+        if news.release is None:
             self._state.delete(key)
         else:
-            self._state.put(key, _encode(news.word))
+            self._state.put(key, _encode(news.release))
 
 
 class Aggregates:
@@ -128,7 +128,7 @@ class Aggregates:
     def enterprise(self, key: bytes, facts: EnterpriseFacts) -> None:
         """News of an enterprise; its word follows."""
         book = enterprises.load(self._state.get(key))
-        enterprises.note(book, facts, self._now_ms)
+        enterprises.apply_facts(book, facts, self._now_ms)
         self._state.put(key, enterprises.dump(book))
         counted = facts.relations or facts.room or facts.open
         every_ms = TELL_EVERY_MS if counted else TELL_RATE_EVERY_MS
@@ -143,16 +143,16 @@ class Aggregates:
     def _close(self, key: bytes, facts: list[CampaignFacts]) -> Iterator[Output]:
         enterprise, _, name = key.decode().split("/")
         policy = self._rules.policy(enterprise, self._now_ms)
-        law = campaigns.campaign_law_of(policy)
+        law = campaigns.campaign_rules_of(policy)
         book = campaigns.load(self._state.get(key))
         if not facts and campaigns.is_forgotten(book, self._now_ms):
             yield from self._forget(key, enterprise, name)
             return
-        before = campaigns.word_of(book) if book.noted_ms else None
+        before = campaigns.release_of(book) if book.noted_ms else None
         for one in facts:
-            campaigns.note(book, law, one, self._now_ms)
+            campaigns.apply_facts(book, law, one, self._now_ms)
         campaigns.review(book, law, self._now_ms)
-        word = campaigns.word_of(book)
+        word = campaigns.release_of(book)
         value = campaigns.dump(book)
         self._set_timer(key, campaigns.next_review_ms(book, law, self._now_ms))
         if value != self._state.get(key):
@@ -161,7 +161,7 @@ class Aggregates:
             said = encode_campaign_status(enterprise, name, status, policy.version, self._now_ms)
             yield self._status(enterprise, name, said)
         if word != before:
-            yield from self._tell(CampaignTold(enterprise, name, word))
+            yield from self._tell(CampaignBroadcast(enterprise, name, word))
             if word.phase is Phase.KILLED:
                 yield from self._tell_customers(enterprise, name, killed=True)
 
@@ -169,13 +169,13 @@ class Aggregates:
         self._state.delete(key)
         self._set_timer(key, None)
         yield self._status(enterprise, name, None)
-        yield from self._tell(CampaignTold(enterprise, name, None))
+        yield from self._tell(CampaignBroadcast(enterprise, name, None))
         yield from self._tell_customers(enterprise, name, killed=False)
 
     def _tell_customers(self, enterprise: str, name: str, *, killed: bool) -> Iterable[Output]:
         """What no account has a say in any more must not go either, whatever the policy."""
         sweep = encode_sweep(Sweep(enterprise=enterprise, campaign=name, killed=killed))
-        return everywhere(self._topics.sweeps, self._router.partitions, sweep)
+        return to_every_partition(self._topics.sweeps, self._router.partitions, sweep)
 
     def _status(self, enterprise: str, name: str, value: bytes | None) -> Output:
         key = f"{enterprise}/{name}".encode()
@@ -195,19 +195,19 @@ class Aggregates:
         """The enterprise's word, for readers and for every partition."""
         enterprise = key.decode().removesuffix("//")
         policy = self._rules.policy(enterprise, self._now_ms)
-        law, book = enterprises.enterprise_law_of(policy), enterprises.load(self._state.get(key))
+        law, book = enterprises.enterprise_rules_of(policy), enterprises.load(self._state.get(key))
         enterprises.forget(book, law, self._now_ms)
         self._state.put(key, enterprises.dump(book))
         status = enterprises.status_of(book, law, self._now_ms)
         said = encode_enterprise_limits(enterprise, status, policy.version, self._now_ms)
         name = enterprise.encode()
         yield self._topics.enterprise_limits, self._router.partition(name), name, said
-        word = enterprises.word_of(book, law, self._now_ms)
-        yield from self._tell(EnterpriseTold(enterprise, word))
+        word = enterprises.totals_of(book, law, self._now_ms)
+        yield from self._tell(EnterpriseBroadcast(enterprise, word))
 
     def _tell(self, news: News) -> Iterable[Output]:
         topic, partitions = self._topics.account_news, self._router.partitions
-        return everywhere(topic, partitions, encode_news(news))
+        return to_every_partition(topic, partitions, encode_news(news))
 
 
 def is_campaign(key: bytes) -> bool:

@@ -13,17 +13,17 @@ from streams.core.account import account as books
 from streams.core.campaign import Phase
 from streams.core.customer.case import RESIGNED
 from streams.core.kinds import Kind
-from streams.events.asks import ask_of
+from streams.events.asks import request_of
 from streams.events.decode import decode_intent
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.keys import account_key
 from streams.events.news import (
-    AccountNews,
+    AccountFeedback,
     CampaignNews,
-    CampaignTold,
+    CampaignBroadcast,
     EnterpriseNews,
-    EnterpriseTold,
-    RulesTold,
+    EnterpriseBroadcast,
+    SweepBroadcast,
     StatusNews,
     TakeOver,
     decode_news,
@@ -35,14 +35,14 @@ from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, 
 from streams.stages.account.progress import finish, keep, progress_of
 from streams.stages.account.store import is_account
 from streams.stages.dead_letters import dead_letter
-from streams.stages.routing import forwarded, news_for
-from streams.stages.sweeps import Sweeping, begin
+from streams.stages.routing import reroute, news_for
+from streams.stages.sweeps import SweepVisits, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streams.core.account.facts import Facts
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
     from streams.stages.account.stage import AccountStage
@@ -67,29 +67,29 @@ class Batch:
         """Accept an intent, or refuse it, or send it where it belongs."""
         intent = decode_intent(record.value)
         stage = self.stage
-        if isinstance(intent, Refused):
+        if isinstance(intent, Rejected):
             refused = (intent.reason, intent.error, self.state, self.now_ms)
             self.outputs.append(dead_letter(stage.topics, record, *refused))
             return
         key = account_key(intent.enterprise_id, intent.account_id)
-        if stage.router.strays(record, key, self.state):
-            self.outputs.append(forwarded(stage.topics, stage.router, record, key, self.state))
+        if stage.router.is_misrouted(record, key, self.state):
+            self.outputs.append(reroute(stage.topics, stage.router, record, key, self.state))
             return
         before = progress_of(record, self.state, self.now_ms)
-        ask, customers = ask_of(intent, before.accepted_ms), intent.customer_ids
+        ask, customers = request_of(intent, before.accepted_ms), intent.customer_ids
         if not before.done:
             self.state.counters["intents_total", intent.kind] += 1
-        self.accounts.meet(intent.enterprise_id, ask, customers)
+        self.accounts.register_campaign(intent.enterprise_id, ask, customers)
         left = customers[before.done :]
-        count = self._admit(intent.enterprise_id, ask, left)
+        count = self._admit_intent(intent.enterprise_id, ask, left)
         self.accepted += count
         if count < len(left):
             keep(before, count, self.state)
         else:
             finish(self.state)
 
-    def _admit(
-        self, enterprise: str, ask: Ask, customers: list[str], *, again: bool = False
+    def _admit_intent(
+        self, enterprise: str, ask: Request, customers: list[str], *, again: bool = False
     ) -> int:
         """Where it needs no leave, or it is not for now, an ask goes straight on. How many of the
         customers are done: the first ones, where a batch has no room for all.
@@ -97,12 +97,12 @@ class Batch:
         One that the customer stage wants leave for is for now: partitions' clocks differ a little.
         While a queue empties that needs leave no longer, who comes stands in line as well.
         """
-        law = self.accounts.ruled(enterprise).laws[ask.kind]
+        law = self.accounts.rules_of(enterprise).kind_rules[ask.kind]
         early, late = ask.not_before_ms, ask.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
         )
-        leave = law.leave or self.accounts.queues(enterprise, ask)
+        leave = law.needs_permit or self.accounts.queues(enterprise, ask)
         if not leave or (not_now and not again):
             return self.accounts.pass_first(enterprise, ask, customers, again=again)
         if ask.kind == Kind.TRANSFER:
@@ -117,44 +117,44 @@ class Batch:
     def news(self, record: Record) -> None:
         """Take news in."""
         news = decode_news(record.value or b"")
-        if isinstance(news, RulesTold):
+        if isinstance(news, SweepBroadcast):
             begin(news.sweep, self.state, self.now_ms)
             return
         take: Callable[[bytes, Any], None] = self._takes[type(news)].__get__(self)
         take(record.key or b"", news)
 
-    def _account(self, key: bytes, news: AccountNews) -> None:
-        admission = self.accounts.touch(key)
-        account, law, now_ms = admission.account, admission.ruled.account, self.now_ms
+    def _account(self, key: bytes, news: AccountFeedback) -> None:
+        admission = self.accounts.open(key)
+        account, law, now_ms = admission.account, admission.rules.account, self.now_ms
         if news.facts:
             self._count(key, news.facts)
-        for unused in news.unused:
-            admission.unused(unused.kind, unused.leave_ms, unused.count)
-        for kind, count in news.used.items():
-            admission.used(kind, count)
-        for leave_ms in news.answered:
-            books.answered(account.book, law, leave_ms, now_ms)
+        for unused in news.returned_permits:
+            admission.permit_returned(unused.kind, unused.permit_ms, unused.count)
+        for kind, count in news.used_permits.items():
+            admission.permit_used(kind, count)
+        for leave_ms in news.closed_requests:
+            books.close_request(account.state, law, leave_ms, now_ms)
         for leave_ms in news.handed:
-            books.answered(account.book, law, leave_ms, now_ms, handed=True)
-        for approved_ms in news.undone:
-            books.undo_add(account.book, law, approved_ms, now_ms)
-        for wanted in news.wanted:
-            self.accounts.meet(account.enterprise, wanted.ask)
-            self._admit(account.enterprise, wanted.ask, [wanted.customer], again=True)
+            books.close_request(account.state, law, leave_ms, now_ms, handed=True)
+        for approved_ms in news.cancelled_adds:
+            books.cancel_add(account.state, law, approved_ms, now_ms)
+        for wanted in news.permit_requests:
+            self.accounts.register_campaign(account.enterprise, wanted.request)
+            self._admit_intent(account.enterprise, wanted.request, [wanted.customer], again=True)
         gone: defaultdict[int, set[str]] = defaultdict(set)
-        for entry in news.given_up:
+        for entry in news.withdrawn:
             gone[entry.ticket].add(entry.customer)
         for ticket, customers in gone.items():
             account.take_out(ticket, customers, self.state)
 
     def _count(self, key: bytes, told: list[Facts]) -> None:
-        admission = self.accounts.touch(key)
-        account, law, now_ms = admission.account, admission.ruled.account, self.now_ms
-        self.accounts.changed(key, books.note(account.book, law, told, now_ms))
+        admission = self.accounts.open(key)
+        account, law, now_ms = admission.account, admission.rules.account, self.now_ms
+        self.accounts.changed(key, books.apply_facts(account.state, law, told, now_ms))
         for facts in told:
             if facts.heard_ms:
                 self.state.counters["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
-        self.accounts.bulletin.sum_up(
+        self.accounts.publisher.sum_up(
             account.enterprise,
             relations=sum([facts.relations for facts in told]),
             delivered=sum([facts.delivered for facts in told]),
@@ -162,9 +162,9 @@ class Batch:
         )
 
     def _status(self, key: bytes, news: StatusNews) -> None:
-        admission = self.accounts.touch(key)
-        book, law = admission.account.book, admission.ruled.account
-        changes = books.note_status(book, law, news.status, news.at_ms, self.now_ms)
+        admission = self.accounts.open(key)
+        book, law = admission.account.state, admission.rules.account
+        changes = books.apply_status(book, law, news.status, news.at_ms, self.now_ms)
         self.accounts.changed(key, changes)
         if book.status == RESIGNED:
             admission.account.cut_off()
@@ -178,26 +178,26 @@ class Batch:
     def _enterprise(self, key: bytes, news: EnterpriseNews) -> None:
         self.aggregates.enterprise(key, news.facts)
 
-    def _told(self, key: bytes, news: CampaignTold | EnterpriseTold) -> None:
-        self.accounts.words.told(news)
-        if isinstance(news, CampaignTold):
+    def _told(self, key: bytes, news: CampaignBroadcast | EnterpriseBroadcast) -> None:
+        self.accounts.totals.told(news)
+        if isinstance(news, CampaignBroadcast):
             self._follow(news.enterprise, news.campaign)
 
     def _follow(self, enterprise: str, campaign: str) -> None:
         """Those who wait for a campaign go on with its next share; if it is killed, not at all."""
-        self.accounts.follow(enterprise, campaign)
+        self.accounts.release_changed(enterprise, campaign)
         if self.accounts.index.waiting_for(enterprise, campaign):
             sweep = Sweep(enterprise=enterprise, campaign=campaign, waiting=True)
             begin(sweep, self.state, self.now_ms)
 
     _takes: ClassVar[dict[type, Callable[..., None]]] = {
-        AccountNews: _account,
+        AccountFeedback: _account,
         StatusNews: _status,
         TakeOver: _take_over,
         CampaignNews: _campaign,
         EnterpriseNews: _enterprise,
-        CampaignTold: _told,
-        EnterpriseTold: _told,
+        CampaignBroadcast: _told,
+        EnterpriseBroadcast: _told,
     }
 
     # --- time ---
@@ -210,21 +210,21 @@ class Batch:
         elif head == ENTERPRISE:
             self.outputs += self.aggregates.tell_enterprise(key)
         else:
-            self.accounts.touch(key).account.fired(timer)
+            self.accounts.open(key).account.fired(timer)
 
-    def go_on(self, timers: Sequence[DueTimer]) -> None:
+    def continue_sweeps(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
-        sweeping = Sweeping(self.state, self.now_ms, self._concerned)
+        sweeping = SweepVisits(self.state, self.now_ms, self._concerned)
         for key, sweep in sweeping.visits(timers, self.stage.rules.generation):
             if not is_account(key):
                 self.aggregates.campaign(key)
                 continue
-            account, campaign = self.accounts.touch(key).account, sweep.campaign
+            account, campaign = self.accounts.open(key).account, sweep.campaign
             if campaign is not None and self._is_killed(account.enterprise, campaign):
                 account.cut_off(campaign)
             else:  # a new policy may stage what nobody knew of, and what is forgotten begins anew
                 named = account.campaigns() if campaign is None else [campaign]
-                self.accounts.remind(account, named)
+                self.accounts.ask_for_campaigns(account, named)
 
     def _concerned(self, sweep: Sweep) -> list[bytes]:
         """Whom a sweep is about: a policy moves accounts and campaigns, all else who waits."""
@@ -240,7 +240,7 @@ class Batch:
         )
 
     def _is_killed(self, enterprise: str, campaign: str) -> bool:
-        word = self.accounts.words.campaign(enterprise, campaign)
+        word = self.accounts.totals.campaign(enterprise, campaign)
         return word is not None and word.phase is Phase.KILLED
 
     def close(self) -> list[Output]:

@@ -24,29 +24,29 @@ from streams.events.limits import encode_account_limits, encode_limit_change
 from streams.events.news import EnterpriseNews
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.account.aggregates import TELL_EVERY_MS
-from streams.stages.context import refuse
-from streams.stages.routing import everywhere, news_for
+from streams.stages.context import denial
+from streams.stages.routing import to_every_partition, news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.core.account.fair_queue import Place
+    from streams.core.account.fair_queue import Entry
     from streams.core.account.limits import Change
     from streams.runtime.stage import Output
     from streams.runtime.state import State
     from streams.stages.account.admission import Admission
-    from streams.stages.account.slices import Slice
-    from streams.stages.account.store import Account, Index
-    from streams.stages.context import Ruled, Wait
+    from streams.stages.account.slices import QueuedSlice
+    from streams.stages.account.store import StoredAccount, AccountIndex
+    from streams.stages.context import BatchRules, Blocked
     from streams.stages.routing import Router
     from streams.topics import Topics
 
 
-class Bulletin:
+class Publisher:
     """The news of one batch."""
 
     def __init__(
-        self, topics: Topics, router: Router, state: State, index: Index, now_ms: int
+        self, topics: Topics, router: Router, state: State, index: AccountIndex, now_ms: int
     ) -> None:
         self._topics, self._router = topics, router
         self._state, self._index, self._now_ms = state, index, now_ms
@@ -65,25 +65,25 @@ class Bulletin:
 
     # --- who waits ---
 
-    def waits(
-        self, admission: Admission, piece: Slice, place: Place, wait: Wait
+    def deferred(
+        self, admission: Admission, piece: QueuedSlice, place: Entry, wait: Blocked
     ) -> Iterator[Output]:
         """Of each customer that waits, that they do: for the customer stage to hold and to say.
 
         What only the sender needs stays in the queue.
         """
-        ask, topic = replace(piece.ask, attributes=None), self._topics.candidates
+        ask, topic = replace(piece.request, attributes=None), self._topics.candidates
         for behind, customer in enumerate(admission.account.names(place, self._state)):
             eligible_ms = admission.estimate_ms(place, wait, behind)
-            verdict = refuse(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
-            word = Candidate(ask, again=piece.again, ticket=place.seq, wait=verdict)
+            verdict = denial(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
+            word = Candidate(ask, is_held=piece.is_held, ticket=place.seq, wait=verdict)
             key = customer_key(piece.enterprise, customer)
             yield topic, self._router.partition(key), key, encode_candidate(word)
 
     # --- how an account stands ---
 
     def account(
-        self, account: Account, ruled: Ruled, changes: Iterable[Change]
+        self, account: StoredAccount, ruled: BatchRules, changes: Iterable[Change]
     ) -> Iterator[Output]:
         """An account's changes, and its limits and brake where they differ from what was told."""
         version, now_ms = ruled.policy.version, self._now_ms
@@ -96,8 +96,8 @@ class Bulletin:
         yield from self._brake(account)
         self._room(account, ruled)
 
-    def _limits(self, account: Account, ruled: Ruled) -> Iterator[Output]:
-        limits = books.limits_of(account.book, ruled.account, self._now_ms)
+    def _limits(self, account: StoredAccount, ruled: BatchRules) -> Iterator[Output]:
+        limits = books.limits_of(account.state, ruled.account, self._now_ms)
         pace, version = account.pace, ruled.policy.version
         told = crc32(msgspec.msgpack.encode((version, limits)))
         if told == pace.told:
@@ -110,9 +110,9 @@ class Bulletin:
         )
         yield self._topics.account_limits, None, account.key, said
 
-    def _brake(self, account: Account) -> Iterable[Output]:
+    def _brake(self, account: StoredAccount) -> Iterable[Output]:
         """The customers' partitions must know whom the brake holds; that it is over, they see."""
-        braked_ms = books.braked_until_ms(account.book, self._now_ms)
+        braked_ms = books.braked_until_ms(account.state, self._now_ms)
         before_ms, account.pace.braked_until_ms = account.pace.braked_until_ms, braked_ms
         if braked_ms == before_ms or (braked_ms == 0 and 0 < before_ms <= self._now_ms):
             return ()
@@ -122,14 +122,14 @@ class Bulletin:
             braked_until_ms=braked_ms,
             braked_ms=self._now_ms,
         )
-        return everywhere(self._topics.sweeps, self._router.partitions, encode_sweep(sweep))
+        return to_every_partition(self._topics.sweeps, self._router.partitions, encode_sweep(sweep))
 
-    def _room(self, account: Account, ruled: Ruled) -> None:
-        room = books.vacancies(account.book, ruled.account)
+    def _room(self, account: StoredAccount, ruled: BatchRules) -> None:
+        room = books.vacancies(account.state, ruled.account)
         pace = account.pace
-        if pace.open != account.book.open_adds:
-            self.sum_up(account.enterprise, open=account.book.open_adds - pace.open)
-            pace.open = account.book.open_adds
+        if pace.open != account.state.open_adds:
+            self.sum_up(account.enterprise, open=account.state.open_adds - pace.open)
+            pace.open = account.state.open_adds
         if room != pace.room:
             self.sum_up(account.enterprise, room=room - pace.room)
             if self._now_ms - pace.room_ms > TELL_EVERY_MS:

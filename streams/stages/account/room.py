@@ -11,40 +11,40 @@ from typing import TYPE_CHECKING
 from streams.core.account import account as books
 from streams.core.reasons import AT_CEILING, Outcome, Reason
 from streams.stages.account.aggregates import TELL_EVERY_MS
-from streams.stages.context import refuse
+from streams.stages.context import denial
 
 if TYPE_CHECKING:
     from streams.core.customer.verdict import Verdict
-    from streams.stages.account.aggregates import Words
-    from streams.stages.account.store import Account
-    from streams.stages.context import Ruled
+    from streams.stages.account.aggregates import SharedTotals
+    from streams.stages.account.store import StoredAccount
+    from streams.stages.context import BatchRules
 
 
-def no_room(account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict | None:
+def no_room(account: StoredAccount, ruled: BatchRules, words: SharedTotals, now_ms: int) -> Verdict | None:
     """The refusal of a friend request where no relation can be added; None where one can."""
     allowed = _allowed(ruled)
     if allowed is not None and words.enterprise(account.enterprise).claimed >= allowed:
         return full(Reason.ENTERPRISE_CEILING, account, ruled, words, now_ms)
-    if books.room(account.book, ruled.account) == 0:
+    if books.capacity(account.state, ruled.account) == 0:
         return full(Reason.ACCOUNT_CEILING, account, ruled, words, now_ms)
     return None
 
 
-def full(reason: Reason, account: Account, ruled: Ruled, words: Words, now_ms: int) -> Verdict:
+def full(reason: Reason, account: StoredAccount, ruled: BatchRules, words: SharedTotals, now_ms: int) -> Verdict:
     """A refusal for want of room, with what room is left here, elsewhere and in all."""
     word, allowed = words.enterprise(account.enterprise), _allowed(ruled)
     pace = account.pace
     # The enterprise's word is up to a second old, and has this account's room of then in it.
     own = pace.room_before if now_ms - pace.room_ms <= TELL_EVERY_MS else pace.room
     left = {
-        "relations": books.room(account.book, ruled.account) or 0,
+        "relations": books.capacity(account.state, ruled.account) or 0,
         "relations-elsewhere": max(0, word.room - own),
     }
     if allowed is not None:
         left["relations-enterprise"] = max(0, allowed - word.claimed)
-    return refuse(Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left)
+    return denial(Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left)
 
 
-def _allowed(ruled: Ruled) -> int | None:
+def _allowed(ruled: BatchRules) -> int | None:
     ceilings = ruled.policy.ceilings
     return None if ceilings is None else ceilings.relations.enterprise

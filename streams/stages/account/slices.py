@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.request import Ask  # noqa: TC001 (msgspec reads what it decodes)
+from streams.core.customer.request import Request  # noqa: TC001 (msgspec reads what it decodes)
 from streams.events.fields import MAX_CUSTOMERS
 
 if TYPE_CHECKING:
@@ -32,28 +32,28 @@ NAMES_MOST: Final = 50
 _PARTS: Final = -(-MAX_CUSTOMERS // NAMES_MOST)
 
 
-class Slice(msgspec.Struct, frozen=True, array_like=True):
+class QueuedSlice(msgspec.Struct, frozen=True, array_like=True):
     """What customers of one intent that wait together have in common.
 
     `again`: the customer stage holds the ask and waits for leave.
     """
 
     enterprise: str
-    ask: Ask
-    again: bool
+    request: Request
+    is_held: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_slice = msgspec.msgpack.Decoder(Slice).decode
+_decode_slice = msgspec.msgpack.Decoder(QueuedSlice).decode
 _decode_names = msgspec.msgpack.Decoder(list[str]).decode
 
 
-def read(key: bytes, seq: int, state: State) -> Slice:
+def read(key: bytes, seq: int, state: State) -> QueuedSlice:
     """A stored slice of an account's."""
     return _decode_slice(state.get(_slice_key(key, seq)) or b"")
 
 
-def write(key: bytes, seq: int, piece: Slice, names: list[str], state: State) -> None:
+def write(key: bytes, seq: int, piece: QueuedSlice, names: list[str], state: State) -> None:
     """Store a slice and who waits in it."""
     state.put(_slice_key(key, seq), _encode(piece))
     for part, first in enumerate(range(0, len(names), NAMES_MOST)):
@@ -135,7 +135,7 @@ def _names_key(key: bytes, seq: int, part: int) -> bytes:
     return NAMES + key + b"/" + place
 
 
-def found(state: State) -> Iterator[tuple[bytes, int, Slice, int]]:
+def found(state: State) -> Iterator[tuple[bytes, int, QueuedSlice, int]]:
     """Every stored slice: its account, its number, itself, and how many wait in it; of one account
     in their order, which a compacted log has not.
     """

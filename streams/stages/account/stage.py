@@ -63,5 +63,5 @@ class AccountStage:
                 batch.timer(timer)
             else:
                 state.put_back(timer)
-        batch.go_on([timer for timer in due if is_sweep(timer)])
+        batch.continue_sweeps([timer for timer in due if is_sweep(timer)])
         return batch.close()

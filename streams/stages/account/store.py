@@ -16,8 +16,8 @@ import msgspec
 
 from streams.core.account import account as books
 from streams.core.account.deadlines import Deadlines
-from streams.core.account.fair_queue import Line, Place, Turn
-from streams.core.campaign import place_of
+from streams.core.account.fair_queue import FairQueue, Entry, Turn
+from streams.core.campaign import position_of
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
 from streams.events.keys import parts_of
@@ -27,10 +27,10 @@ from streams.stages.account.aggregates import released_share
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from streams.runtime.stage import DueTimer
     from streams.runtime.state import State
-    from streams.stages.account.slices import Slice
+    from streams.stages.account.slices import QueuedSlice
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
 _PACE: Final = b"/pace/"
@@ -41,7 +41,7 @@ CUT_MOST: Final = 10_000
 """Places of which one batch learns that they are cut off: more than it can end."""
 
 
-class Pace(msgspec.Struct, array_like=True):
+class QueueState(msgspec.Struct, array_like=True):
     """What an account's queue knows beside its slices.
 
     `tat_us`: GCRA's theoretical arrival time, `braked_tat_us`: that of what an operator's brake is
@@ -65,7 +65,7 @@ class Pace(msgspec.Struct, array_like=True):
     grade: str = ""
     told: int = 0
     braked_tat_us: int = 0
-    unsaid: list[int] = []
+    unpublished: list[int] = []
     cut_below: int = 0
     cut_campaigns: list[str] = []
     under_way: dict[int, int] = {}
@@ -75,73 +75,73 @@ class Pace(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_pace = msgspec.msgpack.Decoder(Pace).decode
+_decode_pace = msgspec.msgpack.Decoder(QueueState).decode
 _decode_turn = msgspec.msgpack.Decoder(Turn).decode
 
 
-class Account:
+class StoredAccount:
     """One account, opened. `fresh`: slices that came with this batch, and who waits in them."""
 
     __slots__ = (
-        *("book", "deadlines", "enterprise", "fresh", "key", "line", "name", "pace", "unsaid"),
+        *("state", "deadlines", "enterprise", "fresh", "key", "queue", "name", "pace", "unpublished"),
     )
 
     def __init__(self, key: bytes, state: State) -> None:
         self.key = key
         self.enterprise, self.name = parts_of(key)
-        self.book = books.load(state.get(key))
-        pace = state.get(_PACE + key)
-        self.pace = Pace() if pace is None else _decode_pace(pace)
-        self.line = Line()
+        self.state = books.load(state.get(key))
+        queue_state = state.get(_PACE + key)
+        self.pace = QueueState() if queue_state is None else _decode_pace(queue_state)
+        self.queue = FairQueue()
         self.deadlines = Deadlines()
-        self.unsaid = dict.fromkeys(self.pace.unsaid)
-        self.fresh: dict[int, tuple[Slice, list[str]]] = {}
+        self.unpublished = dict.fromkeys(self.pace.unpublished)
+        self.fresh: dict[int, tuple[QueuedSlice, list[str]]] = {}
 
-    def add(self, piece: Slice, customers: list[str], state: State) -> None:
+    def add(self, piece: QueuedSlice, customers: list[str], state: State) -> None:
         """Let a slice wait; it is stored at the batch's end, if it is still there."""
         seq = self.pace.next_seq
         self.pace.next_seq += 1
         self.fresh[seq] = piece, customers
-        self.unsaid[seq] = None
+        self.unpublished[seq] = None
         self.found(seq, piece, len(customers), state)
 
-    def found(self, seq: int, piece: Slice, left: int, state: State) -> None:
+    def found(self, seq: int, piece: QueuedSlice, left: int, state: State) -> None:
         """Put a slice in line, as it was left."""
         place = _place(seq, piece, left)
         place.share, place.step = self._next_share(place, state)
-        self.line.add(place)
-        self.deadlines.add(seq, piece.ask, self.line)
+        self.queue.add(place)
+        self.deadlines.add(seq, piece.request, self.queue)
 
-    def follow(self, campaign: str, state: State) -> None:
+    def apply_release(self, campaign: str, state: State) -> None:
         """Another share of a campaign is released than before."""
         released = released_share(state, self.enterprise, campaign)
-        for place in list(self.line.of(group_of(campaign))):
-            self.line.move(place, place.share, int(place.share >= released))
+        for place in list(self.queue.of(group_of(campaign))):
+            self.queue.move(place, place.share, int(place.share >= released))
 
     def campaigns(self) -> list[str]:
         """The campaigns that customers wait for here."""
-        places = self.line.places()
+        places = self.queue.entries()
         return list(dict.fromkeys(p.campaign for p in places if p.campaign is not None))
 
-    def _next_share(self, place: Place, state: State) -> tuple[float, int]:
+    def _next_share(self, place: Entry, state: State) -> tuple[float, int]:
         """The place of the next customer in a campaign's audience, and whether it is to wait."""
         if place.campaign is None:
             return 0.0, 0
         fresh = self.fresh.get(place.seq)
         name = slices.first(self.key, place.seq, state) if fresh is None else fresh[1][0]
-        share = place_of(place.campaign, name)
+        share = position_of(place.campaign, name)
         return share, int(share >= released_share(state, self.enterprise, place.campaign))
 
-    def ticket(self, place: Place) -> int:
+    def ticket(self, place: Entry) -> int:
         """What the customer stage knows a slice by; 0 for one that it has not heard of."""
-        return 0 if place.seq in self.unsaid else place.seq
+        return 0 if place.seq in self.unpublished else place.seq
 
-    def slice(self, seq: int, state: State) -> Slice:
+    def slice(self, seq: int, state: State) -> QueuedSlice:
         """A slice that waits."""
         fresh = self.fresh.get(seq)
         return slices.read(self.key, seq, state) if fresh is None else fresh[0]
 
-    def names(self, place: Place, state: State) -> list[str]:
+    def names(self, place: Entry, state: State) -> list[str]:
         """Who waits in it."""
         fresh = self.fresh.get(place.seq)
         if fresh is not None:
@@ -149,27 +149,27 @@ class Account:
         return slices.names(self.key, place.seq, place.left, state)
 
     def take(
-        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
-    ) -> tuple[Slice, list[str]]:
+        self, place: Entry, count: int, may: Callable[[str], bool] | None, state: State
+    ) -> tuple[QueuedSlice, list[str]]:
         """Take the next customers out of a slice, whose turn it is; one that is empty is gone.
 
         `may`: whether a customer's own turn has come; the first one's has.
         """
         piece, customers = self._out(place, count, may, state)
-        self.line.served(place.seq, len(customers))
+        self.queue.served(place.seq, len(customers))
         self._settle(place.seq, state)
         return piece, customers
 
-    def drop(self, place: Place, count: int, state: State) -> tuple[Slice, list[str]]:
+    def drop(self, place: Entry, count: int, state: State) -> tuple[QueuedSlice, list[str]]:
         """As `take`, for customers who do not go on: they use up nobody's turn."""
         piece, customers = self._out(place, count, None, state)
-        self.line.shorten(place.seq, len(customers))
+        self.queue.shorten(place.seq, len(customers))
         self._settle(place.seq, state)
         return piece, customers
 
     def _out(
-        self, place: Place, count: int, may: Callable[[str], bool] | None, state: State
-    ) -> tuple[Slice, list[str]]:
+        self, place: Entry, count: int, may: Callable[[str], bool] | None, state: State
+    ) -> tuple[QueuedSlice, list[str]]:
         seq, piece = place.seq, self.slice(place.seq, state)
         fresh = self.fresh.get(seq)
         if fresh is None:
@@ -180,12 +180,12 @@ class Account:
 
     def take_out(self, seq: int, gone: Collection[str], state: State) -> None:
         """Customers wait in a stored slice no longer, and nothing more is to be said of them."""
-        place = self.line.get(seq)
+        place = self.queue.get(seq)
         if place is None or seq in self.fresh:
             return
         count = slices.take_out(self.key, seq, place.left, gone, state)
         if count:
-            self.line.shorten(seq, count)
+            self.queue.shorten(seq, count)
             self._settle(seq, state)
 
     def cut_off(self, campaign: str | None = None) -> None:
@@ -195,16 +195,16 @@ class Account:
         elif campaign not in self.pace.cut_campaigns:
             self.pace.cut_campaigns.append(campaign)
 
-    def doomed(self) -> tuple[Reason, list[Place]] | None:
+    def doomed(self) -> tuple[Reason, list[Entry]] | None:
         """Places that were cut off, the oldest first, and why; None when all of them are ended."""
         pace = self.pace
-        first = islice(self.line.places(), CUT_MOST)
+        first = islice(self.queue.entries(), CUT_MOST)
         places = [p for p in first if p.seq < pace.cut_below and p.kind != Kind.TRANSFER]
         if places:
             return Reason.ACCOUNT_RESIGNED, places
         pace.cut_below = 0
         while pace.cut_campaigns:
-            theirs = self.line.of(group_of(pace.cut_campaigns[0]))
+            theirs = self.queue.of(group_of(pace.cut_campaigns[0]))
             places = nsmallest(CUT_MOST, theirs, key=lambda place: place.seq)
             if places:
                 return Reason.CAMPAIGN_PAUSED, places
@@ -222,11 +222,11 @@ class Account:
 
     def _settle(self, seq: int, state: State) -> None:
         """Forget a slice in which nobody waits any more; else see who is the next in it."""
-        place = self.line.get(seq)
+        place = self.queue.get(seq)
         if place is not None:
-            self.line.move(place, *self._next_share(place, state))
+            self.queue.move(place, *self._next_share(place, state))
         else:
-            self.unsaid.pop(seq, None)
+            self.unpublished.pop(seq, None)
             if self.fresh.pop(seq, None) is None:
                 slices.forget(self.key, seq, state)
 
@@ -235,14 +235,14 @@ class Account:
         for seq, (piece, customers) in self.fresh.items():
             slices.write(self.key, seq, piece, customers, state)
         self.fresh.clear()
-        for (priority, group), turn in self.line.moved():
+        for (priority, group), turn in self.queue.moved():
             key = _TURN + self.key + b"/" + bytes([priority]) + group.encode()
             if turn is None:
                 state.delete(key)
             else:
                 state.put(key, _encode(turn))
-        self.pace.unsaid = list(self.unsaid)
-        _put(state, self.key, books.dump(self.book))
+        self.pace.unpublished = list(self.unpublished)
+        _put(state, self.key, books.dump(self.state))
         _put(state, _PACE + self.key, _encode(self.pace))
 
 
@@ -251,7 +251,7 @@ def _put(state: State, key: bytes, value: bytes) -> None:
         state.put(key, value)
 
 
-def campaign_of(ask: Ask) -> str | None:
+def campaign_of(ask: Request) -> str | None:
     """The campaign that an ask waits for; of most kinds none."""
     return ask.campaign_id if ask.kind in STAGED else None
 
@@ -261,11 +261,11 @@ def group_of(campaign: str) -> str:
     return f"campaign {campaign}"
 
 
-def _place(seq: int, piece: Slice, left: int) -> Place:
-    ask = piece.ask
+def _place(seq: int, piece: QueuedSlice, left: int) -> Entry:
+    ask = piece.request
     campaign = campaign_of(ask)
     group = f"source {ask.source}" if campaign is None else group_of(campaign)
-    return Place(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, 0, left)
+    return Entry(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, 0, left)
 
 
 # --- the timers' names ----------------------------------------------------------------------------
@@ -279,38 +279,38 @@ REVIEW: Final = b"r"
 # --- all accounts of a partition ------------------------------------------------------------------
 
 
-class Index:
+class AccountIndex:
     """The accounts of a partition that were met since its state was read."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._accounts: dict[bytes, Account] = {}
+        self._accounts: dict[bytes, StoredAccount] = {}
         self.grades: Counter[str] = Counter()
         self.waiting: set[bytes] = set()
         self._by_group: dict[tuple[str, str], set[bytes]] = {}
         self._read()
 
-    def open(self, key: bytes) -> Account:
+    def open(self, key: bytes) -> StoredAccount:
         """An account of this partition, known or new."""
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = Account(key, self._state)
+            account = self._accounts[key] = StoredAccount(key, self._state)
         return account
 
     def queued(self) -> int:
         """How many customers wait."""
-        return sum(self._accounts[key].line.customers() for key in self.waiting)
+        return sum(self._accounts[key].queue.customers() for key in self.waiting)
 
-    def joins(self, account: Account, ask: Ask) -> None:
+    def joins(self, account: StoredAccount, ask: Request) -> None:
         """Customers of this ask wait for the account."""
         campaign = campaign_of(ask)
         if campaign is not None:
             group = account.enterprise, group_of(campaign)
             self._by_group.setdefault(group, set()).add(account.key)
 
-    def settle(self, account: Account) -> None:
+    def settle(self, account: StoredAccount) -> None:
         """Know again what waits for an account and what does no longer."""
-        line = account.line
+        line = account.queue
         (self.waiting.add if len(line) else self.waiting.discard)(account.key)
         for group in line.emptied:
             waiting = self._by_group.get((account.enterprise, group))
@@ -329,7 +329,7 @@ class Index:
         for key, seq, piece, left in slices.found(self._state):
             self.open(key).found(seq, piece, left, self._state)
             self.waiting.add(key)
-            self.joins(self.open(key), piece.ask)
+            self.joins(self.open(key), piece.request)
         turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)
         for key in self._state:
             value = self._state.get(key) or b""
@@ -339,7 +339,7 @@ class Index:
                 account, priority, group = _whose_turn(key)
                 turns[account][priority, group] = _decode_turn(value)
         for account, known in turns.items():
-            self.open(account).line.resume(known)
+            self.open(account).queue.resume(known)
 
 
 def _whose_turn(key: bytes) -> tuple[bytes, int, str]:
@@ -352,9 +352,9 @@ def is_account(key: bytes) -> bool:
     return key.count(b"/") == 1
 
 
-def index_of(state: State) -> Index:
+def index_of(state: State) -> AccountIndex:
     """The accounts of a partition, opened once and kept beside its state."""
     index = state.derived.get(_INDEX)
     if index is None:
-        index = state.derived[_INDEX] = Index(state)
+        index = state.derived[_INDEX] = AccountIndex(state)
     return index

@@ -13,30 +13,30 @@ from streams.core.customer.customer import DUPLICATE
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.asks import decode_candidate
-from streams.events.envelope import Refused
+from streams.events.envelope import Rejected
 from streams.events.identity import fingerprint, mark_of
-from streams.events.interactions import AccountStatus, Erase, said
+from streams.events.interactions import AccountStatus, Erase, content_of
 from streams.events.keys import account_key, key_of
 from streams.events.news import StatusNews
-from streams.events.noes import hear
+from streams.events.noes import decode_or_salvage
 from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
-from streams.stages.customer.feedback import Telling, ties_of
+from streams.stages.customer.feedback import Feedback, ties_of
 from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers
-from streams.stages.customer.interactions import BINDING, QUIET, is_repeat, note
-from streams.stages.customer.ledgers import Books, timer_of
+from streams.stages.customer.interactions import BINDING, QUIET, is_duplicate, apply
+from streams.stages.customer.ledgers import LedgerSession, timer_of
 from streams.stages.customer.past import is_past
-from streams.stages.customer.restrictions import is_news, note_campaign, note_standing
+from streams.stages.customer.restrictions import is_news, store_campaign, store_account_status
 from streams.stages.dead_letters import dead_letter
-from streams.stages.decisions import id_of_ask, saying_of
-from streams.stages.routing import everywhere, forwarded, news_for
-from streams.stages.sweeps import Sweeping, begin
+from streams.stages.decisions import decision_id_of, decision_event
+from streams.stages.routing import to_every_partition, reroute, news_for
+from streams.stages.sweeps import SweepVisits, begin
 from streams.topics import INTENTS, INTERACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from streams.core.customer.customer import Desk, Settled
+    from streams.core.customer.customer import Customer, Decided
     from streams.core.customer.request import Candidate
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.runtime.stage import DueTimer, Output, Record
@@ -62,12 +62,12 @@ class Batch:
         self.stage = stage
         self.state = state
         self.now_ms = now_ms
-        self.telling = Telling(now_ms)
-        self.books = Books(stage.rules, stage.erasure, state, now_ms, self.telling)
+        self.feedback = Feedback(now_ms)
+        self.ledgers = LedgerSession(stage.rules, stage.erasure, state, now_ms, self.feedback)
         self.outputs = state.budget.collect()
         self.balance = balance.balance_of(state)
-        if self.balance.said_ms != now_ms:
-            self.balance.said_ms, self.balance.said = now_ms, 0
+        if self.balance.published_ms != now_ms:
+            self.balance.published_ms, self.balance.published = now_ms, 0
 
     def candidate(self, record: Record) -> None:
         """Decide an ask with its account's word on it."""
@@ -77,64 +77,64 @@ class Batch:
             raise ValueError(msg)
         candidate = decode_candidate(value)
         self.state.budget.promise(len(value))  # it may be held, or its leave be asked for
-        desk = self.books.open(key)
+        desk = self.ledgers.open(key)
         if _comes(candidate):
             # Two partitions' clocks may differ by what two machines' do.
-            waited_ms = max(0, self.now_ms - candidate.ask.accepted_ms)
+            waited_ms = max(0, self.now_ms - candidate.request.accepted_ms)
             self.state.counters["latency_ms", str(waited_ms)] += 1
-        before = ties_of(desk.ledger) if candidate.ask.kind in _BINDING_KINDS else None
-        self._judge(key, desk, candidate)
+        before = ties_of(desk.ledger) if candidate.request.kind in _BINDING_KINDS else None
+        self._decide(key, desk, candidate)
         if before is not None:
-            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self.feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
 
-    def _judge(self, key: bytes, desk: Desk, candidate: Candidate) -> None:
-        name = id_of_ask(desk, candidate.ask)
+    def _decide(self, key: bytes, desk: Customer, candidate: Candidate) -> None:
+        name = decision_id_of(desk, candidate.request)
         mark = mark_of(name)
-        settled = desk.judge(candidate, mark)
+        settled = desk.decide_request(candidate, mark)
         self._count(desk, candidate, mark, settled)
-        if candidate.leave_ms:
-            used = any(c.mark == mark and c.verdict.outcome is Outcome.APPROVED for c in settled)
+        if candidate.permit_ms:
+            used = any(c.decision_key == mark and c.verdict.outcome is Outcome.APPROVED for c in settled)
             if not used:
-                self.telling.unused(desk.enterprise, candidate)
-            elif candidate.ask.kind in _BINDING_KINDS:
-                self.telling.used(desk.enterprise, candidate)
-        self._say(key, desk, settled, {mark: name})
+                self.feedback.permit_returned(desk.enterprise, candidate)
+            elif candidate.request.kind in _BINDING_KINDS:
+                self.feedback.permit_used(desk.enterprise, candidate)
+        self._publish(key, desk, settled, {mark: name})
 
     def _count(
-        self, desk: Desk, candidate: Candidate, mark: int, settled: Iterable[Settled]
+        self, desk: Customer, candidate: Candidate, mark: int, settled: Iterable[Decided]
     ) -> None:
         """Tell a campaign of who is asked for in its name. Of the forgotten nobody knows whether
         they were before, and none of them is sent anything.
         """
-        ask, forgotten = candidate.ask, desk.ledger.erased
+        ask, forgotten = candidate.request, desk.ledger.erased
         if ask.campaign_id is None or ask.kind not in STAGED or forgotten or not _comes(candidate):
             return
-        repeated = any(c.mark == mark and c.verdict is DUPLICATE for c in settled)
-        if not repeated and desk.laws[ask.kind].canary is not None:
-            self.telling.asked(desk.enterprise, ask.campaign_id)
+        repeated = any(c.decision_key == mark and c.verdict is DUPLICATE for c in settled)
+        if not repeated and desk.rules[ask.kind].canary is not None:
+            self.feedback.asked(desk.enterprise, ask.campaign_id)
 
     def interaction(self, record: Record) -> None:
         """Note what happened, or refuse it, or send it where it belongs."""
-        event, refused = hear(record.value)
+        event, refused = decode_or_salvage(record.value)
         if event is None:
-            self._refuse(record, refused)
+            self._reject(record, refused)
             return
         key = key_of(event)
-        if self.stage.router.strays(record, key, self.state):
+        if self.stage.router.is_misrouted(record, key, self.state):
             self.outputs.append(
-                forwarded(self.stage.topics, self.stage.router, record, key, self.state)
+                reroute(self.stage.topics, self.stage.router, record, key, self.state)
             )
             return
         if isinstance(event, Erase) and self.stage.erasure.mark(key) is None:
-            refused = Refused("invalid", NO_SUPPRESSION_KEY)
-        self._refuse(record, refused)
+            refused = Rejected("invalid", NO_SUPPRESSION_KEY)
+        self._reject(record, refused)
         self.state.counters["interactions_total", str(event.__struct_config__.tag)] += 1
         if isinstance(event, Erase):
             self._erase(event, key)
         elif isinstance(event, AccountStatus):
-            self._tell_status(event.data)
+            self._broadcast_status(event.data)
         else:
-            self._note(key, event, record.timestamp)
+            self._apply(key, event, record.timestamp)
 
     def sweep(self, record: Record) -> None:
         """Hear of an account, or that what is held must be looked at again."""
@@ -146,29 +146,29 @@ class Batch:
     def _changes(self, sweep: Sweep) -> bool:
         """Whether what is held may have another answer by what a sweep tells."""
         if sweep.status is not None or sweep.braked_until_ms is not None:
-            return note_standing(self.state, sweep)
+            return store_account_status(self.state, sweep)
         if sweep.campaign is not None and not sweep.waiting:
-            return note_campaign(self.state, sweep)
+            return store_campaign(self.state, sweep)
         return True
 
-    def go_on(self, timers: Sequence[DueTimer]) -> None:
+    def continue_sweeps(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
-        sweeping = Sweeping(self.state, self.now_ms, self._concerned)
+        sweeping = SweepVisits(self.state, self.now_ms, self._concerned)
         for key, _ in sweeping.visits(timers, self.stage.rules.generation):
-            desk = self.books.open(key)
-            self._say(key, desk, desk.reconsider())
+            desk = self.ledgers.open(key)
+            self._publish(key, desk, desk.reconsider())
 
     def _concerned(self, sweep: Sweep) -> list[bytes] | None:
         """Who holds what a sweep is about."""
         if sweep.account is not None or sweep.campaign is not None:
             name = name_of(sweep.enterprise or "", sweep.account, sweep.campaign)
-            return held_of(self.state, self.books.opened()).find(name)
+            return held_of(self.state, self.ledgers.opened_keys()).find(name)
         head = b"" if sweep.enterprise is None else f"{sweep.enterprise}/".encode()
         # Who was woken in this very batch has no timer that the sweep could find them by.
-        waiting = [*waiting_customers(self.state), *self.books.opened()]
+        waiting = [*waiting_customers(self.state), *self.ledgers.opened_keys()]
         return sorted({key for key in waiting if key.startswith(head)})
 
-    def wake(self, timers: Sequence[DueTimer]) -> None:
+    def on_timers(self, timers: Sequence[DueTimer]) -> None:
         """Look at one intent a timer, and at a customer's next ones in their turn.
 
         What comes after the last of these timers may come after others' that did not fit into the
@@ -179,8 +179,8 @@ class Batch:
         while turns and self.state.budget.has_room():
             _, name = heappop(turns)
             key = name[TIMER_HEAD:]
-            desk = self.books.wake(key)
-            self._say(key, desk, desk.wake())
+            desk = self.ledgers.open_for_timer(key)
+            self._publish(key, desk, desk.on_timer())
             turn = timer_of(desk, key)
             if last is not None and turn is not None and turn <= last:
                 heappush(turns, turn)
@@ -191,14 +191,14 @@ class Batch:
 
     def close(self) -> list[Output]:
         """Store the ledgers; everything there is to say and to tell."""
-        held, queued = self.books.close()
+        held, queued = self.ledgers.close()
         self.balance.held += held
         self.balance.queued += queued
-        self.outputs += self.telling.outputs(self.stage.topics, self.stage.router)
+        self.outputs += self.feedback.outputs(self.stage.topics, self.stage.router)
         balance.store(self.state, self.balance)
         return self.outputs
 
-    def _tell_status(self, data: AccountStatusChange) -> None:
+    def _broadcast_status(self, data: AccountStatusChange) -> None:
         sweep = Sweep(
             enterprise=data.enterprise_id,
             account=data.account_id,
@@ -209,44 +209,44 @@ class Batch:
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
         topics, router = self.stage.topics, self.stage.router
-        self.outputs += everywhere(topics.sweeps, router.partitions, encode_sweep(sweep))
+        self.outputs += to_every_partition(topics.sweeps, router.partitions, encode_sweep(sweep))
         key = account_key(data.enterprise_id, data.account_id)
         news = StatusNews(data.status, sweep.status_ms)
         self.outputs.append(news_for(key, news, topics, router))
 
-    def _note(self, key: bytes, event: Interaction, heard_ms: int) -> None:
-        desk = self.books.open(key)
+    def _apply(self, key: bytes, event: Interaction, heard_ms: int) -> None:
+        desk = self.ledgers.open(key)
         if desk.ledger.erased:
             erased_ms = self.stage.erasure.erased_ms(key, self.state)
             if is_past(desk.ledger, event, erased_ms):
                 return
-        if is_repeat(desk, event):
+        if is_duplicate(desk, event):
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
         before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
-        for charge in note(desk, event):
-            self.telling.count(desk.enterprise, charge, heard_ms)
+        for charge in apply(desk, event):
+            self.feedback.count(desk.enterprise, charge, heard_ms)
         if before is not None:
-            self.telling.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self.feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
         if not isinstance(event, QUIET):
-            self._say(key, desk, desk.reconsider())
+            self._publish(key, desk, desk.reconsider())
 
     def _erase(self, event: Erase, key: bytes) -> None:
         erasure = self.stage.erasure
         mark = erasure.mark(key)
         if mark is None:
             return
-        desk = self.books.open(key)
-        name, before = fingerprint(event.source, event.id, said(event)), self.state.get(mark) or b""
-        value = erasure.told(before, name, self.now_ms, desk.laws[0].remember_ms)
+        desk = self.ledgers.open(key)
+        name, before = fingerprint(event.source, event.id, content_of(event)), self.state.get(mark) or b""
+        value = erasure.told(before, name, self.now_ms, desk.rules[0].remember_ms)
         if value is None:
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
-        self._say(key, desk, desk.cancel(Reason.SUPPRESSED))
-        self.telling.compare(desk.enterprise, ties_of(desk.ledger), {})
-        self.books.forget(key, mark, value)
+        self._publish(key, desk, desk.cancel(Reason.SUPPRESSED))
+        self.feedback.compare(desk.enterprise, ties_of(desk.ledger), {})
+        self.ledgers.forget(key, mark, value)
 
-    def _refuse(self, record: Record, refused: Refused | None) -> None:
+    def _reject(self, record: Record, refused: Rejected | None) -> None:
         if refused is None:
             return
         letter = dead_letter(
@@ -254,28 +254,28 @@ class Batch:
         )
         self.outputs.append(letter)
 
-    def _say(
+    def _publish(
         self,
         key: bytes,
-        desk: Desk,
-        settled: Iterable[Settled],
+        desk: Customer,
+        settled: Iterable[Decided],
         names: Mapping[int, str] = _NO_NAMES,
     ) -> None:
         """`names`: the decision ids that are known already, by their marks."""
         topics, place = self.stage.topics, self.stage.router.partition
         for case in settled:
-            saying = saying_of(case, desk, names.get(case.mark))
+            saying = decision_event(case, desk, names.get(case.decision_key))
             outcome, kind = case.verdict.outcome, saying.kind
             self.state.counters["decisions_total", kind, outcome, case.verdict.reason] += 1
             if outcome is Outcome.DUPLICATE:
                 self.state.counters["repeats_total", INTENTS] += 1
             self.balance.settled += outcome is not Outcome.DEFERRED
-            self.outputs.append((topics.decisions, None, key, saying.decision(self.balance.said)))
-            self.balance.said += 1
+            self.outputs.append((topics.decisions, None, key, saying.decision(self.balance.published)))
+            self.balance.published += 1
             if outcome is Outcome.APPROVED:
-                if case.ask.campaign_id is not None:
-                    self.telling.approved(desk.enterprise, case.ask.campaign_id)
-                account = account_key(desk.enterprise, case.ask.account_id)
+                if case.request.campaign_id is not None:
+                    self.feedback.approved(desk.enterprise, case.request.campaign_id)
+                account = account_key(desk.enterprise, case.request.account_id)
                 self.outputs.append(
                     (self.stage.approved[kind], place(account), account, saying.approved())
                 )
@@ -283,4 +283,4 @@ class Batch:
 
 def _comes(candidate: Candidate) -> bool:
     """Whether this is the first that is heard of an ask, be it a repeat; not what became of it."""
-    return not candidate.again and (candidate.wait is not None or not candidate.ticket)
+    return not candidate.is_held and (candidate.wait is not None or not candidate.ticket)

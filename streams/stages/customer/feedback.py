@@ -15,15 +15,15 @@ from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import Friend
 from streams.core.kinds import Kind
 from streams.events.keys import account_key, campaign_key
-from streams.events.news import AccountNews, CampaignNews, GivenUp, Unused, Wanted
+from streams.events.news import AccountFeedback, CampaignNews, WithdrawnEntry, ReturnedPermit, PermitRequest
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.customer.feedback import Charge
-    from streams.core.customer.ledger import Giving, Ledger
-    from streams.core.customer.request import Ask, Candidate
+    from streams.core.customer.ledger import PendingTransfer, Ledger
+    from streams.core.customer.request import Request, Candidate
     from streams.runtime.stage import Output
     from streams.stages.routing import Router
     from streams.topics import Topics
@@ -43,14 +43,14 @@ class Tie(NamedTuple):
 
     friends: bool = False
     asked_ms: int = 0
-    giving: Giving | None = None
+    giving: PendingTransfer | None = None
 
 
 def ties_of(ledger: Ledger) -> dict[str, Tie]:
     """The ties of one customer, to tell later what has become of them."""
     return {
-        account: Tie(pair.friend == Friend.YES, pair.asked_ms, pair.giving)
-        for account, pair in ledger.pairs.items()
+        account: Tie(pair.friend == Friend.YES, pair.friend_request_ms, pair.pending_transfer)
+        for account, pair in ledger.relationships.items()
     }
 
 
@@ -58,35 +58,35 @@ class _Account:
     """What there is to tell one account."""
 
     __slots__ = (
-        *("answered", "counts", "given_up", "handed", "heard_ms", "relations", "undone"),
-        "unused",
-        *("used", "wanted"),
+        *("closed_requests", "counts", "withdrawn", "handed", "heard_ms", "relations", "cancelled_adds"),
+        "returned_permits",
+        *("used_permits", "permit_requests"),
     )
 
     def __init__(self) -> None:
         self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.heard_ms: dict[int, int] = {}
         self.relations: Counter[int] = Counter()
-        self.unused: Counter[tuple[int, int]] = Counter()
-        self.used: Counter[int] = Counter()
-        self.answered: list[int] = []
+        self.returned_permits: Counter[tuple[int, int]] = Counter()
+        self.used_permits: Counter[int] = Counter()
+        self.closed_requests: list[int] = []
         self.handed: list[int] = []
-        self.undone: list[int] = []
-        self.wanted: list[Wanted] = []
-        self.given_up: list[GivenUp] = []
+        self.cancelled_adds: list[int] = []
+        self.permit_requests: list[PermitRequest] = []
+        self.withdrawn: list[WithdrawnEntry] = []
 
-    def news(self) -> Iterator[AccountNews]:
+    def news(self) -> Iterator[AccountFeedback]:
         """One record, and more for the asks, which may be long."""
         times = {**self.counts, **self.relations}
-        if times or self.unused or self.used or self.answered or self.handed or self.undone:
+        if times or self.returned_permits or self.used_permits or self.closed_requests or self.handed or self.cancelled_adds:
             yield self._summed(times)
-        for first in range(0, len(self.given_up), NAMES_MOST):
-            yield AccountNews(given_up=self.given_up[first : first + NAMES_MOST])
-        for first in range(0, len(self.wanted), ASKS_MOST):
-            yield AccountNews(wanted=self.wanted[first : first + ASKS_MOST])
+        for first in range(0, len(self.withdrawn), NAMES_MOST):
+            yield AccountFeedback(withdrawn=self.withdrawn[first : first + NAMES_MOST])
+        for first in range(0, len(self.permit_requests), ASKS_MOST):
+            yield AccountFeedback(permit_requests=self.permit_requests[first : first + ASKS_MOST])
 
-    def _summed(self, times: Iterable[int]) -> AccountNews:
-        return AccountNews(
+    def _summed(self, times: Iterable[int]) -> AccountFeedback:
+        return AccountFeedback(
             facts=[
                 Facts(
                     at_ms=at_ms,
@@ -96,15 +96,15 @@ class _Account:
                 )
                 for at_ms in sorted(times)
             ],
-            unused=[Unused(kind, leave_ms, n) for (kind, leave_ms), n in self.unused.items()],
-            answered=self.answered,
+            returned_permits=[ReturnedPermit(kind, leave_ms, n) for (kind, leave_ms), n in self.returned_permits.items()],
+            closed_requests=self.closed_requests,
             handed=self.handed,
-            undone=self.undone,
-            used=dict(self.used),
+            cancelled_adds=self.cancelled_adds,
+            used_permits=dict(self.used_permits),
         )
 
 
-class Telling:
+class Feedback:
     """The news of one batch."""
 
     def __init__(self, now_ms: int) -> None:
@@ -123,7 +123,7 @@ class Telling:
         elif what != "failed":
             told.counts[at_ms - at_ms % GRAIN_MS][what] += charge.by
         elif contact is not None and contact.kind == Kind.FRIEND_REQUEST:
-            told.undone.append(contact.decided_ms)  # leave is used on the day it was given
+            told.cancelled_adds.append(contact.decided_ms)  # leave is used on the day it was given
         campaign = None if contact is None else contact.campaign
         if campaign is not None and what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][what] += charge.by
@@ -136,30 +136,30 @@ class Telling:
         """One message of a campaign was approved."""
         self._campaigns[campaign_key(enterprise, campaign)]["approved"] += 1
 
-    def unused(self, enterprise: str, candidate: Candidate) -> None:
+    def permit_returned(self, enterprise: str, candidate: Candidate) -> None:
         """No use was made of an account's leave."""
-        told = self._giver_of_leave(enterprise, candidate.ask)
-        told.unused[candidate.ask.kind, candidate.leave_ms] += 1
+        told = self._giver_of_leave(enterprise, candidate.request)
+        told.returned_permits[candidate.request.kind, candidate.permit_ms] += 1
 
-    def used(self, enterprise: str, candidate: Candidate) -> None:
+    def permit_used(self, enterprise: str, candidate: Candidate) -> None:
         """What an account's leave was given for was approved."""
-        self._giver_of_leave(enterprise, candidate.ask).used[candidate.ask.kind] += 1
+        self._giver_of_leave(enterprise, candidate.request).used_permits[candidate.request.kind] += 1
 
-    def _giver_of_leave(self, enterprise: str, ask: Ask) -> _Account:
+    def _giver_of_leave(self, enterprise: str, ask: Request) -> _Account:
         taker = ask.to_account_id if ask.kind == Kind.TRANSFER else None
         return self._accounts[account_key(enterprise, taker or ask.account_id)]
 
-    def wanted(self, enterprise: str, customer: str, asks: Iterable[Ask]) -> None:
+    def permit_wanted(self, enterprise: str, customer: str, asks: Iterable[Request]) -> None:
         """Held asks lack nothing but leave."""
         for ask in asks:
             told = self._accounts[account_key(enterprise, ask.account_id)]
-            told.wanted.append(Wanted(ask, customer))
+            told.permit_requests.append(PermitRequest(ask, customer))
 
-    def given_up(self, enterprise: str, customer: str, tickets: Iterable[tuple[str, int]]) -> None:
+    def withdrawn(self, enterprise: str, customer: str, tickets: Iterable[tuple[str, int]]) -> None:
         """What waits in accounts' queues is over."""
         for account, ticket in tickets:
             told = self._accounts[account_key(enterprise, account)]
-            told.given_up.append(GivenUp(ticket, customer))
+            told.withdrawn.append(WithdrawnEntry(ticket, customer))
 
     def compare(self, enterprise: str, before: dict[str, Tie], after: dict[str, Tie]) -> None:
         """Tell what has become of a customer's ties."""
@@ -173,10 +173,10 @@ class Telling:
         if was.friends != now.friends:
             told.relations[self._now_ms] += 1 if now.friends else -1
         if was.asked_ms not in {0, now.asked_ms}:
-            told.answered.append(was.asked_ms)
-        if was.giving is not None and was.giving != now.giving and was.giving.leave_ms:
+            told.closed_requests.append(was.asked_ms)
+        if was.giving is not None and was.giving != now.giving and was.giving.permit_ms:
             taker = self._accounts[account_key(enterprise, was.giving.taker)]
-            taker.handed.append(was.giving.leave_ms)
+            taker.handed.append(was.giving.permit_ms)
 
     def outputs(self, topics: Topics, router: Router) -> Iterator[Output]:
         """One record for each account and campaign that there is news for."""

@@ -33,7 +33,7 @@ def waiting_customers(state: State) -> list[bytes]:
     return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
 
 
-class Held:
+class HeldIndex:
     """The customers of a partition by the accounts and campaigns of what they hold."""
 
     def __init__(self, state: State, others: Iterable[bytes]) -> None:
@@ -69,17 +69,17 @@ class Held:
             self._names.pop(key, None)
 
 
-def held_of(state: State, others: Iterable[bytes]) -> Held:
+def held_of(state: State, others: Iterable[bytes]) -> HeldIndex:
     """The index of a partition."""
-    index: Held | None = state.derived.get(_INDEX)
+    index: HeldIndex | None = state.derived.get(_INDEX)
     if index is None:
-        index = state.derived[_INDEX] = Held(state, others)
+        index = state.derived[_INDEX] = HeldIndex(state, others)
     return index
 
 
 def note_held(state: State, key: bytes, ledger: Ledger) -> None:
     """Keep the index, where there is one, in step with a ledger."""
-    index: Held | None = state.derived.get(_INDEX)
+    index: HeldIndex | None = state.derived.get(_INDEX)
     if index is not None:
         index.note(key, ledger)
 
@@ -99,7 +99,7 @@ def _names_in(key: bytes, ledger: Ledger) -> set[bytes]:
     for held in ledger.held:
         if held.ticket:  # in its account's queue, which looks after it
             continue
-        ask = held.ask
+        ask = held.request
         names.add(account_key(enterprise, ask.account_id))
         if ask.to_account_id is not None:
             names.add(account_key(enterprise, ask.to_account_id))

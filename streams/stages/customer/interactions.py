@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.core.customer import feedback
 from streams.core.customer import interactions as facts
 from streams.core.customer.feedback import Charge
-from streams.core.customer.interactions import heard_ms, maker_of
-from streams.core.customer.ledger import Quiet, remember, seen_before
+from streams.core.customer.interactions import heard_ms, made_by
+from streams.core.customer.ledger import CustomerQuietHours, remember, seen_before
 from streams.core.kinds import KIND_OF, Kind
 from streams.core.written import time_of_day_ms
 from streams.events import interactions as events
@@ -21,30 +21,30 @@ from streams.events.identity import fingerprint, mark_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.core.customer.customer import Desk
+    from streams.core.customer.customer import Customer
     from streams.core.customer.feedback import Subject
     from streams.core.customer.ledger import Ledger
 
 
-def note(desk: Desk, event: events.Interaction) -> Sequence[Charge]:
+def apply(desk: Customer, event: events.Interaction) -> Sequence[Charge]:
     """Write an event into the desk's ledger; what accounts have to count of it."""
-    return _NOTES[type(event)](desk, event.data) or ()
+    return _APPLY[type(event)](desk, event.data) or ()
 
 
-def is_repeat(desk: Desk, event: events.Interaction) -> bool:
+def is_duplicate(desk: Customer, event: events.Interaction) -> bool:
     """Whether what the event tells was told before; else it is known from now on."""
     if isinstance(event, events.Delivered | events.Failed):
-        return _is_told(desk.ledger, event)
+        return _is_applied(desk.ledger, event)
     if isinstance(event, events.Transferred) and _has_gone_over(desk, event.data):
         return True
-    mark = fingerprint(event.source, event.id, events.said(event))
+    mark = fingerprint(event.source, event.id, events.content_of(event))
     if seen_before(desk.ledger, mark):
         return True
     remember(desk.ledger, mark, desk.now_ms)
     return False
 
 
-def _is_told(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
+def _is_applied(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
     """The contact itself knows. That its slot was taken outside says more than that it failed, and
     so does that the customer is no friend.
     """
@@ -57,7 +57,7 @@ def _is_told(ledger: Ledger, event: events.Delivered | events.Failed) -> bool:
     return facts.is_failed(ledger, mark, no_friend=reason == "not_friend")
 
 
-def _has_gone_over(desk: Desk, data: events.Transfer) -> bool:
+def _has_gone_over(desk: Customer, data: events.Transfer) -> bool:
     at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
     return facts.has_gone_over(desk.ledger, data.account_id, data.to_account_id, at_ms)
 
@@ -65,105 +65,105 @@ def _has_gone_over(desk: Desk, data: events.Transfer) -> bool:
 # --- receipts -------------------------------------------------------------------------------------
 
 
-def _delivered(desk: Desk, data: events.Receipt) -> list[Charge]:
+def _delivered(desk: Customer, data: events.Receipt) -> list[Charge]:
     mark = mark_of(data.decision_id)
-    found = facts.delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
+    found = facts.apply_delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
     if found is None or found.contact.kind == Kind.FRIEND_REQUEST:
         return []  # a request is no message: its answer is what counts
-    return [Charge(maker_of(found), "delivered", found.contact.at_ms, found.contact, 1)]
+    return [Charge(made_by(found), "delivered", found.contact.at_ms, found.contact, 1)]
 
 
-def _failed(desk: Desk, data: events.FailureReceipt) -> list[Charge]:
+def _failed(desk: Customer, data: events.FailureReceipt) -> list[Charge]:
     mark, when = mark_of(data.decision_id), (data.occurred_at_ms, desk.now_ms)
     if data.reason == "already_received":
         found = facts.slot_taken(desk.ledger, mark, *when)
     else:
-        found = facts.failed(desk.ledger, mark)
+        found = facts.apply_failed(desk.ledger, mark)
     if data.reason == "not_friend":
         facts.no_friend(desk.ledger, mark, *when)
     if found is None:
         return []
-    return [Charge(maker_of(found), "failed", heard_ms(*when), found.contact, 1)]
+    return [Charge(made_by(found), "failed", heard_ms(*when), found.contact, 1)]
 
 
 # --- what customers do ----------------------------------------------------------------------------
 
 
-def _message_received(desk: Desk, data: events.Contact) -> list[Charge]:
-    facts.message_received(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _message_received(desk: Customer, data: events.CustomerEvent) -> list[Charge]:
+    facts.apply_message_received(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
     at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
     return [Charge(data.account_id, "received", at_ms, None, 1)]
 
 
-def _engaged(desk: Desk, data: events.Contact) -> None:
-    facts.engaged(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _engaged(desk: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_engaged(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
-def _complained(desk: Desk, data: events.Complaint) -> list[Charge]:
+def _complained(desk: Customer, data: events.Complaint) -> list[Charge]:
     subject = _subject(desk, data)
-    facts.hurt(desk.ledger, subject.account or data.account_id, subject.at_ms)
+    facts.apply_complaint(desk.ledger, subject.account or data.account_id, subject.at_ms)
     return _charged(desk, subject, feedback.COMPLAINT)
 
 
-def _blocked(desk: Desk, data: events.Complaint) -> list[Charge]:
+def _blocked(desk: Customer, data: events.Complaint) -> list[Charge]:
     """Whom the customer is with now is who lost them."""
     subject = _subject(desk, data)
-    facts.hurt(desk.ledger, subject.account or data.account_id, subject.at_ms)
+    facts.apply_complaint(desk.ledger, subject.account or data.account_id, subject.at_ms)
     holder = subject.holder or data.account_id
-    facts.unfriended(desk.ledger, holder, data.occurred_at_ms, desk.now_ms)
+    facts.apply_friend_removed(desk.ledger, holder, data.occurred_at_ms, desk.now_ms)
     return _charged(desk, subject, feedback.BLOCK)
 
 
-def _consent(desk: Desk, data: events.ConsentWish) -> list[Charge]:
+def _consent(desk: Customer, data: events.ConsentWish) -> list[Charge]:
     when = (data.occurred_at_ms, desk.now_ms)
     kinds = list(Kind) if data.kinds == "all" else [KIND_OF[name] for name in data.kinds]
-    took_back = facts.consented(desk.ledger, kinds, *when, allowed=data.allowed)
-    facts.told_hours(desk.ledger, _quiet(data.quiet_hours), data.time_zone, *when)
+    took_back = facts.apply_consent(desk.ledger, kinds, *when, allowed=data.allowed)
+    facts.apply_quiet_hours(desk.ledger, _quiet(data.quiet_hours), data.time_zone, *when)
     if not took_back:
         return []
     return _charged(desk, _subject(desk, data), feedback.OPT_OUT)
 
 
-def _subject(desk: Desk, data: events.Complaint | events.ConsentWish) -> Subject:
+def _subject(desk: Customer, data: events.Complaint | events.ConsentWish) -> Subject:
     mark = None if data.decision_id is None else mark_of(data.decision_id)
     when = (data.occurred_at_ms, desk.now_ms)
     return feedback.subject_of(desk.ledger, data.account_id, mark, *when)
 
 
-def _charged(desk: Desk, subject: Subject, what: str) -> list[Charge]:
-    return feedback.charge(desk.ledger, subject, what, desk.laws[0].weights)
+def _charged(desk: Customer, subject: Subject, what: str) -> list[Charge]:
+    return feedback.charge(desk.ledger, subject, what, desk.rules[0].weights)
 
 
-def _quiet(hours: events.QuietHours | str | None) -> Quiet | None:
+def _quiet(hours: events.QuietHours | str | None) -> CustomerQuietHours | None:
     if hours is None:
         return None
     if isinstance(hours, str):
-        return Quiet(0, 0)
-    return Quiet(time_of_day_ms(hours.start), time_of_day_ms(hours.end))
+        return CustomerQuietHours(0, 0)
+    return CustomerQuietHours(time_of_day_ms(hours.start), time_of_day_ms(hours.end))
 
 
-def _friend_added(desk: Desk, data: events.Contact) -> None:
-    facts.befriended(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _friend_added(desk: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_added(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
-def _friend_removed(desk: Desk, data: events.Contact) -> None:
-    facts.unfriended(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _friend_removed(desk: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_removed(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
 
 
-def _friend_refused(desk: Desk, data: events.Contact) -> None:
-    facts.refused(desk.ledger, data.account_id)
+def _friend_refused(desk: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_refused(desk.ledger, data.account_id)
 
 
-def _transferred(desk: Desk, data: events.Transfer) -> None:
+def _transferred(desk: Customer, data: events.Transfer) -> None:
     when = (data.occurred_at_ms, desk.now_ms)
-    facts.transferred(desk.ledger, data.account_id, data.to_account_id, *when)
+    facts.apply_transferred(desk.ledger, data.account_id, data.to_account_id, *when)
 
 
-def _transfer_failed(desk: Desk, data: events.Transfer) -> None:
-    facts.transfer_failed(desk.ledger, data.account_id, data.to_account_id)
+def _transfer_failed(desk: Customer, data: events.Transfer) -> None:
+    facts.apply_transfer_failed(desk.ledger, data.account_id, data.to_account_id)
 
 
-_NOTES: Final[dict[type, Callable[[Desk, Any], list[Charge] | None]]] = {
+_APPLY: Final[dict[type, Callable[[Customer, Any], list[Charge] | None]]] = {
     events.MessageReceived: _message_received,
     events.Engaged: _engaged,
     events.Delivered: _delivered,

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.customer import Desk, Wake, next_wake
+from streams.core.customer.customer import Customer, Wake, next_wake
 from streams.core.customer.ledger import dump, load
-from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shed
+from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shrink
 from streams.events.keys import parts_of
 from streams.stages.customer.feedback import ties_of
 from streams.stages.customer.held import note_held
-from streams.stages.customer.restrictions import PartitionOrders
+from streams.stages.customer.restrictions import PartitionRestrictions
 from streams.topics import RECORD_BYTES
 
 if TYPE_CHECKING:
-    from streams.core.customer.case import Orders
+    from streams.core.customer.case import RestrictionSource
     from streams.core.customer.ledger import Ledger
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
     from streams.runtime.state import State
     from streams.stages.customer.erasure import Erasure
-    from streams.stages.customer.feedback import Telling
+    from streams.stages.customer.feedback import Feedback
     from streams.stages.rules import Rules
 
 MOST_URGENT: Final = 100
@@ -46,7 +46,7 @@ decided."""
 class _Opened(msgspec.Struct, gc=False):
     """A ledger in work, and how it stood before; `wake`: the timer that is set for it."""
 
-    desk: Desk
+    customer: Customer
     value: bytes | None
     wake: Wake | None
     held: int
@@ -54,44 +54,44 @@ class _Opened(msgspec.Struct, gc=False):
     entries: int = 0
 
 
-class Books:
+class LedgerSession:
     """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
 
     def __init__(
-        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, telling: Telling
+        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, telling: Feedback
     ) -> None:
-        self._telling = telling
+        self._feedback = telling
         self._rules = rules
         self._erasure = erasure
         self._state = state
         self._now_ms = now_ms
         self._opened: dict[bytes, _Opened] = {}
-        self._ruled: dict[str, tuple[tuple[Law, ...], Orders]] = {}
+        self._rules_by_enterprise: dict[str, tuple[tuple[KindRules, ...], RestrictionSource]] = {}
         self._held = self._queued = 0
 
-    def open(self, key: bytes) -> Desk:
+    def open(self, key: bytes) -> Customer:
         """The desk with this customer's ledger, tidied."""
         opened = self._opened.get(key)
         if opened is None:
             opened = self._opened[key] = self._load(key)
-            self._tidy(opened.desk)
-            opened.entries = entries(opened.desk.ledger)
-        return opened.desk
+            self._expire(opened.customer)
+            opened.entries = entries(opened.customer.ledger)
+        return opened.customer
 
-    def _tidy(self, desk: Desk) -> None:
+    def _expire(self, desk: Customer) -> None:
         """Tidy a ledger; where accounts are forgotten, they hear of it."""
         before = ties_of(desk.ledger) if has_too_many_idle(desk.ledger) else None
-        desk.tidy()
+        desk.expire()
         if before is not None:
-            self._telling.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self._feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
 
-    def wake(self, key: bytes) -> Desk:
+    def open_for_timer(self, key: bytes) -> Customer:
         """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
         desk = self.open(key)
         self._opened[key].wake = None
         return desk
 
-    def opened(self) -> list[bytes]:
+    def opened_keys(self) -> list[bytes]:
         """The keys of the ledgers in work."""
         return list(self._opened)
 
@@ -117,26 +117,26 @@ class Books:
         if value is None and self._erasure.is_marked(key, self._state):
             ledger.erased = True
         enterprise, customer = parts_of(key)
-        laws, orders = self._ruled.get(enterprise) or self._rule(enterprise)
-        desk = Desk(ledger, enterprise, customer, laws, self._now_ms, orders)
+        laws, orders = self._rules_by_enterprise.get(enterprise) or self._rules_of(enterprise)
+        desk = Customer(ledger, enterprise, customer, laws, self._now_ms, orders)
         return _Opened(desk, value, next_wake(ledger), len(ledger.held), _queued(ledger))
 
-    def _rule(self, enterprise: str) -> tuple[tuple[Law, ...], Orders]:
+    def _rules_of(self, enterprise: str) -> tuple[tuple[KindRules, ...], RestrictionSource]:
         """What the enterprise is under in this batch; it stays so to the batch's end."""
-        laws = self._rules.laws(enterprise, self._now_ms)
-        orders = PartitionOrders(self._rules.controls, self._state, enterprise)
-        self._ruled[enterprise] = laws, orders
+        laws = self._rules.kind_rules(enterprise, self._now_ms)
+        orders = PartitionRestrictions(self._rules.controls, self._state, enterprise)
+        self._rules_by_enterprise[enterprise] = laws, orders
         return laws, orders
 
     def _store(self, key: bytes, opened: _Opened) -> None:
-        desk = opened.desk
+        desk = opened.customer
         ledger = desk.ledger
         if is_large(ledger, opened.entries + MORE):
-            self._tidy(desk)
-        if desk.wanted:
-            self._telling.wanted(desk.enterprise, desk.customer, desk.wanted)
-        if desk.given_up:
-            self._telling.given_up(desk.enterprise, desk.customer, desk.given_up)
+            self._expire(desk)
+        if desk.permits_wanted:
+            self._feedback.permit_wanted(desk.enterprise, desk.customer, desk.permits_wanted)
+        if desk.withdrawn:
+            self._feedback.withdrawn(desk.enterprise, desk.customer, desk.withdrawn)
         self._held += len(ledger.held) - opened.held
         self._queued += _queued(ledger) - opened.queued
         if ledger.held or opened.held:
@@ -144,7 +144,7 @@ class Books:
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
         if value is not None and len(value) > LARGEST:
-            shed(ledger, desk.laws[0].retention, self._now_ms)
+            shrink(ledger, desk.rules[0].retention, self._now_ms)
             value = dump(ledger)
         if value is None:
             self._state.delete(key)
@@ -164,7 +164,7 @@ def _queued(ledger: Ledger) -> int:
     return sum(1 for held in ledger.held if held.ticket)
 
 
-def timer_of(desk: Desk, key: bytes) -> tuple[int, bytes] | None:
+def timer_of(desk: Customer, key: bytes) -> tuple[int, bytes] | None:
     """Time and name of the timer that this customer needs; None where nothing is held."""
     wake = next_wake(desk.ledger)
     return None if wake is None else (wake.due_ms, _timer_name(wake, key))

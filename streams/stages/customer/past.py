@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.customer.interactions import named
-from streams.core.customer.ledger import NO_PAIR, Friend
+from streams.core.customer.interactions import find_contact
+from streams.core.customer.ledger import NO_RELATIONSHIP, Friend
 from streams.events import interactions as events
 from streams.events.identity import mark_of
 
@@ -33,23 +33,23 @@ def is_past(ledger: Ledger, event: events.Interaction, erased_ms: int) -> bool:
 
 def _is_of_a_known_message(ledger: Ledger, data: object) -> bool:
     name = getattr(data, "decision_id", None)
-    return name is not None and named(ledger, mark_of(name)) is not None
+    return name is not None and find_contact(ledger, mark_of(name)) is not None
 
 
 # --- what ends or answers something: of before, where nothing of the kind is known since ----------
 
 
-def _no_pair(ledger: Ledger, data: events.Contact) -> bool:
-    return data.account_id not in ledger.pairs
+def _no_pair(ledger: Ledger, data: events.CustomerEvent) -> bool:
+    return data.account_id not in ledger.relationships
 
 
 def _nobody_s(ledger: Ledger, data: events.Transfer) -> bool:
-    giver = ledger.pairs.get(data.account_id, NO_PAIR)
-    return giver.friend != Friend.YES and giver.giving is None
+    giver = ledger.relationships.get(data.account_id, NO_RELATIONSHIP)
+    return giver.friend != Friend.YES and giver.pending_transfer is None
 
 
 def _none_under_way(ledger: Ledger, _: events.Transfer) -> bool:
-    return all(pair.giving is None for pair in ledger.pairs.values())
+    return all(pair.pending_transfer is None for pair in ledger.relationships.values())
 
 
 _ENDS: Final[dict[type, Callable[[Ledger, Any], bool]]] = {

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.controls import Action
-from streams.core.customer.case import NO_ORDER, RESIGNED, SUSPENDED, Order, supersedes
+from streams.core.customer.case import UNRESTRICTED, RESIGNED, SUSPENDED, Restrictions, supersedes
 from streams.core.kinds import Kind
 
 if TYPE_CHECKING:
     from streams.core.controls import Control, ControlBook
-    from streams.core.customer.request import Ask
+    from streams.core.customer.request import Request
     from streams.events.sweeps import Sweep
     from streams.runtime.state import State
 
@@ -26,7 +26,7 @@ _KILLED: Final = b"killed/"
 has."""
 
 
-class _Standing(msgspec.Struct, array_like=True):
+class _AccountStatus(msgspec.Struct, array_like=True):
     """What is known of an account here, and since when it was so."""
 
     at_ms: int = 0
@@ -36,11 +36,11 @@ class _Standing(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Standing).decode
-_UNKNOWN: Final = _Standing()
+_decode = msgspec.msgpack.Decoder(_AccountStatus).decode
+_UNKNOWN: Final = _AccountStatus()
 
 
-def note_standing(state: State, sweep: Sweep) -> bool:
+def store_account_status(state: State, sweep: Sweep) -> bool:
     """Keep what a sweep says of its account's status and brake, unless a newer word is known.
 
     Whether anything that is held may have another answer now. A brake that is put on changes none
@@ -48,15 +48,15 @@ def note_standing(state: State, sweep: Sweep) -> bool:
     """
     key = _key(sweep.enterprise or "", sweep.account or "")
     before = state.get(key)
-    known = _Standing() if before is None else _decode(before)
-    standing = _bars(known.status), bool(known.braked_until_ms)
+    known = _AccountStatus() if before is None else _decode(before)
+    standing = _is_stricter(known.status), bool(known.braked_until_ms)
     status, at_ms = sweep.status, sweep.status_ms
     if status is not None and supersedes(status, at_ms, known.status, known.at_ms):
         known.at_ms, known.status = at_ms, status
     if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
         known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
     state.put(key, _encode(known))
-    barred, braked = _bars(known.status), bool(known.braked_until_ms)
+    barred, braked = _is_stricter(known.status), bool(known.braked_until_ms)
     return barred != standing[0] or (standing[1] and not braked)
 
 
@@ -68,7 +68,7 @@ def is_news(state: State, sweep: Sweep) -> bool:
     return status is not None and supersedes(status, sweep.status_ms, known.status, known.at_ms)
 
 
-def _bars(status: str | None) -> str | None:
+def _is_stricter(status: str | None) -> str | None:
     """The status, where an account may not send under it; all others are one."""
     return status if status in {RESIGNED, SUSPENDED} else None
 
@@ -77,7 +77,7 @@ def _key(enterprise: str, account: str) -> bytes:
     return _STATUS + f"{enterprise}/{account}".encode()
 
 
-def note_campaign(state: State, sweep: Sweep) -> bool:
+def store_campaign(state: State, sweep: Sweep) -> bool:
     """Keep in mind which campaigns were stopped for good, until they are forgotten.
 
     Whether anything that is held may have another answer now: what is forgotten holds nobody.
@@ -95,7 +95,7 @@ def _campaign_key(enterprise: str, campaign: str) -> bytes:
     return _KILLED + f"{enterprise}/{campaign}".encode()
 
 
-class PartitionOrders:
+class PartitionRestrictions:
     """`Orders` for the customers of one enterprise in one partition."""
 
     __slots__ = ("_controls", "_enterprise", "_state")
@@ -105,21 +105,21 @@ class PartitionOrders:
         self._state = state
         self._enterprise = enterprise
 
-    def on(self, ask: Ask, now_ms: int) -> Order:
+    def of(self, ask: Request, now_ms: int) -> Restrictions:
         """What bears on this ask."""
         pause = self._pause(ask, now_ms)
-        account = self._standing(ask.account_id)
-        taker = _UNKNOWN if ask.to_account_id is None else self._standing(ask.to_account_id)
+        account = self._account_status(ask.account_id)
+        taker = _UNKNOWN if ask.to_account_id is None else self._account_status(ask.to_account_id)
         killed = self._is_killed(ask)
         if pause is None and account is _UNKNOWN and taker is _UNKNOWN and not killed:
-            return NO_ORDER
-        return Order(pause, account.status, taker.status, account.braked_until_ms, killed)
+            return UNRESTRICTED
+        return Restrictions(pause, account.status, taker.status, account.braked_until_ms, killed)
 
-    def _is_killed(self, ask: Ask) -> bool:
+    def _is_killed(self, ask: Request) -> bool:
         campaign = ask.campaign_id
         return campaign is not None and _campaign_key(self._enterprise, campaign) in self._state
 
-    def _pause(self, ask: Ask, now_ms: int) -> Control | None:
+    def _pause(self, ask: Request, now_ms: int) -> Control | None:
         if not self._controls:
             return None
         control = self._controls.applies(
@@ -127,6 +127,6 @@ class PartitionOrders:
         )
         return control if control is not None and control.action is Action.PAUSE else None
 
-    def _standing(self, account: str) -> _Standing:
+    def _account_status(self, account: str) -> _AccountStatus:
         value = self._state.get(_key(self._enterprise, account))
         return _UNKNOWN if value is None else _decode(value)

@@ -62,6 +62,6 @@ class CustomerStage:
     ) -> Iterable[Output]:
         """Look again at the held intents whose time has come, or that a sweep comes to."""
         batch = Batch(self, state, now_ms)
-        batch.wake([timer for timer in due if not is_sweep(timer)])
-        batch.go_on([timer for timer in due if is_sweep(timer)])
+        batch.on_timers([timer for timer in due if not is_sweep(timer)])
+        batch.continue_sweeps([timer for timer in due if is_sweep(timer)])
         return batch.close()

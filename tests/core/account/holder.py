@@ -48,7 +48,7 @@ class Holder:
     """An account under a policy; `told` is every change so far."""
 
     def __init__(self, policy: Policy = WECOM, now_ms: int = START) -> None:
-        self.law = books.account_law_of(policy)
+        self.law = books.account_rules_of(policy)
         self.now_ms = now_ms
         self.changes: list[Change] = []
         self.enterprise_replies: float | None = None
@@ -59,7 +59,7 @@ class Holder:
         return [(c.what, c.before, c.after, c.reason) for c in self.changes]
 
     @property
-    def book(self) -> books.Book:
+    def book(self) -> books.AccountState:
         return books.load(self._value)
 
     @property
@@ -76,11 +76,11 @@ class Holder:
 
     def note(self, at_ms: int | None = None, **counts: int) -> list[Told]:
         told = [Facts(self.now_ms if at_ms is None else at_ms, **counts)]
-        return self._step(lambda book: books.note(book, self.law, told, self.now_ms))
+        return self._step(lambda book: books.apply_facts(book, self.law, told, self.now_ms))
 
     def status(self, word: str, at_ms: int | None = None) -> list[Told]:
         at_ms = self.now_ms if at_ms is None else at_ms
-        return self._step(lambda book: books.note_status(book, self.law, word, at_ms, self.now_ms))
+        return self._step(lambda book: books.apply_status(book, self.law, word, at_ms, self.now_ms))
 
     def review(self) -> list[Told]:
         rate = self.enterprise_replies
@@ -98,7 +98,7 @@ class Holder:
         self._step(lambda book: books.give_back_add(book, self.law, granted_ms, self.now_ms))
 
     def answered(self, granted_ms: int) -> None:
-        self._step(lambda book: books.answered(book, self.law, granted_ms, self.now_ms))
+        self._step(lambda book: books.close_request(book, self.law, granted_ms, self.now_ms))
 
     def later(self, span_ms: int) -> list[Told]:
         """Let time pass, reviewing whenever the book asks for it, and at the end."""

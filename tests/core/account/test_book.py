@@ -16,7 +16,7 @@ from tests.core.account.holder import BUCKET_MS, MIDNIGHT, START, WECOM, Holder,
 from tests.core.person import DAY, HOUR
 
 if TYPE_CHECKING:
-    from streams.core.account.account import Book
+    from streams.core.account.account import AccountState
 
 # --- friend requests ------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ def test_an_add_takes_one_of_today_and_one_place() -> None:
     holder = Holder()
     holder.add()
     assert books.free_adds(holder.book, holder.law, holder.now_ms) == 19
-    assert books.room(holder.book, holder.law) == 4_999
+    assert books.capacity(holder.book, holder.law) == 4_999
     assert holder.limits.adds_today == 1
 
 
@@ -35,7 +35,7 @@ def test_an_answer_frees_the_place_and_not_the_add() -> None:
     holder.later(HOUR)
     holder.answered(granted_ms)
     holder.answered(granted_ms)
-    assert books.room(holder.book, holder.law) == 5_000
+    assert books.capacity(holder.book, holder.law) == 5_000
     assert holder.limits.adds_today == 1
 
 
@@ -44,7 +44,7 @@ def test_a_friend_keeps_the_place_that_was_taken_for_them() -> None:
     granted_ms = holder.add()
     holder.note(relations=1)
     holder.answered(granted_ms)
-    assert books.room(holder.book, holder.law) == 4_999
+    assert books.capacity(holder.book, holder.law) == 4_999
     assert holder.limits.relations == 1
 
 
@@ -53,7 +53,7 @@ def test_what_is_given_back_was_never_granted() -> None:
     granted_ms = holder.add()
     holder.give_back(granted_ms)
     assert holder.limits.adds_today == 0
-    assert books.room(holder.book, holder.law) == 5_000
+    assert books.capacity(holder.book, holder.law) == 5_000
 
 
 def test_an_add_of_yesterday_is_given_back_to_yesterday() -> None:
@@ -63,7 +63,7 @@ def test_an_add_of_yesterday_is_given_back_to_yesterday() -> None:
     holder.add()
     holder.give_back(granted_ms)
     assert holder.limits.adds_today == 1
-    assert books.room(holder.book, holder.law) == 4_999
+    assert books.capacity(holder.book, holder.law) == 4_999
 
 
 def test_adds_are_free_again_at_the_policys_midnight() -> None:
@@ -81,17 +81,17 @@ def test_a_zone_that_moves_west_opens_no_second_day() -> None:
     holder = Holder()
     holder.add()
     western = msgspec.structs.replace(WECOM, time_zone="America/New_York")
-    holder.law = books.account_law_of(western)
+    holder.law = books.account_rules_of(western)
     assert holder.limits.adds_today == 1
 
 
 def test_a_transfer_takes_a_place_and_no_add() -> None:
     holder = Holder()
     begun_ms = holder.transfer()
-    assert books.room(holder.book, holder.law) == 4_999
+    assert books.capacity(holder.book, holder.law) == 4_999
     assert holder.limits.adds_today == 0
     holder.answered(begun_ms)
-    assert books.room(holder.book, holder.law) == 5_000
+    assert books.capacity(holder.book, holder.law) == 5_000
 
 
 def test_an_unanswered_request_keeps_its_place_until_it_may_be_made_again() -> None:
@@ -100,16 +100,16 @@ def test_an_unanswered_request_keeps_its_place_until_it_may_be_made_again() -> N
     granted_day_ends_ms = (START // DAY + 1) * DAY
     dead_ms = granted_day_ends_ms + 7 * DAY  # the window `add-7d`
     holder.until(dead_ms - 1)
-    assert books.room(holder.book, holder.law) == 4_999
+    assert books.capacity(holder.book, holder.law) == 4_999
     holder.later(1)
-    assert books.room(holder.book, holder.law) == 5_000
+    assert books.capacity(holder.book, holder.law) == 5_000
     assert holder.due_ms is None
 
 
 def test_an_account_over_its_ceiling_has_no_room_and_not_less() -> None:
     holder = Holder()
     holder.note(relations=7_000)
-    assert books.room(holder.book, holder.law) == 0
+    assert books.capacity(holder.book, holder.law) == 0
 
 
 def test_a_removal_may_be_told_before_its_addition() -> None:
@@ -123,7 +123,7 @@ def test_a_removal_may_be_told_before_its_addition() -> None:
 def test_without_ceilings_nobody_counts_places() -> None:
     holder = Holder(changed(ceilings=None))
     holder.add()
-    assert books.room(holder.book, holder.law) is None
+    assert books.capacity(holder.book, holder.law) is None
     assert books.free_adds(holder.book, holder.law, holder.now_ms) is None
     assert holder.limits.adds_today == 1
 
@@ -222,18 +222,18 @@ def test_an_active_account_that_is_reinstated_was_never_away() -> None:
 
 def test_two_loaded_books_share_nothing() -> None:
     first, second = books.load(None), books.load(None)
-    law = books.account_law_of(WECOM)
-    books.note(first, law, [Facts(START, delivered=5, relations=3)], START)
+    law = books.account_rules_of(WECOM)
+    books.apply_facts(first, law, [Facts(START, delivered=5, relations=3)], START)
     books.take_add(first, law, START)
     assert second == books.load(None)
 
 
 @pytest.mark.parametrize(("delivered", "most_bytes"), [(500, 2_800), (100_000, 3_900)])
 def test_a_book_of_four_weeks_stays_small_however_busy(delivered: int, most_bytes: int) -> None:
-    book, law = books.load(None), books.account_law_of(WECOM)
+    book, law = books.load(None), books.account_rules_of(WECOM)
     for index in range(120):
         now_ms = START + index * BUCKET_MS
-        books.note(book, law, [busy(delivered, now_ms, -150 if index else 20_000)], now_ms)
+        books.apply_facts(book, law, [busy(delivered, now_ms, -150 if index else 20_000)], now_ms)
         books.take_add(book, law, now_ms)
         books.review(book, law, None, now_ms)
     assert len(book.buckets) == 81
@@ -285,7 +285,7 @@ class InMemory(Holder):
         self._kept = books.load(None)
 
     @property
-    def book(self) -> Book:
+    def book(self) -> AccountState:
         return self._kept
 
 
@@ -317,12 +317,12 @@ def test_between_reviews_nothing_changes(
     due_ms, now_ms = holder.due_ms, holder.now_ms
     assert due_ms is None or due_ms > now_ms
     then_ms = min(now_ms + ahead_ms, now_ms + 400 * DAY if due_ms is None else due_ms - 1)
-    before, room = holder.limits, books.room(holder.book, holder.law)
+    before, room = holder.limits, books.capacity(holder.book, holder.law)
     assert books.limits_of(holder.book, holder.law, then_ms) == before
     holder.now_ms = then_ms
     assert holder.review() == []
     assert holder.limits == before
-    assert books.room(holder.book, holder.law) == room
+    assert books.capacity(holder.book, holder.law) == room
     assert holder.due_ms == due_ms or then_ms == now_ms
 
 
@@ -348,7 +348,7 @@ def test_counts_are_looked_at_when_they_leave_their_window_and_not_before() -> N
 
 
 def test_a_policy_is_arranged_once() -> None:
-    assert books.account_law_of(WECOM) is books.account_law_of(changed())
+    assert books.account_rules_of(WECOM) is books.account_rules_of(changed())
 
 
 @pytest.mark.rule("R6.12")
@@ -359,7 +359,7 @@ def test_a_transfer_under_way_takes_a_place_and_is_no_add() -> None:
     holder.transfer()
     assert (holder.book.open_requests, holder.book.open_adds) == (2, 1)
     holder._step(
-        lambda book: books.answered(book, holder.law, begun_ms, holder.now_ms, handed=True)
+        lambda book: books.close_request(book, holder.law, begun_ms, holder.now_ms, handed=True)
     )
     assert (holder.book.open_requests, holder.book.open_adds) == (1, 1)
     holder.answered(begun_ms)

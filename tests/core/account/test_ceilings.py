@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from streams.core.account.ceilings import Held, Peak, table, width_ms
+from streams.core.account.ceilings import CeilingState, Peak, table, width_ms
 from tests.core.account.holder import START, Holder, changed
 from tests.core.person import DAY, HOUR, MINUTE
 
@@ -160,14 +160,14 @@ def test_the_third_red_period_in_a_row_that_finds_the_floor_puts_the_account_out
 def test_red_periods_with_a_better_grade_between_them_are_not_in_a_row() -> None:
     holder = red(Holder(changed(NO_BRAKE, reputation={"hold_ms": HOUR})))
     holder.until(START + 4 * DAY + HOUR)
-    assert holder.book.floored == 2
+    assert holder.book.periods_at_floor == 2
     holder.note(delivered=40_000)
     holder.later(HOUR)
     assert holder.limits.grade == "amber"
     holder.later(DAY)
     holder.note(delivered=1_000, complaints=400)
     assert holder.limits.grade == "red"
-    assert holder.book.floored == 1
+    assert holder.book.periods_at_floor == 1
 
 
 def test_an_account_whose_rates_are_red_no_longer_serves_its_hold_and_falls_no_further() -> None:
@@ -282,7 +282,7 @@ def test_a_new_policys_bounds_hold_at_once() -> None:
 
 
 def test_peaks_keep_only_what_nothing_later_exceeds() -> None:
-    held, law = Held(), within(20 * DAY, 3 * DAY)
+    held, law = CeilingState(), within(20 * DAY, 3 * DAY)
     width = width_ms(law)
     assert width == 3 * DAY // 20
     for index, most in enumerate([5, 9, 7, 7, 3]):
@@ -298,7 +298,7 @@ def test_peaks_keep_only_what_nothing_later_exceeds() -> None:
 @pytest.mark.parametrize("minutes", [1, 3, 60])
 def test_what_was_used_is_known_to_a_twentieth_of_the_window(minutes: int) -> None:
     law = within(minutes * MINUTE, 2 * minutes * MINUTE)
-    held, window_ms = Held(), minutes * MINUTE
+    held, window_ms = CeilingState(), minutes * MINUTE
     held.used(7, law, START)
     assert held.most_within(window_ms, law, START + window_ms - 1) == 7
     assert held.most_within(window_ms, law, START + window_ms + window_ms // 20) == 0

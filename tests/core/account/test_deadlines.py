@@ -9,23 +9,23 @@ import pytest
 from msgspec.structs import replace
 
 from streams.core.account.deadlines import Deadlines
-from streams.core.customer.request import Ask, deadline_ms
-from streams.core.customer.rules import laws_of
+from streams.core.customer.request import Request, deadline_ms
+from streams.core.customer.rules import compile_rules
 from streams.core.kinds import Kind
 from tests.core.person import DAY, HOUR, MINUTE, NOON, deadline, policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.customer.rules import Law
+    from streams.core.customer.rules import KindRules
 
 
-def ask(accepted_ms: int = NOON, kind: Kind = Kind.BROADCAST, **more: int) -> Ask:
-    return Ask("i", "s", "a", kind, 50, deny=False, accepted_ms=accepted_ms, **more)  # type: ignore[arg-type]
+def ask(accepted_ms: int = NOON, kind: Kind = Kind.BROADCAST, **more: int) -> Request:
+    return Request("i", "s", "a", kind, 50, deny=False, accepted_ms=accepted_ms, **more)  # type: ignore[arg-type]
 
 
-def laws(length_ms: int) -> Sequence[Law]:
-    return laws_of(policy(**deadline(length_ms)))
+def laws(length_ms: int) -> Sequence[KindRules]:
+    return compile_rules(policy(**deadline(length_ms)))
 
 
 @pytest.mark.rule("R5.14")
@@ -49,7 +49,7 @@ def test_an_own_deadline_is_no_policy_s_affair() -> None:
 
 def test_it_finds_what_going_through_all_of_them_finds() -> None:
     dice = random.Random(7)
-    waiting, asks = Deadlines(), dict[int, Ask]()
+    waiting, asks = Deadlines(), dict[int, Request]()
     for seq in range(2_000):
         own = dice.choice([None, NOON + dice.randrange(3 * DAY)])
         one = replace(ask(NOON + dice.randrange(DAY)), kind=dice.choice([1, 2, 3]), deadline_ms=own)

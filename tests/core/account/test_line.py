@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.account.fair_queue import QUANTUM, Line, Place, Turn
+from streams.core.account.fair_queue import QUANTUM, FairQueue, Entry, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MANY: Final = 100_000
 
 
-def place(seq: int, group: str = "spring", **parts: Any) -> Place:
+def place(seq: int, group: str = "spring", **parts: Any) -> Entry:
     usual: dict[str, Any] = {
         "priority": 50,
         "accepted_ms": seq,
@@ -29,25 +29,25 @@ def place(seq: int, group: str = "spring", **parts: Any) -> Place:
         "step": 0,
         "left": 10,
     }
-    return Place(seq=seq, group=group, **usual | parts)
+    return Entry(seq=seq, group=group, **usual | parts)
 
 
-def line(*places: Place) -> Line:
-    made = Line()
+def line(*places: Entry) -> FairQueue:
+    made = FairQueue()
     for one in places:
         made.add(one)
     return made
 
 
-def always(_: Place) -> bool:
+def always(_: Entry) -> bool:
     return True
 
 
-def released_from(least: int, one: Place) -> bool:
+def released_from(least: int, one: Entry) -> bool:
     return one.step >= least
 
 
-def drained(waiting: Line, is_open: Callable[[Place], bool] = always) -> list[tuple[int, int]]:
+def drained(waiting: FairQueue, is_open: Callable[[Entry], bool] = always) -> list[tuple[int, int]]:
     """Who is passed in what order, a turn at a time: (seq, customers)."""
     passed = []
     while (first := waiting.next(is_open)) is not None:
@@ -58,8 +58,8 @@ def drained(waiting: Line, is_open: Callable[[Place], bool] = always) -> list[tu
 
 
 def test_an_empty_line_has_nobody_next() -> None:
-    assert Line().next(always) is None
-    assert len(Line()) == 0
+    assert FairQueue().next(always) is None
+    assert len(FairQueue()) == 0
 
 
 def test_the_most_urgent_goes_first_whenever_it_came() -> None:
@@ -180,7 +180,7 @@ def test_customers_ahead_are_those_of_this_priority_and_above() -> None:
 def test_every_place_is_told() -> None:
     waiting = line(place(1), place(2, "b"), place(3, priority=1))
     waiting.remove(2)
-    assert {one.seq for one in waiting.places()} == {1, 3}
+    assert {one.seq for one in waiting.entries()} == {1, 3}
 
 
 STEPS = st.lists(
@@ -198,7 +198,7 @@ STEPS = st.lists(
 @given(STEPS)
 def test_it_agrees_with_looking_at_every_place(steps: list[tuple[str, int, str, int, int]]) -> None:
     """Priority and age against a plain search; the group's turn is the line's own."""
-    waiting, known = Line(), dict[int, Place]()
+    waiting, known = FairQueue(), dict[int, Entry]()
     for seq, (what, priority, group, step, number) in enumerate(steps):
         if what == "add":
             new = place(seq, group, priority=priority, step=step, left=number)
@@ -231,13 +231,13 @@ def test_it_agrees_with_looking_at_every_place(steps: list[tuple[str, int, str, 
 @given(st.lists(st.integers(1, 100), min_size=2, max_size=5), st.integers(0, 2**32))
 def test_campaigns_that_wait_are_never_more_than_a_turn_apart(sizes: list[int], seed: int) -> None:
     chance = random.Random(seed)
-    waiting, seq = Line(), 0
+    waiting, seq = FairQueue(), 0
     for name, slices in enumerate(sizes):
         for _ in range(slices):
             waiting.add(place(seq, f"c{name}", left=chance.randint(1, 20)))
             seq += 1
     passed: Counter[str] = Counter()
-    while len({one.group for one in waiting.places()}) == len(sizes):
+    while len({one.group for one in waiting.entries()}) == len(sizes):
         first = waiting.next(always)
         assert first is not None
         count = min(waiting.turn(first), chance.randint(1, 80))
@@ -248,13 +248,13 @@ def test_campaigns_that_wait_are_never_more_than_a_turn_apart(sizes: list[int], 
 
 
 def test_a_hundred_thousand_closed_places_are_asked_about_by_the_lane_not_one_by_one() -> None:
-    waiting = Line()
+    waiting = FairQueue()
     for seq in range(MANY):
         waiting.add(place(seq, f"c{seq % 20}", step=1 + seq % 3))
     waiting.add(place(MANY, "c0", step=0))
     asked = []
 
-    def first_step(one: Place) -> bool:
+    def first_step(one: Entry) -> bool:
         asked.append(one.seq)
         return one.step == 0
 
@@ -289,7 +289,7 @@ def test_turns_are_taken_up_where_they_were_left() -> None:
                 turns.pop(name, None)
             else:
                 turns[name] = turn
-        left = [msgspec.structs.replace(one) for one in waiting.places()]
+        left = [msgspec.structs.replace(one) for one in waiting.entries()]
         dice.shuffle(left)
         again = line(*left)
         again.resume(turns)
@@ -300,7 +300,7 @@ def test_turns_are_taken_up_where_they_were_left() -> None:
         assert not ahead[0] or ahead[0][0][0] == _next_of(waiting)
 
 
-def _next_of(waiting: Line) -> int:
+def _next_of(waiting: FairQueue) -> int:
     first = waiting.next(always)
     assert first is not None
     return first.seq
