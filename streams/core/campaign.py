@@ -42,11 +42,11 @@ from typing import TYPE_CHECKING, Final
 from streams.core.account.rates import wilson_high, wilson_low
 from streams.core.campaign_state import (
     UNKNOWN_RELEASE,
-    CampaignState,
     CampaignFacts,
-    CampaignRules,
-    CampaignStatus,
     CampaignRelease,
+    CampaignRules,
+    CampaignState,
+    CampaignStatus,
     Phase,
     campaign_rules_of,
     dump,
@@ -56,9 +56,9 @@ from streams.core.campaign_state import (
     is_staged,
     load,
     position_of,
+    release_of,
     releases,
     steps_to,
-    release_of,
 )
 from streams.core.local_calendar import DAY_MS
 
@@ -68,14 +68,15 @@ if TYPE_CHECKING:
     from streams.core.policy import Canary
 
 __all__ = [
-    "UNKNOWN_RELEASE",
     "FORGET_AFTER_MS",
-    "CampaignState",
+    "UNKNOWN_RELEASE",
     "CampaignFacts",
-    "CampaignRules",
-    "CampaignStatus",
     "CampaignRelease",
+    "CampaignRules",
+    "CampaignState",
+    "CampaignStatus",
     "Phase",
+    "apply_facts",
     "campaign_rules_of",
     "dump",
     "is_forgotten",
@@ -83,13 +84,12 @@ __all__ = [
     "load",
     "missed",
     "next_review_ms",
-    "apply_facts",
     "position_of",
+    "release_of",
     "releases",
     "review",
     "status_of",
     "steps_to",
-    "release_of",
 ]
 
 FORGET_AFTER_MS: Final = 90 * DAY_MS
@@ -101,101 +101,103 @@ _SILENT_STEP_MS: Final = DAY_MS
 from being approved."""
 
 
-def apply_facts(book: CampaignState, law: CampaignRules, facts: CampaignFacts, now_ms: int) -> bool:
+def apply_facts(
+    state: CampaignState, rules: CampaignRules, facts: CampaignFacts, now_ms: int
+) -> bool:
     """Write facts into the book and review it; True when its word has changed.
 
     Of several sizes the largest counts: too small a one would release everything at once.
     """
     if facts.size is not None:
-        book.size = max(facts.size, book.size or 0)
-    is_first = facts.approved > 0 and not book.watched_ms
-    book.noted_ms = now_ms
-    book.asked += facts.asked
-    book.approved += facts.approved
-    book.delivered += facts.delivered
-    book.complaints += facts.complaints
-    book.blocks += facts.blocks
-    book.opt_outs += facts.opt_outs
-    has_moved = review(book, law, now_ms)
+        state.size = max(facts.size, state.size or 0)
+    is_first = facts.approved > 0 and not state.watched_ms
+    state.noted_ms = now_ms
+    state.asked += facts.asked
+    state.approved += facts.approved
+    state.delivered += facts.delivered
+    state.complaints += facts.complaints
+    state.blocks += facts.blocks
+    state.opt_outs += facts.opt_outs
+    has_moved = review(state, rules, now_ms)
     if is_first:  # after the review, for that begins the first step
-        book.watched_ms = book.watched_ms or now_ms
+        state.watched_ms = state.watched_ms or now_ms
     return has_moved
 
 
-def review(book: CampaignState, law: CampaignRules, now_ms: int) -> bool:
+def review(state: CampaignState, rules: CampaignRules, now_ms: int) -> bool:
     """Let time, counts and law move the campaign; True when its word has changed."""
-    before = release_of(book)
-    canary = law.canary
+    before = release_of(state)
+    canary = rules.canary
     if canary is None:
-        if book.phase in {Phase.CANARY, Phase.PAUSED}:
-            _step_to(book, (1.0,), 0, now_ms)
+        if state.phase in {Phase.CANARY, Phase.PAUSED}:
+            _step_to(state, (1.0,), 0, now_ms)
     else:
-        _fit(book, canary, now_ms)
-        _MOVES[book.phase](book, law, canary, now_ms)
-    return release_of(book) != before
+        _fit(state, canary, now_ms)
+        _MOVES[state.phase](state, rules, canary, now_ms)
+    return release_of(state) != before
 
 
-def _fit(book: CampaignState, canary: Canary, now_ms: int) -> None:
+def _fit(state: CampaignState, canary: Canary, now_ms: int) -> None:
     """Bring the book to this policy's steps: a new campaign, one that grew, new steps."""
     steps, last = canary.steps, len(canary.steps) - 1
-    if book.size is not None and book.size < canary.from_size <= book.asked:
-        book.size = book.asked
-    if not is_staged(canary, book.size):
-        if book.phase is Phase.CANARY:
-            _step_to(book, steps, last, now_ms)
-    elif not book.stepped_ms:
-        _step_to(book, steps, 0, now_ms)
-    elif book.released >= 1 and not book.proven and book.phase is not Phase.KILLED:
-        _back_to_shares(book, steps, now_ms)
-    if book.step > last or steps[book.step] != book.released:
+    if state.size is not None and state.size < canary.from_size <= state.asked:
+        state.size = state.asked
+    if not is_staged(canary, state.size):
+        if state.phase is Phase.CANARY:
+            _step_to(state, steps, last, now_ms)
+    elif not state.stepped_ms:
+        _step_to(state, steps, 0, now_ms)
+    elif state.released >= 1 and not state.proven and state.phase is not Phase.KILLED:
+        _back_to_shares(state, steps, now_ms)
+    if state.step > last or steps[state.step] != state.released:
         # Not on to a share that was not tried: the largest of the new up to it, or the first.
-        book.step = max(0, bisect_right(steps, book.released) - 1)
-        book.released = steps[book.step]
+        state.step = max(0, bisect_right(steps, state.released) - 1)
+        state.released = steps[state.step]
 
 
-def _back_to_shares(book: CampaignState, steps: tuple[float, ...], now_ms: int) -> None:
+def _back_to_shares(state: CampaignState, steps: tuple[float, ...], now_ms: int) -> None:
     """Nothing was proven: what was sent already is what counts as released."""
-    sent = book.approved / book.size if book.size else 0.0
-    phase, last = book.phase, len(steps) - 1
-    _step_to(book, steps, max(0, min(bisect_right(steps, sent), last) - 1), now_ms)
+    sent = state.approved / state.size if state.size else 0.0
+    phase, last = state.phase, len(steps) - 1
+    _step_to(state, steps, max(0, min(bisect_right(steps, sent), last) - 1), now_ms)
     if phase is Phase.PAUSED:
-        book.phase = phase
-    book.proven = last == 0
+        state.phase = phase
+    state.proven = last == 0
 
 
-def _step_to(book: CampaignState, steps: tuple[float, ...], step: int, now_ms: int) -> None:
-    book.step = step
-    book.released = steps[step]
-    book.phase = _running(book)
-    book.stepped_ms = now_ms
-    book.watched_ms = 0
+def _step_to(state: CampaignState, steps: tuple[float, ...], step: int, now_ms: int) -> None:
+    state.step = step
+    state.released = steps[step]
+    state.phase = _running(state)
+    state.stepped_ms = now_ms
+    state.watched_ms = 0
 
 
-def _running(book: CampaignState) -> Phase:
-    return Phase.FULL if book.released >= 1 else Phase.CANARY
+def _running(state: CampaignState) -> Phase:
+    return Phase.FULL if state.released >= 1 else Phase.CANARY
 
 
-def _move_canary(book: CampaignState, law: CampaignRules, canary: Canary, now_ms: int) -> None:
-    if is_harmful(book, law):
-        _pause(book, now_ms)
-    elif now_ms >= _step_due_ms(book, law, canary):
-        _step_to(book, canary.steps, book.step + 1, now_ms)
-        book.proven = book.released >= 1
+def _move_canary(state: CampaignState, rules: CampaignRules, canary: Canary, now_ms: int) -> None:
+    if is_harmful(state, rules):
+        _pause(state, now_ms)
+    elif now_ms >= _step_due_ms(state, rules, canary):
+        _step_to(state, canary.steps, state.step + 1, now_ms)
+        state.proven = state.released >= 1
 
 
-def _move_full(book: CampaignState, law: CampaignRules, _: Canary, now_ms: int) -> None:
-    if is_harmful(book, law):
-        _pause(book, now_ms)
+def _move_full(state: CampaignState, rules: CampaignRules, _: Canary, now_ms: int) -> None:
+    if is_harmful(state, rules):
+        _pause(state, now_ms)
 
 
-def _move_paused(book: CampaignState, law: CampaignRules, canary: Canary, now_ms: int) -> None:
-    if now_ms < book.paused_ms + canary.hold_ms:
+def _move_paused(state: CampaignState, rules: CampaignRules, canary: Canary, now_ms: int) -> None:
+    if now_ms < state.paused_ms + canary.hold_ms:
         return
-    if is_harmful(book, law):
-        book.phase = Phase.KILLED
+    if is_harmful(state, rules):
+        state.phase = Phase.KILLED
         return
-    book.phase, book.paused_ms = _running(book), 0
-    book.watched_ms = now_ms if book.watched_ms else 0  # a whole hold before the next step
+    state.phase, state.paused_ms = _running(state), 0
+    state.watched_ms = now_ms if state.watched_ms else 0  # a whole hold before the next step
 
 
 def _move_killed(_: CampaignState, __: CampaignRules, ___: Canary, ____: int) -> None:
@@ -210,72 +212,72 @@ _MOVES: Final[dict[Phase, Callable[[CampaignState, CampaignRules, Canary, int], 
 }
 
 
-def _pause(book: CampaignState, now_ms: int) -> None:
-    book.phase = Phase.PAUSED
-    book.paused_ms = now_ms
+def _pause(state: CampaignState, now_ms: int) -> None:
+    state.phase = Phase.PAUSED
+    state.paused_ms = now_ms
 
 
-def _step_due_ms(book: CampaignState, law: CampaignRules, canary: Canary) -> int:
-    if not book.watched_ms:
-        return book.stepped_ms + _SILENT_STEP_MS
-    return book.watched_ms + canary.hold_ms * (1 if is_harmless(book, law) else 2)
+def _step_due_ms(state: CampaignState, rules: CampaignRules, canary: Canary) -> int:
+    if not state.watched_ms:
+        return state.stepped_ms + _SILENT_STEP_MS
+    return state.watched_ms + canary.hold_ms * (1 if is_harmless(state, rules) else 2)
 
 
-def missed(book: CampaignState, now_ms: int) -> None:
+def missed(state: CampaignState, now_ms: int) -> None:
     """Nobody watched: a hold that ended in an outage begins anew, before its complaints are read.
 
     Else the first moment after the outage would release the next step unseen.
     """
-    if book.phase is Phase.CANARY:
-        book.stepped_ms = now_ms
-        book.watched_ms = now_ms if book.watched_ms else 0
-    elif book.phase is Phase.PAUSED:
-        book.paused_ms = now_ms
+    if state.phase is Phase.CANARY:
+        state.stepped_ms = now_ms
+        state.watched_ms = now_ms if state.watched_ms else 0
+    elif state.phase is Phase.PAUSED:
+        state.paused_ms = now_ms
 
 
-def next_review_ms(book: CampaignState, law: CampaignRules, now_ms: int) -> int | None:
+def next_review_ms(state: CampaignState, rules: CampaignRules, now_ms: int) -> int | None:
     """When time alone may move the campaign next, or end what is known of it; never past.
 
     None for a campaign of which nothing was ever heard.
     """
-    if not book.noted_ms:
+    if not state.noted_ms:
         return None
-    due_ms = book.noted_ms + FORGET_AFTER_MS
-    if law.canary is not None and book.phase is Phase.CANARY:
-        due_ms = min(due_ms, _step_due_ms(book, law, law.canary))
-    elif law.canary is not None and book.phase is Phase.PAUSED:
-        due_ms = min(due_ms, book.paused_ms + law.canary.hold_ms)
+    due_ms = state.noted_ms + FORGET_AFTER_MS
+    if rules.canary is not None and state.phase is Phase.CANARY:
+        due_ms = min(due_ms, _step_due_ms(state, rules, rules.canary))
+    elif rules.canary is not None and state.phase is Phase.PAUSED:
+        due_ms = min(due_ms, state.paused_ms + rules.canary.hold_ms)
     return max(due_ms, now_ms + 1)
 
 
-def is_forgotten(book: CampaignState, now_ms: int) -> bool:
+def is_forgotten(state: CampaignState, now_ms: int) -> bool:
     """Whether nothing was heard of the campaign for so long that its book may go."""
-    return now_ms >= book.noted_ms + FORGET_AFTER_MS
+    return now_ms >= state.noted_ms + FORGET_AFTER_MS
 
 
 # --- what is told ---------------------------------------------------------------------------------
 
 
-def status_of(book: CampaignState, law: CampaignRules, now_ms: int) -> CampaignStatus:
+def status_of(state: CampaignState, rules: CampaignRules, now_ms: int) -> CampaignStatus:
     """How the campaign stands at `now_ms`, with the numbers it rests on."""
-    trials, hits = book.delivered, hits_of(book, law)
-    bounded = trials and law.red_share is not None
+    trials, hits = state.delivered, hits_of(state, rules)
+    bounded = trials and rules.red_share is not None
     return CampaignStatus(
-        phase=book.phase,
-        released=book.released,
-        size=book.size,
-        approved=book.approved,
+        phase=state.phase,
+        released=state.released,
+        size=state.size,
+        approved=state.approved,
         delivered=trials,
         complaints=hits,
         complaint_rate=min(hits / trials, 1.0) if trials else None,
-        complaint_rate_low=wilson_low(hits, trials, law.red_z) if bounded else None,
-        complaint_rate_high=wilson_high(hits, trials, law.green_z) if bounded else None,
-        stepped_at_ms=book.stepped_ms,
-        next_step_ms=_next_step_ms(book, law, now_ms),
+        complaint_rate_low=wilson_low(hits, trials, rules.red_z) if bounded else None,
+        complaint_rate_high=wilson_high(hits, trials, rules.green_z) if bounded else None,
+        stepped_at_ms=state.stepped_ms,
+        next_step_ms=_next_step_ms(state, rules, now_ms),
     )
 
 
-def _next_step_ms(book: CampaignState, law: CampaignRules, now_ms: int) -> int | None:
-    if law.canary is None or book.phase is not Phase.CANARY or not book.watched_ms:
+def _next_step_ms(state: CampaignState, rules: CampaignRules, now_ms: int) -> int | None:
+    if rules.canary is None or state.phase is not Phase.CANARY or not state.watched_ms:
         return None
-    return max(now_ms, _step_due_ms(book, law, law.canary))
+    return max(now_ms, _step_due_ms(state, rules, rules.canary))

@@ -118,14 +118,14 @@ def load(value: bytes | None) -> CampaignState:
     return CampaignState() if value is None else _decode(value)
 
 
-def dump(book: CampaignState) -> bytes:
+def dump(state: CampaignState) -> bytes:
     """The value to store: at most about 110 bytes."""
-    return _encode(book)
+    return _encode(state)
 
 
-def release_of(book: CampaignState) -> CampaignRelease:
+def release_of(state: CampaignState) -> CampaignRelease:
     """What account partitions are to know of it."""
-    return CampaignRelease(book.released, book.phase, book.size, book.proven)
+    return CampaignRelease(state.released, state.phase, state.size, state.proven)
 
 
 def position_of(campaign: str, customer: str) -> float:
@@ -133,16 +133,16 @@ def position_of(campaign: str, customer: str) -> float:
     return share_of("canary", f"{campaign}/{customer}")
 
 
-def releases(word: CampaignRelease, place: float) -> bool:
+def releases(release: CampaignRelease, place: float) -> bool:
     """Whether a customer with this place may be sent to."""
-    if word.phase is Phase.CANARY:
-        return place < word.released
-    return word.phase is Phase.FULL
+    if release.phase is Phase.CANARY:
+        return place < release.released
+    return release.phase is Phase.FULL
 
 
-def steps_to(canary: Canary, word: CampaignRelease, place: float) -> int:
+def steps_to(canary: Canary, release: CampaignRelease, place: float) -> int:
     """How many steps on the share comes that this place is in; at least one."""
-    now = bisect_right(canary.steps, word.released)
+    now = bisect_right(canary.steps, release.released)
     return max(1, bisect_right(canary.steps, place) - now + 1)
 
 
@@ -181,30 +181,30 @@ def campaign_rules_of(policy: Policy) -> CampaignRules:
     )
 
 
-def is_harmful(book: CampaignState, law: CampaignRules) -> bool:
+def is_harmful(state: CampaignState, rules: CampaignRules) -> bool:
     """Whether the lower bound is above red's share.
 
     Where senders report no deliveries, the approved stand for them: that understates the rate.
     """
-    trials = book.delivered or book.approved
-    if law.red_share is None or trials < law.red_minimum:
+    trials = state.delivered or state.approved
+    if rules.red_share is None or trials < rules.red_minimum:
         return False
-    return wilson_low(hits_of(book, law), trials, law.red_z) > law.red_share
+    return wilson_low(hits_of(state, rules), trials, rules.red_z) > rules.red_share
 
 
-def is_harmless(book: CampaignState, law: CampaignRules) -> bool:
+def is_harmless(state: CampaignState, rules: CampaignRules) -> bool:
     """Whether the upper bound is below red's share; without `reputation` everything is."""
-    if law.red_share is None:
+    if rules.red_share is None:
         return True
-    return wilson_high(hits_of(book, law), book.delivered, law.green_z) < law.red_share
+    return wilson_high(hits_of(state, rules), state.delivered, rules.green_z) < rules.red_share
 
 
-def hits_of(book: CampaignState, law: CampaignRules) -> float:
+def hits_of(state: CampaignState, rules: CampaignRules) -> float:
     """Complaints, blocks and opt-outs in complaints' worth."""
-    weigh = law.weights
+    weigh = rules.weights
     return max(
         0.0,  # what is taken back may outlive what it was charged for
-        book.complaints * weigh.complaint
-        + book.blocks * weigh.block
-        + book.opt_outs * weigh.opt_out,
+        state.complaints * weigh.complaint
+        + state.blocks * weigh.block
+        + state.opt_outs * weigh.opt_out,
     )

@@ -116,9 +116,9 @@ def load(value: bytes | None) -> EnterpriseState:
     return EnterpriseState() if value is None else _decode(value)
 
 
-def dump(book: EnterpriseState) -> bytes:
+def dump(state: EnterpriseState) -> bytes:
     """The value to store: under 500 bytes at 28 days."""
-    return _encode(book)
+    return _encode(state)
 
 
 @lru_cache(maxsize=4096)
@@ -131,52 +131,52 @@ def enterprise_rules_of(policy: Policy) -> EnterpriseRules:
     )
 
 
-def apply_facts(book: EnterpriseState, facts: EnterpriseFacts, now_ms: int) -> None:
+def apply_facts(state: EnterpriseState, facts: EnterpriseFacts, now_ms: int) -> None:
     """Add facts up. Ones from the future count for today."""
-    book.relations += facts.relations
-    book.room += facts.room
-    book.open += facts.open
+    state.relations += facts.relations
+    state.room += facts.room
+    state.open += facts.open
     if facts.delivered or facts.received:
-        day = _day(book, min(facts.at_ms, now_ms) // DAY_MS)
+        day = _day(state, min(facts.at_ms, now_ms) // DAY_MS)
         day.delivered += facts.delivered
         day.received += facts.received
 
 
-def _day(book: EnterpriseState, wanted: int) -> Day:
-    place = len(book.days)
-    while place and book.days[place - 1].day > wanted:
+def _day(state: EnterpriseState, wanted: int) -> Day:
+    place = len(state.days)
+    while place and state.days[place - 1].day > wanted:
         place -= 1
-    if place and book.days[place - 1].day == wanted:
-        return book.days[place - 1]
-    book.days.insert(place, Day(wanted))
-    return book.days[place]
+    if place and state.days[place - 1].day == wanted:
+        return state.days[place - 1]
+    state.days.insert(place, Day(wanted))
+    return state.days[place]
 
 
-def forget(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> None:
+def forget(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> None:
     """Drop the days that have left the law's window."""
-    book.days = [day for day in book.days if _is_counted(day, law, now_ms)]
+    state.days = [day for day in state.days if _is_counted(day, rules, now_ms)]
 
 
-def _is_counted(day: Day, law: EnterpriseRules, now_ms: int) -> bool:
-    return (day.day + 1) * DAY_MS > now_ms - law.over_ms
+def _is_counted(day: Day, rules: EnterpriseRules, now_ms: int) -> bool:
+    return (day.day + 1) * DAY_MS > now_ms - rules.over_ms
 
 
-def totals_of(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> EnterpriseTotals:
+def totals_of(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> EnterpriseTotals:
     """What account partitions are to know; days whose end lies within the window count whole.
 
     Changes of different partitions come in any order, so a sum may be below nothing for a moment.
     """
-    counted = [day for day in book.days if _is_counted(day, law, now_ms)]
+    counted = [day for day in state.days if _is_counted(day, rules, now_ms)]
     return EnterpriseTotals(
-        relations=max(0, book.relations),
-        room=max(0, book.room),
+        relations=max(0, state.relations),
+        room=max(0, state.room),
         delivered=sum(day.delivered for day in counted),
         received=sum(day.received for day in counted),
-        open=max(0, book.open),
+        open=max(0, state.open),
     )
 
 
-def status_of(book: EnterpriseState, law: EnterpriseRules, now_ms: int) -> EnterpriseStatus:
+def status_of(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> EnterpriseStatus:
     """How the enterprise stands at `now_ms`."""
-    word = totals_of(book, law, now_ms)
-    return EnterpriseStatus(word.relations, law.allowed, word.room, word.reply_rate)
+    word = totals_of(state, rules, now_ms)
+    return EnterpriseStatus(word.relations, rules.allowed, word.room, word.reply_rate)

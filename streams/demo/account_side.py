@@ -124,10 +124,10 @@ class AccountSide:
     def _candidate(self, record: Record) -> None:
         candidate = decode_candidate(record.value or b"")
         if candidate.permit_ms:
-            ask = candidate.request
+            request = candidate.request
             customer = (record.key or b"").decode().split("/")[1]
-            name = ask.source, ask.intent_id, customer
-            self.leaves[ask.account_id].append(Leave(candidate.permit_ms, ask.kind, name))
+            name = request.source, request.intent_id, customer
+            self.leaves[request.account_id].append(Leave(candidate.permit_ms, request.kind, name))
 
     # --- what follows from it ---
 

@@ -58,8 +58,8 @@ def _notable(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for reason in (AT_CEILING, NO_MORE_TODAY):
         met = Counter(
             decision["account_id"]
-            for ask in evidence.asks.values()
-            for decision in ask.decisions[:1]
+            for request in evidence.asks.values()
+            for decision in request.decisions[:1]
             if decision["reason"] == reason
         )
         for account, count in met.most_common(1):
@@ -119,12 +119,12 @@ def _course(told: Iterable[dict[str, Any]]) -> str:
     """`1% Fri 08:30, 5% 09:30 …`: each phase and share, and when it began."""
     course, before = [], ("", 0.0)
     for status in told:
-        stands = status["phase"], status["released"]
-        if stands != before:
+        usages = status["phase"], status["released"]
+        if usages != before:
             share = f"{status['released']:.0%}"
             what = share if status["phase"] in {"canary", "full"} else status["phase"]
             course.append(f"{what} {local(status['updated_at_ms'])}")
-        before = stands
+        before = usages
     return ", ".join(course)
 
 
@@ -160,10 +160,10 @@ def _stopped(evidence: Evidence, pause: dict[str, Any]) -> Iterator[tuple[int, s
 
 def _met(evidence: Evidence, account: str) -> str:
     ends = Counter(
-        ask.last["outcome"]
-        for ask in evidence.asks.values()
-        if any(d["reason"] == PAUSED and d["account_id"] == account for d in ask.decisions)
-        and ask.last
+        request.last["outcome"]
+        for request in evidence.asks.values()
+        if any(d["reason"] == PAUSED and d["account_id"] == account for d in request.decisions)
+        and request.last
     )
     return (
         f"of {ends.total():,} messages that met the pause {ends['approved']:,} were sent after it"
@@ -171,7 +171,7 @@ def _met(evidence: Evidence, account: str) -> str:
 
 
 def _stopped_campaign(evidence: Evidence, name: str, last: dict[str, Any]) -> str:
-    ends = (ask.last for ask in evidence.asks.values() if ask.last)
+    ends = (request.last for request in evidence.asks.values() if request.last)
     spared = sum((e.get("campaign_id"), e["outcome"]) == (name, "cancelled") for e in ends)
     return (
         f"{name} stopped at {last['released']:.0%}: "

@@ -80,10 +80,10 @@ def balance(evidence: Evidence) -> Check:
 def one_end_each(evidence: Evidence) -> Check:
     """Each ask has one end, or is held; each repeat of it is answered as one."""
     wrong = 0
-    for ask in evidence.asks.values():
-        ended_once = ask.ends == 1 and not ask.held
-        waits = ask.ends == 0 and ask.held
-        repeats_told = ask.repeats == ask.times - 1
+    for request in evidence.asks.values():
+        ended_once = request.ends == 1 and not request.held
+        waits = request.ends == 0 and request.held
+        repeats_told = request.repeats == request.times - 1
         wrong += not ((ended_once or waits) and repeats_told)
     return Check(
         wrong, f"{len(evidence.asks):,} intents × customers: each ends once or is visibly held"
@@ -94,8 +94,8 @@ def approvals(evidence: Evidence) -> Check:
     """Approved messages are the approved decisions, one for one, each on its kind's topic."""
     decided = Counter(
         decision["decision_id"]
-        for ask in evidence.asks.values()
-        for decision in ask.decisions
+        for request in evidence.asks.values()
+        for decision in request.decisions
         if decision["outcome"] == "approved"
     )
     messages = Counter(message["decision_id"] for message in evidence.approved)

@@ -133,14 +133,14 @@ class Evidence:
             self.asks[event["source"], event["id"], customer].times += 1
 
     def _decision(self, data: dict[str, Any]) -> None:
-        ask = self.asks[data["intent_source"], data["intent_id"], data["customer_id"]]
+        request = self.asks[data["intent_source"], data["intent_id"], data["customer_id"]]
         self.outcomes[data["outcome"]] += 1
         if data["outcome"] == REPEAT:
-            ask.repeats += 1
+            request.repeats += 1
             return
-        if ask.held:
+        if request.held:
             self.outcomes[HELD] -= 1
-        ask.decisions.append(data)
+        request.decisions.append(data)
 
     def _receipt(self, event: dict[str, Any]) -> None:
         what = RECEIPTS.get(event["type"])

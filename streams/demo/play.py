@@ -150,8 +150,8 @@ def _tell_opening(end_ms: int, policy: Policy, seen: Evidence) -> None:
         return
     released = sum(
         last["outcome"] == "approved" and 0 <= last["decided_at_ms"] - opens_ms < OPENING_MS
-        for ask in seen.asks.values()
-        for _, last in pairwise(ask.decisions)
+        for request in seen.asks.values()
+        for _, last in pairwise(request.decisions)
     )
     screen.event(opens_ms, f"quiet hours end: {released:,} held messages go out, most urgent first")
 

@@ -77,8 +77,8 @@ def orders(day: Day, random: Random) -> Iterator[Event]:
     hours = [hour for hour in range(6, 36) for _ in range(1 if hour in NIGHT else 4)]
     for number in range(round(day.customers * 1.1)):
         hour = random.choice(hours)
-        pair = random.choice(day.pairs)
-        yield _order(f"order-{number}", moment_of(random, hour, hour + 1), *pair)
+        relationship = random.choice(day.pairs)
+        yield _order(f"order-{number}", moment_of(random, hour, hour + 1), *relationship)
     account, customer = random.choice(day.pairs)
     for number in range(LOOP):
         yield _order(f"stuck-{number}", at(timedelta(hours=13, minutes=number)), account, customer)

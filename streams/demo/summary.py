@@ -61,10 +61,10 @@ def summary(
 def outcomes(evidence: Evidence) -> Iterator[str]:
     """Kind × outcome; repeats have a column of their own, what is held is held now."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for ask in evidence.asks.values():
-        if ask.last:
-            counts[ask.last["kind"]][ask.last["outcome"]] += 1
-            counts[ask.last["kind"]]["duplicate"] += ask.repeats
+    for request in evidence.asks.values():
+        if request.last:
+            counts[request.last["kind"]][request.last["outcome"]] += 1
+            counts[request.last["kind"]]["duplicate"] += request.repeats
     shown = [name for name in COLUMNS if any(kind[name] for kind in counts.values())]
     yield _row("", ["asked", *(TITLES.get(name, name) for name in shown)])
     for kind in sorted(counts, key=KIND_NAMES.index):
@@ -77,10 +77,10 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
 def reasons(evidence: Evidence) -> Iterator[str]:
     """For what was not sent at once: the last reason not to send it, and how it ended."""
     ends: dict[str, Counter[str]] = defaultdict(Counter)
-    for ask in evidence.asks.values():
-        against = [d["reason"] for d in ask.decisions if d["outcome"] in AGAINST]
-        if ask.last and against:
-            ends[against[-1]][ask.last["outcome"]] += 1
+    for request in evidence.asks.values():
+        against = [d["reason"] for d in request.decisions if d["outcome"] in AGAINST]
+        if request.last and against:
+            ends[against[-1]][request.last["outcome"]] += 1
     heads = "".join(f"{title:>9}" for title in ENDS)
     yield f"{'last reason':<17}{heads}  meaning"
     most = sorted(ends, key=lambda reason: (-ends[reason].total(), reason))
@@ -97,9 +97,9 @@ def reasons(evidence: Evidence) -> Iterator[str]:
 def busiest(evidence: Evidence) -> Iterator[str]:
     """Who was asked for most, and what reached them."""
     asked: Counter[str] = Counter()
-    for (_, _, customer), ask in evidence.asks.items():
-        if ask.last and ask.last["kind"] in UNSOLICITED:
-            asked[customer] += ask.times
+    for (_, _, customer), request in evidence.asks.items():
+        if request.last and request.last["kind"] in UNSOLICITED:
+            asked[customer] += request.times
     got = Counter(c.customer for c in contacts_of(evidence) if c.kind in UNSOLICITED)
     scale = max(asked.values(), default=1)
     for customer, count in sorted(asked.items(), key=lambda item: (-item[1], item[0]))[:BUSIEST]:
@@ -139,8 +139,8 @@ def _row(name: str, cells: Iterable[int | str]) -> str:
 def _tellable(evidence: Evidence) -> str | None:
     """The customer whose decisions show most reasons and fit on the screen."""
     decided: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for (_, _, customer), ask in evidence.asks.items():
-        decided[customer] += ask.decisions
+    for (_, _, customer), request in evidence.asks.items():
+        decided[customer] += request.decisions
     short = {name: all_ for name, all_ in decided.items() if 1 < len(all_) <= STORY_LINES}
     return max(short, key=lambda name: (_variety(short[name]), name), default=None)
 
@@ -150,8 +150,8 @@ def _variety(decisions: Iterable[dict[str, Any]]) -> int:
 
 
 def _decisions_of(evidence: Evidence, customer: str) -> list[dict[str, Any]]:
-    asks: Iterable[Ask] = (ask for name, ask in evidence.asks.items() if name[2] == customer)
-    decisions = [decision for ask in asks for decision in ask.decisions]
+    requests: Iterable[Ask] = (ask for name, ask in evidence.asks.items() if name[2] == customer)
+    decisions = [decision for request in requests for decision in request.decisions]
     return sorted(decisions, key=lambda decision: decision["decided_at_ms"])
 
 

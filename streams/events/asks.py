@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.customer.request import Request, Candidate
+from streams.core.customer.request import Candidate, Request
 from streams.core.kinds import KIND_OF
 
 if TYPE_CHECKING:

@@ -96,9 +96,9 @@ def json_response(body: Any, status: int = 200) -> web.Response:  # noqa: ANN401
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-def _health_handler(ask: Callable[[], Health]) -> Any:  # noqa: ANN401 (aiohttp's own handler type)
+def _health_handler(request: Callable[[], Health]) -> Any:  # noqa: ANN401 (aiohttp's own handler type)
     async def answer(_: web.Request) -> web.Response:
-        health = ask()
+        health = request()
         body = {"ok": health.ok, **health.detail}
         return json_response(body, 200 if health.ok else SERVICE_UNAVAILABLE)
 

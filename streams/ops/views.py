@@ -112,13 +112,13 @@ def _found(body: dict[str, Any], what: str, *, known: bool) -> Answer:
     return Answer(known, body if known else {"error": sentence, **body})
 
 
-def _left(book: AccountState, law: AccountRules, now_ms: int) -> dict[str, int | None]:
+def _left(state: AccountState, rules: AccountRules, now_ms: int) -> dict[str, int | None]:
     """What the ceilings leave; `requests_open` take up room until they are answered."""
     return {
-        "requests_open": book.open_requests,
-        "relations_left": account_books.capacity(book, law),
-        "adds_left": account_books.free_adds(book, law, now_ms),
-        "adds_renewed_at_ms": account_books.next_day_ms(law, now_ms),
+        "requests_open": state.open_requests,
+        "relations_left": account_books.capacity(state, rules),
+        "adds_left": account_books.free_adds(state, rules, now_ms),
+        "adds_renewed_at_ms": account_books.next_day_ms(rules, now_ms),
     }
 
 

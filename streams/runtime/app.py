@@ -189,7 +189,9 @@ class StreamApp:
 
     def _build(self) -> tuple[faust.App, UnitManager]:
         app = _faust_app(self._shared["group"], self._instance)
-        unit_manager = self._units = UnitManager(self._stages, self._options, self._assignor, self._partitions)
+        unit_manager = self._units = UnitManager(
+            self._stages, self._options, self._assignor, self._partitions
+        )
         transport = AppTransport([URL("kafka://")], app, unit_manager)
         unit_manager.attach(transport, UnitContext(source=unit_manager, **self._shared))
         app.transport = app.producer_transport = transport

@@ -102,7 +102,9 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member sends when it joins."""
         warm = sorted(self.warm & self.to_warm)
-        self._sent = MemberInfo(self._address, self._owned, warm, self._assignment.round, self.leaving)
+        self._sent = MemberInfo(
+            self._address, self._owned, warm, self._assignment.round, self.leaving
+        )
         return ConsumerProtocolMemberMetadata(
             VERSION, sorted(topics), msgspec.json.encode(self._sent)
         )

@@ -33,7 +33,7 @@ from aiokafka.errors import (
 )
 
 from streams.runtime.aiokafka_patches import InDoubtError
-from streams.runtime.clients import offsets_client, retry_until_available, read_to_end
+from streams.runtime.clients import offsets_client, read_to_end, retry_until_available
 from streams.runtime.state import CHECKPOINT_KEY
 from streams.runtime.transaction import Transactions
 

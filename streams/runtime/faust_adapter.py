@@ -19,7 +19,7 @@ from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.runtime.aiokafka_patches import leave_group, is_member
+from streams.runtime.aiokafka_patches import is_member, leave_group
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.fetch_patches import KEEP_UNREADABLE
 

@@ -103,4 +103,6 @@ class Partition:
 
     def seal(self) -> Batch:
         """A batch that only tells the watermark."""
-        return seal_progress(self._stage, self.number, self._restored.state, self._restored.checkpoint)
+        return seal_progress(
+            self._stage, self.number, self._restored.state, self._restored.checkpoint
+        )

@@ -270,9 +270,9 @@ def _gunzip(packed: bytes) -> bytes | None:
     room = MOST_UNPACKED + 1
     while room and (not pieces or packed.startswith(_GZIP)):
         stream = zlib.decompressobj(wbits=31)
-        piece = stream.decompress(packed, room)
-        pieces.append(piece)
-        room -= len(piece)
+        slice_ = stream.decompress(packed, room)
+        pieces.append(slice_)
+        room -= len(slice_)
         if room and not stream.eof:
             raise ValueError("it is cut off")
         packed = stream.unused_data

@@ -92,15 +92,17 @@ class Restore:
         """
         await self._stop_following()
         async with self._open:
-            asks = await self._read_on()
+            requests = await self._read_on()
             self._check_partition_count()
             for number, state in self._states.items():
                 state.loaded()
                 self._checkpoints[number].writer = self._writer
             topics = self.stage.sources
             sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
-            await _check_positions(asks, sources, self._checkpoints)
-        return {n: RestoredPartition(state, self._checkpoints[n]) for n, state in self._states.items()}
+            await _check_positions(requests, sources, self._checkpoints)
+        return {
+            n: RestoredPartition(state, self._checkpoints[n]) for n, state in self._states.items()
+        }
 
     async def close(self) -> None:
         """Give up what was read ahead; at once, however much there is to read."""
@@ -132,10 +134,10 @@ class Restore:
         return clients.asker
 
     async def _connect(self) -> _Clients:
-        asks = await self._open.enter_async_context(offsets_client(self._options, self._group))
+        requests = await self._open.enter_async_context(offsets_client(self._options, self._group))
         reads = await self._open.enter_async_context(reader(self._options, self.ends))
-        await _check_not_trimmed(asks, list(self.ends))
-        return _Clients(asks, reads)
+        await _check_not_trimmed(requests, list(self.ends))
+        return _Clients(requests, reads)
 
     def _check_partition_count(self) -> None:
         """Keys are found by hash: of more partitions, most have their state in another than now."""
@@ -156,7 +158,9 @@ class Restore:
             self._checkpoints[number] = Checkpoint.decode(value)
 
 
-async def _check_not_trimmed(consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]) -> None:
+async def _check_not_trimmed(
+    consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]
+) -> None:
     """Compaction leaves a log's start at 0; only retention or a deletion moves it."""
     for changelog, start in (await consumer.beginning_offsets(changelogs)).items():
         if start > 0:

@@ -45,6 +45,7 @@ def snapshot_of(units: Sequence[Unit], warming: Iterable[int], now: float) -> St
         state_keys=sum(map(len, states)),
         timers=sum(state.timers for state in states),
         restore_seconds=max((unit.restore_seconds or 0.0 for unit in units), default=0.0),
-        progress_age_seconds=now - min((u.progress_at for u in units if u.is_accepting), default=now),
+        progress_age_seconds=now
+        - min((u.progress_at for u in units if u.is_accepting), default=now),
         waiting_age_seconds=max(0.0, wall_ms - min(written_ms, default=wall_ms)) / 1000,
     )

@@ -42,7 +42,7 @@ def _timer_key(due_ms: int, name: bytes) -> bytes:
 class State:
     """All that a stage may remember. Values are replaced, never changed in place."""
 
-    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "derived", "counters")
+    __slots__ = ("_changes", "_heap", "_timers", "_values", "budget", "counters", "derived")
 
     def __init__(self) -> None:
         """Start empty; recovery fills it through `load` and `loaded`.

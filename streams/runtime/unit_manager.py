@@ -188,7 +188,11 @@ class UnitManager:
         return {
             stage.name: snapshot_of(
                 [unit for unit in self._units.values() if unit.stage is stage],
-                {n for topic, n in self._warm_partitions(self._warmups.keys) if topic == stage.sources[0]},
+                {
+                    n
+                    for topic, n in self._warm_partitions(self._warmups.keys)
+                    if topic == stage.sources[0]
+                },
                 now,
             )
             for stage in self._stages
@@ -231,7 +235,9 @@ class UnitManager:
     def _sources(self, key: UnitKey) -> set[TopicPartition]:
         name, number = key
         numbers = members(number, self._counts[name])
-        return {TopicPartition(topic, n) for topic in self._stage_by_name[name].sources for n in numbers}
+        return {
+            TopicPartition(topic, n) for topic in self._stage_by_name[name].sources for n in numbers
+        }
 
     def _recovery(self, key: UnitKey) -> Restore:
         name, number = key
@@ -245,5 +251,7 @@ class UnitManager:
 
     async def _drop(self, keys: Sequence[UnitKey]) -> None:
         gone = [self._units.pop(key) for key in keys]
-        self._unit_by_partition = {tp: unit for tp, unit in self._unit_by_partition.items() if unit not in gone}
+        self._unit_by_partition = {
+            tp: unit for tp, unit in self._unit_by_partition.items() if unit not in gone
+        }
         await asyncio.gather(*[unit.close() for unit in gone])

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from streams.core.customer.verdict import Verdict
 
 
-def decision_id_of(desk: Customer, ask: Request) -> str:
+def decision_id_of(customer: Customer, request: Request) -> str:
     """The decision id of an ask at this desk."""
-    return decision_id(desk.enterprise, ask.source, ask.intent_id, desk.customer)
+    return decision_id(customer.enterprise, request.source, request.intent_id, customer.customer)
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
@@ -45,22 +45,22 @@ class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
 
     def decision(self, before: int = 0) -> bytes:
         """`decorum.decision.v1`; `before`: how many the partition has said at this moment."""
-        ask, verdict, law = self.request, self.verdict, self.rules
+        request, verdict, rules = self.request, self.verdict, self.rules
         decision = Decision(
             decision_id=self.id,
-            intent_id=ask.intent_id,
-            intent_source=ask.source,
+            intent_id=request.intent_id,
+            intent_source=request.source,
             enterprise_id=self.enterprise,
-            account_id=ask.account_id,
+            account_id=request.account_id,
             customer_id=self.customer,
-            campaign_id=ask.campaign_id,
+            campaign_id=request.campaign_id,
             kind=self.kind,
-            priority=ask.priority,
+            priority=request.priority,
             outcome=verdict.outcome,
             reason=verdict.reason,
             rule=verdict.rule,
-            policy=law.policy,
-            policy_version=law.version,
+            policy=rules.policy,
+            policy_version=rules.version,
             stage=verdict.stage,
             decided_at_ms=self.now_ms,
             eligible_at_ms=verdict.eligible_at_ms,
@@ -79,34 +79,34 @@ class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
 
     def approved(self) -> bytes:
         """`decorum.approved.v1`, for a verdict that approves."""
-        ask = self.request
+        request = self.request
         message = Approved(
             decision_id=self.id,
-            intent_id=ask.intent_id,
+            intent_id=request.intent_id,
             enterprise_id=self.enterprise,
-            account_id=ask.account_id,
+            account_id=request.account_id,
             customer_id=self.customer,
-            campaign_id=ask.campaign_id,
+            campaign_id=request.campaign_id,
             kind=self.kind,
-            priority=ask.priority,
-            content_ref=ask.content_ref,
-            attributes=ask.attributes,
-            to_account_id=ask.to_account_id,
+            priority=request.priority,
+            content_ref=request.content_ref,
+            attributes=request.attributes,
+            to_account_id=request.to_account_id,
             decided_at_ms=self.now_ms,
             send_by_ms=self.verdict.send_by_ms or 0,
         )
         return encode_approved(message)
 
 
-def decision_event(settled: Decided, desk: Customer, name: str | None = None) -> DecisionEvent:
+def decision_event(decided: Decided, customer: Customer, name: str | None = None) -> DecisionEvent:
     """What there is to say of one settled ask; `name`: its decision id, where it is known."""
-    ask = settled.request
+    request = decided.request
     return DecisionEvent(
-        ask,
-        settled.verdict,
-        desk.enterprise,
-        desk.customer,
-        desk.rules[ask.kind],
-        desk.now_ms,
-        name or decision_id_of(desk, ask),
+        request,
+        decided.verdict,
+        customer.enterprise,
+        customer.customer,
+        customer.rules[request.kind],
+        customer.now_ms,
+        name or decision_id_of(customer, request),
     )

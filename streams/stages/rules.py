@@ -55,7 +55,7 @@ KEPT_MS: Final = 86_400_000
 _decode_control = msgspec.msgpack.Decoder(Control).decode
 
 
-class _InvalidError(Exception):  # noqa: N818 - what a record is, not what went wrong in this program
+class _InvalidError(Exception):
     """A policy or control that is refused; the message is the dead letter's `error`."""
 
 

@@ -27,7 +27,7 @@ from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.interactions import apply
 from streams.stages.customer.stage import CustomerStage
-from streams.stages.decisions import decision_id_of, decision_event
+from streams.stages.decisions import decision_event, decision_id_of
 from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import Topics
@@ -107,9 +107,9 @@ def _case(mix: Mix, number: int, laws: Sequence[KindRules]) -> _Case:
     return _Case(value, dump(desk.ledger))
 
 
-def _judge(value: bytes, desk: Customer) -> None:
-    ask = request_of(load.accepted(value), desk.now_ms)
-    desk.decide_request(Candidate(ask, desk.now_ms), mark_of(decision_id_of(desk, ask)))
+def _judge(value: bytes, customer: Customer) -> None:
+    ask = request_of(load.accepted(value), customer.now_ms)
+    customer.decide_request(Candidate(ask, customer.now_ms), mark_of(decision_id_of(customer, ask)))
 
 
 def _decide(case: _Case, laws: Sequence[KindRules], now_ms: int) -> Outcome:
@@ -119,7 +119,9 @@ def _decide(case: _Case, laws: Sequence[KindRules], now_ms: int) -> Outcome:
     desk = Customer(ledger, intent.enterprise_id, intent.customer_ids[0], laws, now_ms)
     desk.expire()
     ask = request_of(intent, now_ms)
-    (settled,) = desk.decide_request(Candidate(ask, desk.now_ms), mark_of(decision_id_of(desk, ask)))
+    (settled,) = desk.decide_request(
+        Candidate(ask, desk.now_ms), mark_of(decision_id_of(desk, ask))
+    )
     said = decision_event(settled, desk)
     said.decision()
     if settled.verdict.outcome is Outcome.APPROVED:

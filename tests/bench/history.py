@@ -79,7 +79,9 @@ class _History:
         """One hour: what came in since the last, then new intents."""
         records = [self._record(self._topics.interactions, item) for item in self._waiting]
         records += [self._record(self._topics.candidates, i) for i in self._wishes(now_ms)]
-        self._waiting = list(self._echo(self._stage.on_records(0, iter(records), self.state, now_ms)))
+        self._waiting = list(
+            self._echo(self._stage.on_records(0, iter(records), self.state, now_ms))
+        )
         self.state.take_changes()
 
     def _record(self, topic: str, item: Item) -> DriverRecord:

@@ -9,7 +9,7 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.customer.request import Candidate
-from streams.events.asks import request_of, encode_candidate
+from streams.events.asks import encode_candidate, request_of
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Rejected
 from streams.events.keys import account_key, customer_key

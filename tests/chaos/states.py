@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from tests.chaos.laws import Law
     from tests.chaos.referee import Known
 
-STATES = {ContactState.RESERVED: "reserved", ContactState.DELIVERED: "delivered", ContactState.RELEASED: "released"}
+STATES = {
+    ContactState.RESERVED: "reserved",
+    ContactState.DELIVERED: "delivered",
+    ContactState.RELEASED: "released",
+}
 
 
 def faults_of_states(

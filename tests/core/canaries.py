@@ -19,12 +19,12 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from streams.core.campaign import (
-    CampaignState,
     CampaignFacts,
     CampaignRules,
+    CampaignState,
     Phase,
-    campaign_rules_of,
     apply_facts,
+    campaign_rules_of,
 )
 from streams.policy.files import packaged
 

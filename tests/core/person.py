@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import dump, load
-from streams.core.customer.request import Request, Candidate
+from streams.core.customer.request import Candidate, Request
 from streams.core.customer.rules import compile_rules
 from streams.core.customer.upkeep import is_large
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import Calendar, Policy, Scope, Window
 from streams.events import interactions as events
 from streams.events.identity import decision_id, mark_of
-from streams.stages.customer.interactions import QUIET, is_duplicate, apply
+from streams.stages.customer.interactions import QUIET, apply, is_duplicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,8 +143,8 @@ class Person:
         }
         return Request(account_id=account, kind=kind, **defaults | parts)
 
-    def arrives(self, ask: Request) -> list[Decided]:
-        return self.judged(Candidate(ask, self.now_ms))
+    def arrives(self, request: Request) -> list[Decided]:
+        return self.judged(Candidate(request, self.now_ms))
 
     def judged(self, candidate: Candidate) -> list[Decided]:
         mark = self.mark(candidate.request.intent_id)
@@ -260,15 +260,15 @@ class Person:
         self._count += 1
         named = {"id": f"e{self._count}", "source": "test", "specversion": "1.0"} | names
 
-        def work(desk: Customer) -> list[Decided]:
+        def work(customer: Customer) -> list[Decided]:
             told = event(**named, data=data)
-            if is_duplicate(desk, told):
+            if is_duplicate(customer, told):
                 return []
-            for charge in apply(desk, told):
+            for charge in apply(customer, told):
                 if charge.what in HURTS:
                     campaign = charge.contact.campaign if charge.contact else None
                     self.cost[charge.account, campaign, charge.what] += charge.by
-            return [] if event in QUIET else desk.reconsider()
+            return [] if event in QUIET else customer.reconsider()
 
         return self.desk(work)
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.campaign import (
-    UNKNOWN_RELEASE,
     FORGET_AFTER_MS,
-    CampaignState,
+    UNKNOWN_RELEASE,
     CampaignFacts,
-    CampaignRules,
     CampaignRelease,
+    CampaignRules,
+    CampaignState,
     Phase,
+    apply_facts,
     campaign_rules_of,
     dump,
     is_forgotten,
@@ -25,13 +26,12 @@ from streams.core.campaign import (
     load,
     missed,
     next_review_ms,
-    apply_facts,
     position_of,
+    release_of,
     releases,
     review,
     status_of,
     steps_to,
-    release_of,
 )
 from streams.core.kinds import Kind
 from streams.core.policy import Bound, Canary, Reputation, Weights
@@ -66,7 +66,9 @@ class Campaign:
 
     def hear(self, **counts: Any) -> Campaign:
         book = load(dump(self.book))
-        self.changed = apply_facts(book, self.law, CampaignFacts(self.now_ms, **counts), self.now_ms)
+        self.changed = apply_facts(
+            book, self.law, CampaignFacts(self.now_ms, **counts), self.now_ms
+        )
         self.book = book
         return self
 

@@ -9,7 +9,7 @@ import pytest
 
 from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.ledger import Ledger
-from streams.core.customer.request import Request, Candidate
+from streams.core.customer.request import Candidate, Request
 from streams.core.customer.rules import compile_rules
 from streams.core.kinds import Kind
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
@@ -337,7 +337,9 @@ def test_who_would_not_wait_and_asks_for_leave_unsaid_takes_nobody_s_place() -> 
     ledger, said = Ledger(), []
     for mark, deny in enumerate((True, True, False), start=1):
         ask = Request(f"i{mark}", "s", "a", Kind.BROADCAST, 50, deny=deny, accepted_ms=NOON + mark)
-        said += Customer(ledger, "e", "c", compile_rules(law), NOON).decide_request(Candidate(ask), mark)
+        said += Customer(ledger, "e", "c", compile_rules(law), NOON).decide_request(
+            Candidate(ask), mark
+        )
     assert [line[:2] for line in outcomes(said)] == [("i3", "deferred")]
 
 

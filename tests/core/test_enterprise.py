@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from streams.core.enterprise import (
     Day,
-    EnterpriseState,
     EnterpriseFacts,
     EnterpriseRules,
+    EnterpriseState,
     EnterpriseStatus,
     EnterpriseTotals,
+    apply_facts,
     dump,
     enterprise_rules_of,
     forget,
     load,
-    apply_facts,
     status_of,
     totals_of,
 )

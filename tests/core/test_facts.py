@@ -9,7 +9,7 @@ from itertools import permutations
 
 import pytest
 
-from streams.core.customer.ledger import CustomerQuietHours, ContactState
+from streams.core.customer.ledger import ContactState, CustomerQuietHours
 from streams.core.kinds import Kind
 from streams.core.policy import QuietHours, Reply, Scope, Silence, Suppression
 from tests.core.person import (
@@ -422,7 +422,10 @@ def test_failed_frees_the_request_of_the_account_that_made_it_whoever_reports_it
     intent = person.approved(Kind.FRIEND_REQUEST, "a")
     person.approved(Kind.FRIEND_REQUEST, "b")
     person.failed(intent, account="b")
-    assert (person.ledger.relationships["a"].friend_request_ms, person.ledger.relationships["b"].friend_request_ms) == (0, NOON)
+    assert (
+        person.ledger.relationships["a"].friend_request_ms,
+        person.ledger.relationships["b"].friend_request_ms,
+    ) == (0, NOON)
 
 
 @pytest.mark.rule("R2.18")
@@ -430,7 +433,9 @@ def test_failed_frees_the_transfer_of_the_account_that_made_it_whoever_reports_i
     person = Person(policy())
     intent = person.approved(Kind.TRANSFER, "a", to_account_id="b")
     person.failed(intent, account="c")
-    assert [(name, pair.pending_transfer) for name, pair in person.ledger.relationships.items()] == [("a", None)]
+    assert [
+        (name, pair.pending_transfer) for name, pair in person.ledger.relationships.items()
+    ] == [("a", None)]
 
 
 @pytest.mark.parametrize("kind", [Kind.FRIEND_REQUEST, Kind.TRANSFER])
@@ -441,7 +446,10 @@ def test_failed_of_an_earlier_one_leaves_the_later_one_open(kind: Kind) -> None:
     person.failed(first)
     pair = person.ledger.relationships["a"]
     expected = (0, NOON + DAY) if kind is Kind.TRANSFER else (NOON + DAY, 0)
-    assert (pair.friend_request_ms, 0 if pair.pending_transfer is None else pair.pending_transfer.permit_ms) == expected
+    assert (
+        pair.friend_request_ms,
+        0 if pair.pending_transfer is None else pair.pending_transfer.permit_ms,
+    ) == expected
 
 
 def test_failed_of_a_request_that_came_with_a_handover_leaves_the_takers_own() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.ledger import Ledger
-from streams.core.customer.request import Request, Candidate
+from streams.core.customer.request import Candidate, Request
 from streams.core.customer.rules import compile_rules
 from streams.core.customer.verdict import Verdict
 from streams.core.kinds import KIND_NAMES, Kind

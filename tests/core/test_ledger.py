@@ -11,11 +11,11 @@ from msgspec import inspect
 
 from streams.core.customer.ledger import (
     SEEN_MOST,
+    ConsentRecord,
     Contact,
+    ContactState,
     Ledger,
     Relationship,
-    ConsentRecord,
-    ContactState,
     dump,
     forget_repeats,
     load,

@@ -26,7 +26,9 @@ def asked(person: Person, **question: object) -> dict[str, DryRun]:
     """What the person's look-up says now."""
 
     def desk() -> Customer:
-        opened = Customer(load(person.value), "e", person.customer, compile_rules(person.policy), now_ms)
+        opened = Customer(
+            load(person.value), "e", person.customer, compile_rules(person.policy), now_ms
+        )
         opened.expire()
         return opened
 

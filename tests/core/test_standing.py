@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
 
 def standing(person: Person) -> CustomerView:
-    desk = Customer(load(person.value), "e", person.customer, compile_rules(person.policy), person.now_ms)
+    desk = Customer(
+        load(person.value), "e", person.customer, compile_rules(person.policy), person.now_ms
+    )
     desk.expire()
     return view_of(desk)
 

@@ -10,15 +10,15 @@ from streams.core.customer.ledger import (
     IGNORED_MOST,
     SEEN_MOST,
     Blame,
+    ConsentRecord,
     Contact,
+    ContactState,
+    CustomerQuietHours,
     Friend,
-    PendingTransfer,
     HeldRequest,
     Ledger,
+    PendingTransfer,
     Relationship,
-    CustomerQuietHours,
-    ConsentRecord,
-    ContactState,
     dump,
     remember,
 )
@@ -207,7 +207,9 @@ def greatest() -> Ledger:
     reason, rule = max(Reason, key=len), "r" * 64
     for number in range(most_held()):
         ask = longest_ask(number)
-        ledger.held.append(HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True))
+        ledger.held.append(
+            HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True)
+        )
     return ledger
 
 

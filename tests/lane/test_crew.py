@@ -9,7 +9,7 @@ from streams.runtime.unit_manager import UnitManager
 
 if TYPE_CHECKING:
     from streams.runtime.faust_adapter import AppTransport
-    from streams.runtime.unit import UnitContext, Unit
+    from streams.runtime.unit import Unit, UnitContext
 
 SOON_S = 5.0
 

@@ -93,7 +93,9 @@ def test_records_without_a_key_go_to_the_first_partition() -> None:
 
 
 def test_stages_may_have_different_partition_counts() -> None:
-    driver = StageTestDriver([Relay(3, sources=("first",)), Count()], partitions={"in": 3, "out": 3})
+    driver = StageTestDriver(
+        [Relay(3, sources=("first",)), Count()], partitions={"in": 3, "out": 3}
+    )
     driver.produce("first", b"k", b"c 1")
     driver.run()
     assert [r.partition for r in driver.read("out")] == [partition_for(b"c", 3)]

@@ -5,7 +5,7 @@ import logging
 from aiokafka.errors import KafkaError
 
 from streams.runtime.aiokafka_patches import InDoubtError
-from streams.runtime.logs import SILENCE_S, RateLimit, OncePerMessage
+from streams.runtime.logs import SILENCE_S, OncePerMessage, RateLimit
 
 
 def record(text: str, *args: object, name: str = "aiokafka.conn") -> logging.LogRecord:

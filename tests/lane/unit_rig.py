@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streams.runtime.aiokafka_patches import InDoubtError
 from streams.runtime.checkpoint import Checkpoint
-from streams.runtime.restore import RestoredPartition, Restore
+from streams.runtime.restore import Restore, RestoredPartition
 from streams.runtime.state import CHECKPOINT_KEY, State
-from streams.runtime.unit import UnitContext, Unit
+from streams.runtime.unit import Unit, UnitContext
 from streams.runtime.units import UNIT_SIZE
 from tests.lane.toy import arrived
 
@@ -157,7 +157,9 @@ class Blank(Restore):
 
     async def finish(self) -> dict[int, RestoredPartition]:
         offsets = dict.fromkeys(self.stage.sources, 0)
-        return {n: RestoredPartition(State(), Checkpoint(0, dict(offsets))) for n in self.partitions}
+        return {
+            n: RestoredPartition(State(), Checkpoint(0, dict(offsets))) for n in self.partitions
+        }
 
 
 @asynccontextmanager

@@ -123,7 +123,9 @@ async def recover(settings: Settings) -> dict[tuple[str, int], RestoredPartition
     }
 
 
-def differences(witness: Witness, recovered: Mapping[tuple[str, int], RestoredPartition]) -> list[str]:
+def differences(
+    witness: Witness, recovered: Mapping[tuple[str, int], RestoredPartition]
+) -> list[str]:
     """One line for each partition whose state, timers or watermark are not what was written."""
     lines = []
     for (name, number), memory in recovered.items():

@@ -77,7 +77,9 @@ def test_a_ledger_of_the_most_and_longest_held_intents_fits_into_its_record() ->
     reason, rule = max(Reason, key=len), "r" * 64
     for number in range(most_held()):
         ask = longest_ask(number)
-        ledger.held.append(HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True))
+        ledger.held.append(
+            HeldRequest(MAX_MS, MAX_MS, 2**64 - 1, reason, rule, ask, MAX_MS, permit_requested=True)
+        )
     size = len(dump(ledger) or b"")
     assert ledger.held[0].request.kind == Kind.BROADCAST
     assert size > RECORD_BYTES / 2  # else the bound is for nothing

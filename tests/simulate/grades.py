@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import Facts
-from streams.core.account.grade import GradeState, update_grade, grade_of
+from streams.core.account.grade import GradeState, grade_of, update_grade
 from streams.core.account.limits import Grade
 from streams.core.account.rates import bucket_ms, bucket_of, rates_of, totals_of
 from tests.simulate.audience import HOUR, START, gaps

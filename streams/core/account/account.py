@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from streams.core.account import state as states
 from streams.core.account.evaluate import (
     Move,
+    apply_brake,
     end_pause,
     evaluate,
     next_evaluation_ms,
-    apply_brake,
     reinstate,
     watched,
 )
@@ -42,92 +42,98 @@ __all__ = ["AccountRules", "AccountState", "account_rules_of", "dump", "load"]
 # --- what is told to the book ---------------------------------------------------------------------
 
 
-def apply_facts(book: AccountState, law: AccountRules, told: Sequence[Facts], now_ms: int) -> list[Change]:
+def apply_facts(
+    state: AccountState, rules: AccountRules, told: Sequence[Facts], now_ms: int
+) -> list[Change]:
     """Count what is told at once, let the brake see it, and judge the account anew.
 
     Ceilings may fall here and never rise: how well the others are answered only `review` knows.
     """
-    states.advance_to(book, law, now_ms)
+    states.advance_to(state, rules, now_ms)
     for facts in told:
-        states.count(book, law, facts, now_ms)
-    moves = end_pause(book, now_ms)
-    moves += apply_brake(book, law, told, now_ms)
-    moves += evaluate(book, law, inf, now_ms)
-    return _changes(moves, book, law, now_ms)
+        states.count(state, rules, facts, now_ms)
+    moves = end_pause(state, now_ms)
+    moves += apply_brake(state, rules, told, now_ms)
+    moves += evaluate(state, rules, inf, now_ms)
+    return _changes(moves, state, rules, now_ms)
 
 
 def review(
-    book: AccountState, law: AccountRules, enterprise_reply_rate: float | None, now_ms: int
+    state: AccountState, rules: AccountRules, enterprise_reply_rate: float | None, now_ms: int
 ) -> list[Change]:
     """Do what is due: everything that time or rates move.
 
     `enterprise_reply_rate`: messages received ÷ delivered of all accounts together; None when
     nobody knows it yet, and then nobody is below it.
     """
-    states.advance_to(book, law, now_ms)
-    moves = end_pause(book, now_ms) + evaluate(book, law, enterprise_reply_rate or 0.0, now_ms)
-    return _changes(moves, book, law, now_ms)
+    states.advance_to(state, rules, now_ms)
+    moves = end_pause(state, now_ms) + evaluate(state, rules, enterprise_reply_rate or 0.0, now_ms)
+    return _changes(moves, state, rules, now_ms)
 
 
-def apply_status(book: AccountState, law: AccountRules, status: str, at_ms: int, now_ms: int) -> list[Change]:
+def apply_status(
+    state: AccountState, rules: AccountRules, status: str, at_ms: int, now_ms: int
+) -> list[Change]:
     """Take a word on the account: `active`, `resigned`, `suspended` or `reinstated`.
 
     The newest word holds; repeats and older words change nothing. `reinstated` ends `off` and the
     pause, and nothing from before it counts, though a stricter word of its millisecond keeps the
     account from sending; the ceilings stay where they are.
     """
-    states.advance_to(book, law, now_ms)
-    back = status == REINSTATED and book.last_status_ms <= at_ms != book.since_ms
-    if supersedes(status, at_ms, book.last_status, book.last_status_ms):
-        book.last_status, book.last_status_ms = status, at_ms
+    states.advance_to(state, rules, now_ms)
+    back = status == REINSTATED and state.last_status_ms <= at_ms != state.since_ms
+    if supersedes(status, at_ms, state.last_status, state.last_status_ms):
+        state.last_status, state.last_status_ms = status, at_ms
     elif not back:
         return []
-    moves = reinstate(book, at_ms, now_ms) if back else []
-    if book.status != book.published_status:
+    moves = reinstate(state, at_ms, now_ms) if back else []
+    if state.status != state.published_status:
         why = REINSTATED if back else "account_status"
-        moves.append(Move("status", book.published_status, book.status, why))
-        book.published_status = book.status
-    return _changes(moves, book, law, now_ms)
+        moves.append(Move("status", state.published_status, state.status, why))
+        state.published_status = state.status
+    return _changes(moves, state, rules, now_ms)
 
 
-def _changes(moves: list[Move], book: AccountState, law: AccountRules, now_ms: int) -> list[Change]:
+def _changes(
+    moves: list[Move], state: AccountState, rules: AccountRules, now_ms: int
+) -> list[Change]:
     if not moves:
         return []
-    limits = limits_of(book, law, now_ms)
+    limits = limits_of(state, rules, now_ms)
     return [Change(*move, limits) for move in moves]
 
 
 # --- what the book tells --------------------------------------------------------------------------
 
 
-def next_review_ms(book: AccountState, law: AccountRules, now_ms: int) -> int | None:
+def next_review_ms(state: AccountState, rules: AccountRules, now_ms: int) -> int | None:
     """When time alone may change `limits_of` or `room` or give a `Change` next; after `now_ms`.
 
     A move that is due and did not come (a rise that waits for replies) is looked at again in the
     next bucket. None for a book that nothing but a new fact can move. The book must have been
     brought to `now_ms` before.
     """
-    dues = next_evaluation_ms(book, law, now_ms)
+    dues = next_evaluation_ms(state, rules, now_ms)
     if any(at_ms <= now_ms for at_ms in dues):
-        dues.append(bucket_ms(now_ms, law.width_ms) + law.width_ms)
-    times = dues + states.next_turn_ms(book, law, now_ms)
+        dues.append(bucket_ms(now_ms, rules.width_ms) + rules.width_ms)
+    times = dues + states.next_turn_ms(state, rules, now_ms)
     return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
 
 
-def limits_of(book: AccountState, law: AccountRules, now_ms: int) -> Limits:
+def limits_of(state: AccountState, rules: AccountRules, now_ms: int) -> Limits:
     """The account's limits and figures as they stand."""
-    relations, adds = watched(book, law.ceilings) if law.ceilings else (None, None)
-    rates = states.rates(book, law, now_ms)
-    paused_ms = paused_until_ms(book, now_ms)
-    gone = book.status == RESIGNED
+    relations, adds = watched(state, rules.ceilings) if rules.ceilings else (None, None)
+    rates = states.rates(state, rules, now_ms)
+    paused_ms = paused_until_ms(state, now_ms)
+    gone = state.status == RESIGNED
     stopped = OFF if paused_ms is None else PAUSED if paused_ms else None
     return Limits(
-        grade=stopped or Grade(book.grade.grade).label,
-        relations=book.relations,
+        grade=stopped or Grade(state.grade.grade).label,
+        relations=state.relations,
         relations_ceiling=_shown(relations, gone=gone),
-        adds_today=states.adds_today(book, law, now_ms),
+        adds_today=states.adds_today(state, rules, now_ms),
         daily_add_ceiling=_shown(adds, gone=gone),
-        broadcast_rate_per_s=broadcast_rate_per_s(book, law, now_ms),
+        broadcast_rate_per_s=broadcast_rate_per_s(state, rules, now_ms),
         delivered=rates.delivered if rates else None,
         complaints=rates.complaints if rates else None,
         complaint_rate=rates.rate if rates else None,
@@ -145,112 +151,112 @@ def _shown(one: Watched | None, *, gone: bool) -> int | None:
     return 0 if gone else one.held.in_force(one.limits)
 
 
-def broadcast_rate_per_s(book: AccountState, law: AccountRules, now_ms: int) -> float | None:
+def broadcast_rate_per_s(state: AccountState, rules: AccountRules, now_ms: int) -> float | None:
     """Messages a second by the account's grade; 0 while it is stopped, None without `pacing`."""
-    pacing = law.pacing
+    pacing = rules.pacing
     if pacing is None:
         return None
-    if book.status == RESIGNED or paused_until_ms(book, now_ms) != 0:
+    if state.status == RESIGNED or paused_until_ms(state, now_ms) != 0:
         return 0.0
     by_grade = (pacing.red_per_s, pacing.amber_per_s, pacing.new_per_s, pacing.green_per_s)
-    return by_grade[book.grade.grade]
+    return by_grade[state.grade.grade]
 
 
-def paused_until_ms(book: AccountState, now_ms: int) -> int | None:
+def paused_until_ms(state: AccountState, now_ms: int) -> int | None:
     """The first millisecond after the pause; 0 when not paused, None when off."""
-    if book.off_ms:
+    if state.off_ms:
         return None
-    return book.paused_ms if book.paused_ms > now_ms else 0
+    return state.paused_ms if state.paused_ms > now_ms else 0
 
 
-def braked_until_ms(book: AccountState, now_ms: int) -> int:
+def braked_until_ms(state: AccountState, now_ms: int) -> int:
     """The same as what sends are held by: `FOREVER` when off."""
-    until_ms = paused_until_ms(book, now_ms)
+    until_ms = paused_until_ms(state, now_ms)
     return FOREVER if until_ms is None else until_ms
 
 
-def is_off(book: AccountState) -> bool:
+def is_off(state: AccountState) -> bool:
     """Whether the account is out until it is reinstated."""
-    return bool(book.off_ms)
+    return bool(state.off_ms)
 
 
-def capacity(book: AccountState, law: AccountRules) -> int | None:
+def capacity(state: AccountState, rules: AccountRules) -> int | None:
     """How many more relations the account may take on; None where there is no ceiling.
 
     What is under way counts as held, or two requests could win the same last place.
     """
-    if law.ceilings is None:
+    if rules.ceilings is None:
         return None
-    ceiling = book.relations_held.in_force(law.ceilings.relations)
-    return max(0, ceiling - book.relations - book.open_requests)
+    ceiling = state.relations_held.in_force(rules.ceilings.relations)
+    return max(0, ceiling - state.relations - state.open_requests)
 
 
-def vacancies(book: AccountState, law: AccountRules) -> int:
+def vacancies(state: AccountState, rules: AccountRules) -> int:
     """As many of `room` as others can count on: none at an account that may not send at all."""
-    if is_off(book) or book.status in {RESIGNED, SUSPENDED}:
+    if is_off(state) or state.status in {RESIGNED, SUSPENDED}:
         return 0
-    return capacity(book, law) or 0
+    return capacity(state, rules) or 0
 
 
-def free_adds(book: AccountState, law: AccountRules, now_ms: int) -> int | None:
+def free_adds(state: AccountState, rules: AccountRules, now_ms: int) -> int | None:
     """How many more friend requests may be granted in the policy's calendar day."""
-    if law.ceilings is None:
+    if rules.ceilings is None:
         return None
-    ceiling = book.adds_held.in_force(law.ceilings.daily_adds)
-    return max(0, ceiling - states.adds_today(book, law, now_ms))
+    ceiling = state.adds_held.in_force(rules.ceilings.daily_adds)
+    return max(0, ceiling - states.adds_today(state, rules, now_ms))
 
 
-def next_day_ms(law: AccountRules, now_ms: int) -> int:
+def next_day_ms(rules: AccountRules, now_ms: int) -> int:
     """The start of the policy's next calendar day, when adds are free again."""
-    return states.calendar_day(law, now_ms).end_ms
+    return states.calendar_day(rules, now_ms).end_ms
 
 
 # --- requests -------------------------------------------------------------------------------------
 
 
-def take_add(book: AccountState, law: AccountRules, now_ms: int) -> None:
+def take_add(state: AccountState, rules: AccountRules, now_ms: int) -> None:
     """A friend request is granted: one add of today, and one place taken until it is answered."""
-    _take(book, law, now_ms, handed=0)
-    book.adds += 1
+    _take(state, rules, now_ms, handed=0)
+    state.adds += 1
 
 
-def take_relation(book: AccountState, law: AccountRules, now_ms: int) -> None:
+def take_relation(state: AccountState, rules: AccountRules, now_ms: int) -> None:
     """A transfer to this account is under way: one place taken until it is answered."""
-    _take(book, law, now_ms, handed=1)
+    _take(state, rules, now_ms, handed=1)
 
 
-def _take(book: AccountState, law: AccountRules, now_ms: int, *, handed: int) -> None:
-    states.advance_to(book, law, now_ms)
+def _take(state: AccountState, rules: AccountRules, now_ms: int, *, handed: int) -> None:
+    states.advance_to(state, rules, now_ms)
     day = now_ms // DAY_MS
-    if not book.open or book.open[-1].day != day:
-        book.open.append(Open(day))
-    book.open[-1].count += 1
-    book.open[-1].handed += handed
+    if not state.open or state.open[-1].day != day:
+        state.open.append(Open(day))
+    state.open[-1].count += 1
+    state.open[-1].handed += handed
 
 
-def give_back_add(book: AccountState, law: AccountRules, granted_ms: int, now_ms: int) -> None:
+def give_back_add(state: AccountState, rules: AccountRules, granted_ms: int, now_ms: int) -> None:
     """A granted request was refused by the customer stage: as if it had not been."""
-    close_request(book, law, granted_ms, now_ms)
-    cancel_add(book, law, granted_ms, now_ms)
+    close_request(state, rules, granted_ms, now_ms)
+    cancel_add(state, rules, granted_ms, now_ms)
 
 
-def cancel_add(book: AccountState, law: AccountRules, granted_ms: int, now_ms: int) -> None:
+def cancel_add(state: AccountState, rules: AccountRules, granted_ms: int, now_ms: int) -> None:
     """A request was not sent: it is none of its day's adds. Its place is `answered`'s affair."""
-    states.advance_to(book, law, now_ms)
-    same_day = states.calendar_day(law, granted_ms).start_ms == book.day_ms
-    if same_day and book.adds:
-        book.adds -= 1
+    states.advance_to(state, rules, now_ms)
+    same_day = states.calendar_day(rules, granted_ms).start_ms == state.day_ms
+    if same_day and state.adds:
+        state.adds -= 1
 
 
 def close_request(
-    book: AccountState, law: AccountRules, granted_ms: int, now_ms: int, *, handed: bool = False
+    state: AccountState, rules: AccountRules, granted_ms: int, now_ms: int, *, handed: bool = False
 ) -> None:
     """A request, or a transfer (`handed`), came to its end: its place is free, or taken by a
     relation.
     """
-    states.advance_to(book, law, now_ms)
-    for entry in book.open:
+    states.advance_to(state, rules, now_ms)
+    for entry in state.open:
         if entry.day == granted_ms // DAY_MS:
             entry.count -= 1
             entry.handed -= handed
-    book.open = [entry for entry in book.open if entry.count > 0]
+    state.open = [entry for entry in state.open if entry.count > 0]

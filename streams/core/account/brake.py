@@ -61,24 +61,24 @@ class Score(msgspec.Struct, array_like=True):
     settled_ms: int = 0
 
 
-def add_to_score(score: Score, law: BrakeRules, told: Iterable[Facts], now_ms: int) -> bool:
+def add_to_score(score: Score, rules: BrakeRules, told: Iterable[Facts], now_ms: int) -> bool:
     """Count the facts that are told at once; whether that is an alarm."""
     bag_ms = bucket_ms(now_ms, BAG_MS)
     if bag_ms > score.bag_ms:
         _begin_bag(score, bag_ms)
-    late = _net(law, [facts for facts in told if facts.at_ms < bag_ms])
+    late = _net(rules, [facts for facts in told if facts.at_ms < bag_ms])
     score.sum = max(score.sum + late, min(score.sum, 0.0))
-    score.sum += _net(law, [facts for facts in told if facts.at_ms >= bag_ms])
-    return score.sum >= law.threshold
+    score.sum += _net(rules, [facts for facts in told if facts.at_ms >= bag_ms])
+    return score.sum >= rules.threshold
 
 
-def _net(law: BrakeRules, told: Iterable[Facts]) -> float:
+def _net(rules: BrakeRules, told: Iterable[Facts]) -> float:
     delivered, complaints, blocks = 0, 0, 0
     for facts in told:
         delivered += facts.delivered
         complaints += facts.complaints
         blocks += facts.blocks
-    return delivered * law.delivery + complaints * law.complaint + blocks * law.block
+    return delivered * rules.delivery + complaints * rules.complaint + blocks * rules.block
 
 
 def _begin_bag(score: Score, bag_ms: int) -> None:
@@ -87,14 +87,14 @@ def _begin_bag(score: Score, bag_ms: int) -> None:
     score.bag_ms = bag_ms
 
 
-def escalate(score: Score, law: BrakeRules, now_ms: int) -> int:
+def escalate(score: Score, rules: BrakeRules, now_ms: int) -> int:
     """Take the next step of the ladder: the pause in ms, or FOREVER. The test starts anew.
 
     The ladder forgets what lies long enough back; a pause, in which nothing goes, is no good time.
     """
-    if now_ms >= score.settled_ms + law.remember_ms:
+    if now_ms >= score.settled_ms + rules.remember_ms:
         score.alarms = 0
-    pause_ms = law.pauses_ms[min(score.alarms, len(law.pauses_ms) - 1)]
+    pause_ms = rules.pauses_ms[min(score.alarms, len(rules.pauses_ms) - 1)]
     score.alarms, score.sum = score.alarms + 1, 0.0
     score.settled_ms = now_ms if pause_ms == FOREVER else now_ms + pause_ms
     return pause_ms

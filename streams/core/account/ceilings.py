@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from streams.core.policy import Ceiling, Ceilings
 
 
-def width_ms(law: Ceilings) -> int:
+def width_ms(rules: Ceilings) -> int:
     """How wide the time of a peak is: a twentieth of the shorter window, at most a day."""
-    return min(DAY_MS, width_of(law.rise_within_ms, law.idle_within_ms))
+    return min(DAY_MS, width_of(rules.rise_within_ms, rules.idle_within_ms))
 
 
 class Peak(msgspec.Struct, array_like=True):
@@ -55,18 +55,18 @@ class CeilingState(msgspec.Struct, array_like=True):
         ceiling = limits.start if self.ceiling is None else self.ceiling
         return min(max(ceiling, limits.floor), limits.max)
 
-    def used(self, most: int, law: Ceilings, at_ms: int) -> None:
+    def used(self, most: int, rules: Ceilings, at_ms: int) -> None:
         """Remember that so much was used then."""
-        peaks, from_ms = self.peaks, bucket_ms(at_ms, width_ms(law))
+        peaks, from_ms = self.peaks, bucket_ms(at_ms, width_ms(rules))
         while peaks and peaks[-1].most <= most:
             peaks.pop()
         if not peaks or peaks[-1].from_ms < from_ms:
             peaks.append(Peak(from_ms, most))
 
-    def most_within(self, within_ms: int, law: Ceilings, now_ms: int) -> int:
+    def most_within(self, within_ms: int, rules: Ceilings, now_ms: int) -> int:
         """The most used in that time; 0 when nothing is known."""
         for peak in self.peaks:
-            if peak.from_ms + width_ms(law) > now_ms - within_ms:
+            if peak.from_ms + width_ms(rules) > now_ms - within_ms:
                 return peak.most
         return 0
 
@@ -75,9 +75,9 @@ class CeilingState(msgspec.Struct, array_like=True):
         times = [peak.from_ms for peak in self.peaks if peak.most >= most]
         return times[-1] if times else None
 
-    def forget(self, law: Ceilings, now_ms: int) -> None:
+    def forget(self, rules: Ceilings, now_ms: int) -> None:
         """Drop the peaks that no window reaches any more."""
-        keep_ms = max(law.rise_within_ms, law.idle_within_ms) + width_ms(law)
+        keep_ms = max(rules.rise_within_ms, rules.idle_within_ms) + width_ms(rules)
         while self.peaks and self.peaks[0].from_ms + keep_ms <= now_ms:
             self.peaks.pop(0)
 
@@ -107,33 +107,33 @@ class Row(NamedTuple):
     to: Callable[[int, Ceilings, Ceiling], int]
 
 
-def red_period(case: CeilingInput, law: Ceilings) -> bool:
+def red_period(case: CeilingInput, rules: Ceilings) -> bool:
     """Whether a period of red begins: the moment at which ceilings fall, or are found fallen."""
     return (
-        case.grade == Grade.RED and case.still_red and case.since_fall_ms >= law.fall_cool_down_ms
+        case.grade == Grade.RED and case.still_red and case.since_fall_ms >= rules.fall_cool_down_ms
     )
 
 
-def _falls(case: CeilingInput, law: Ceilings, _: Ceiling) -> bool:
-    return red_period(case, law)
+def _falls(case: CeilingInput, rules: Ceilings, _: Ceiling) -> bool:
+    return red_period(case, rules)
 
 
-def _rises(case: CeilingInput, law: Ceilings, _: Ceiling) -> bool:
+def _rises(case: CeilingInput, rules: Ceilings, _: Ceiling) -> bool:
     return (
         case.grade == Grade.GREEN
         and not case.paused
         and case.replied
-        and case.since_fall_ms >= law.fall_cool_down_ms
-        and case.since_rise_ms >= law.rise_every_ms
-        and case.used >= law.rise_used * case.ceiling
+        and case.since_fall_ms >= rules.fall_cool_down_ms
+        and case.since_rise_ms >= rules.rise_every_ms
+        and case.used >= rules.rise_used * case.ceiling
     )
 
 
-def _idles(case: CeilingInput, law: Ceilings, limits: Ceiling) -> bool:
+def _idles(case: CeilingInput, rules: Ceilings, limits: Ceiling) -> bool:
     return (
         case.ceiling > limits.start
-        and case.since_move_ms >= law.idle_within_ms
-        and case.used_long < law.idle_used * case.ceiling
+        and case.since_move_ms >= rules.idle_within_ms
+        and case.used_long < rules.idle_used * case.ceiling
     )
 
 
@@ -148,7 +148,7 @@ TABLE: Final[tuple[Row, ...]] = (
         "grade `red`, the rates still red, `fall.cool_down` since the last fall",
         _falls,
         "× `fall.factor`, rounded down, not below `floor`",
-        lambda ceiling, law, limits: max(limits.floor, _part(ceiling, law.fall_factor)),
+        lambda ceiling, rules, limits: max(limits.floor, _part(ceiling, rules.fall_factor)),
     ),
     Row(
         "green_used",
@@ -169,11 +169,11 @@ TABLE: Final[tuple[Row, ...]] = (
 )
 
 
-def moved(case: CeilingInput, law: Ceilings, limits: Ceiling) -> tuple[int, str] | None:
+def moved(case: CeilingInput, rules: Ceilings, limits: Ceiling) -> tuple[int, str] | None:
     """Where the ceiling goes and why; None when it stays."""
     for row in TABLE:
-        if row.applies(case, law, limits):
-            to = row.to(case.ceiling, law, limits)
+        if row.applies(case, rules, limits):
+            to = row.to(case.ceiling, rules, limits)
             return None if to == case.ceiling else (to, row.reason)
     return None
 

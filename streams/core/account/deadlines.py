@@ -32,16 +32,18 @@ class Deadlines:
     def __init__(self) -> None:
         self._heaps: dict[int, list[tuple[int, int]]] = {}
 
-    def add(self, seq: int, ask: Request, live: Container[int]) -> None:
+    def add(self, seq: int, request: Request, live: Container[int]) -> None:
         """Watch over a slice; `live`: the names of those that wait."""
-        kind = _OWN if ask.deadline_ms is not None else ask.kind
+        kind = _OWN if request.deadline_ms is not None else request.kind
         heap = self._heaps.setdefault(kind, [])
-        heappush(heap, (deadline_ms(ask, 0), seq))
+        heappush(heap, (deadline_ms(request, 0), seq))
         if len(heap) > 2 * len(live) + _STALE_ALLOWED:  # type: ignore[arg-type]
             self._heaps[kind] = [entry for entry in heap if entry[1] in live]
             heapify(self._heaps[kind])
 
-    def first(self, laws: Sequence[KindRules], live: Container[int]) -> tuple[int, int] | None:
+    def first(
+        self, kind_rules: Sequence[KindRules], live: Container[int]
+    ) -> tuple[int, int] | None:
         """The earliest deadline under these laws, and whose it is; None where nothing waits."""
         found: tuple[int, int] | None = None
         for kind, heap in list(self._heaps.items()):
@@ -51,6 +53,6 @@ class Deadlines:
                 del self._heaps[kind]
                 continue
             base_ms, seq = heap[0]
-            patience_ms = 0 if kind == _OWN else laws[kind].deadline_ms
+            patience_ms = 0 if kind == _OWN else kind_rules[kind].deadline_ms
             found = min(found or (base_ms + patience_ms, seq), (base_ms + patience_ms, seq))
         return found

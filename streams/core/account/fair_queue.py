@@ -64,14 +64,14 @@ class _SubQueue:
         self.live: dict[int, Entry] = {}
         self.heap: list[tuple[int, int]] = []
 
-    def add(self, place: Entry) -> None:
-        self.live[place.seq] = place
-        heappush(self.heap, (place.accepted_ms, place.seq))
+    def add(self, entry: Entry) -> None:
+        self.live[entry.seq] = entry
+        heappush(self.heap, (entry.accepted_ms, entry.seq))
 
     def remove(self, seq: int) -> None:
         del self.live[seq]
         if len(self.heap) > 2 * len(self.live):  # bounded by what lives; amortised O(1)
-            self.heap = [(place.accepted_ms, place.seq) for place in self.live.values()]
+            self.heap = [(entry.accepted_ms, entry.seq) for entry in self.live.values()]
             heapify(self.heap)
 
     def first(self) -> Entry:
@@ -105,7 +105,7 @@ class _Group:
         if not lanes:
             return None
         firsts = sorted((lane.first() for lane in lanes), key=_age)
-        return next((place for place in firsts if is_open(place)), None)
+        return next((entry for entry in firsts if is_open(entry)), None)
 
 
 class _Level:
@@ -117,11 +117,11 @@ class _Level:
         self.groups: OrderedDict[str, _Group] = OrderedDict()
         self.customers = 0
 
-    def lane(self, place: Entry) -> _SubQueue:
-        group = self.groups.get(place.group)
+    def lane(self, entry: Entry) -> _SubQueue:
+        group = self.groups.get(entry.group)
         if group is None:
-            group = self.groups[place.group] = _Group(Turn(self.last() + 1))
-        key = sub_queue_key(place)
+            group = self.groups[entry.group] = _Group(Turn(self.last() + 1))
+        key = sub_queue_key(entry)
         lane = group.lanes.get(key)
         if lane is None:
             lane = group.lanes[key] = _SubQueue()
@@ -195,52 +195,52 @@ class FairQueue:
         """Customers that wait with this priority or a higher one."""
         return sum(level.customers for at, level in self._levels.items() if at >= priority)
 
-    def add(self, place: Entry) -> None:
+    def add(self, entry: Entry) -> None:
         """Let a place wait. Raises ValueError if one of that name already does, or it is empty."""
-        if place.seq in self._places or place.left < 1:
-            raise ValueError(f"place {place.seq} waits already, or for nobody")
-        self._places[place.seq] = place
-        self._kinds[place.kind] += 1
-        level = self._level(place.priority)
-        level.customers += place.left
-        if place.group not in level.groups:
-            self._moved.add((place.priority, place.group))
-        level.lane(place).add(place)
+        if entry.seq in self._places or entry.left < 1:
+            raise ValueError(f"place {entry.seq} waits already, or for nobody")
+        self._places[entry.seq] = entry
+        self._kinds[entry.kind] += 1
+        level = self._level(entry.priority)
+        level.customers += entry.left
+        if entry.group not in level.groups:
+            self._moved.add((entry.priority, entry.group))
+        level.lane(entry).add(entry)
 
     def remove(self, seq: int) -> None:
         """Let a place wait no longer: passed, expired or cancelled. Unknown ones change nothing."""
-        place = self._places.pop(seq, None)
-        if place is None:
+        entry = self._places.pop(seq, None)
+        if entry is None:
             return
-        self._kinds[place.kind] -= 1
-        level = self._levels[place.priority]
-        level.customers -= place.left
-        group = level.groups[place.group]
-        lane = group.lanes[sub_queue_key(place)]
+        self._kinds[entry.kind] -= 1
+        level = self._levels[entry.priority]
+        level.customers -= entry.left
+        group = level.groups[entry.group]
+        lane = group.lanes[sub_queue_key(entry)]
         lane.remove(seq)
         if not lane.live:
-            del group.lanes[sub_queue_key(place)]
+            del group.lanes[sub_queue_key(entry)]
         if not group.lanes:
-            del level.groups[place.group]
-            self._moved.add((place.priority, place.group))
-            self.emptied.add(place.group)
+            del level.groups[entry.group]
+            self._moved.add((entry.priority, entry.group))
+            self.emptied.add(entry.group)
         if not level.groups:
-            del self._levels[place.priority]
-            self._order.remove(place.priority)
+            del self._levels[entry.priority]
+            self._order.remove(entry.priority)
 
-    def move(self, place: Entry, share: float, step: int) -> None:
+    def move(self, entry: Entry, share: float, step: int) -> None:
         """Let a place wait for another share; it keeps its turn."""
-        place.share = share
-        if step == place.step:
+        entry.share = share
+        if step == entry.step:
             return
-        level = self._levels[place.priority]
-        lanes = level.groups[place.group].lanes
-        lane = lanes[sub_queue_key(place)]
-        lane.remove(place.seq)
+        level = self._levels[entry.priority]
+        lanes = level.groups[entry.group].lanes
+        lane = lanes[sub_queue_key(entry)]
+        lane.remove(entry.seq)
         if not lane.live:
-            del lanes[sub_queue_key(place)]
-        place.step = step
-        level.lane(place).add(place)
+            del lanes[sub_queue_key(entry)]
+        entry.step = step
+        level.lane(entry).add(entry)
 
     def next(self, is_open: Callable[[Entry], bool], closed: Container[int] = ()) -> Entry | None:
         """Whose turn it is; None if nothing is open. Of kinds that are `closed`, nobody is asked:
@@ -251,14 +251,14 @@ class FairQueue:
         """
         for priority in self._order:
             for group in self._levels[priority].groups.values():
-                place = group.next(is_open, closed)
-                if place is not None:
-                    return place
+                entry = group.next(is_open, closed)
+                if entry is not None:
+                    return entry
         return None
 
-    def turn(self, place: Entry) -> int:
+    def turn(self, entry: Entry) -> int:
         """How many of the place's customers may go before it is the next group's turn."""
-        return min(place.left, QUANTUM - self._levels[place.priority].groups[place.group].turn.used)
+        return min(entry.left, QUANTUM - self._levels[entry.priority].groups[entry.group].turn.used)
 
     def served(self, seq: int, count: int) -> None:
         """`count` customers of the place were passed on; at `QUANTUM` the turn is the next group's.
@@ -266,21 +266,21 @@ class FairQueue:
         What a turn took too much is off the group's next one. Raises KeyError for a place that does
         not wait.
         """
-        place = self._places[seq]
-        level = self._levels[place.priority]
-        level.serve(place.group, count)
-        self._moved.add((place.priority, place.group))
+        entry = self._places[seq]
+        level = self._levels[entry.priority]
+        level.serve(entry.group, count)
+        self._moved.add((entry.priority, entry.group))
         self.shorten(seq, count)
 
     def shorten(self, seq: int, count: int) -> None:
         """`count` customers of the place wait no longer, and it was nobody's turn."""
-        place = self._places[seq]
-        passed = min(count, place.left)
-        if passed == place.left:
+        entry = self._places[seq]
+        passed = min(count, entry.left)
+        if passed == entry.left:
             self.remove(seq)
         else:
-            place.left -= passed
-            self._levels[place.priority].customers -= passed
+            entry.left -= passed
+            self._levels[entry.priority].customers -= passed
 
     def moved(self) -> Iterator[tuple[tuple[int, str], Turn | None]]:
         """The turns that have changed since they were last asked for; None: the group is gone."""
@@ -304,10 +304,10 @@ class FairQueue:
         return level
 
 
-def sub_queue_key(place: Entry) -> SubQueueKey:
+def sub_queue_key(entry: Entry) -> SubQueueKey:
     """What the places of a lane have in common within their group."""
-    return place.kind, place.campaign, place.step
+    return entry.kind, entry.campaign, entry.step
 
 
-def _age(place: Entry) -> tuple[int, int]:
-    return place.accepted_ms, place.seq
+def _age(entry: Entry) -> tuple[int, int]:
+    return entry.accepted_ms, entry.seq

@@ -112,94 +112,96 @@ def load(value: bytes | None) -> AccountState:
     return AccountState() if value is None else _decode(value)
 
 
-def dump(book: AccountState) -> bytes:
+def dump(state: AccountState) -> bytes:
     """The value to store."""
-    return _encode(book)
+    return _encode(state)
 
 
-def calendar_day(law: AccountRules, now_ms: int) -> Span:
+def calendar_day(rules: AccountRules, now_ms: int) -> Span:
     """The policy's calendar day."""
-    return period(Calendar.DAY, law.zone, now_ms)
+    return period(Calendar.DAY, rules.zone, now_ms)
 
 
-def adds_today(book: AccountState, law: AccountRules, now_ms: int) -> int:
+def adds_today(state: AccountState, rules: AccountRules, now_ms: int) -> int:
     """Friend requests granted in the policy's calendar day."""
-    return book.adds if book.day_ms >= calendar_day(law, now_ms).start_ms else 0
+    return state.adds if state.day_ms >= calendar_day(rules, now_ms).start_ms else 0
 
 
-def count(book: AccountState, law: AccountRules, facts: Facts, now_ms: int) -> None:
+def count(state: AccountState, rules: AccountRules, facts: Facts, now_ms: int) -> None:
     """Put the facts where they belong; those that no window can ask for are dropped."""
     if facts.relations:
-        if law.ceilings is not None:
-            book.relations_held.used(book.relations, law.ceilings, now_ms)
-        book.friends += facts.relations
+        if rules.ceilings is not None:
+            state.relations_held.used(state.relations, rules.ceilings, now_ms)
+        state.friends += facts.relations
     at_ms = min(facts.at_ms, now_ms)
-    start_ms = bucket_ms(at_ms, law.width_ms)
-    is_over = start_ms + law.width_ms <= now_ms - law.keep_ms
-    if is_over or not law.keep_ms or facts.is_before(book.since_ms):
+    start_ms = bucket_ms(at_ms, rules.width_ms)
+    is_over = start_ms + rules.width_ms <= now_ms - rules.keep_ms
+    if is_over or not rules.keep_ms or facts.is_before(state.since_ms):
         return
-    bucket_of(book.buckets, start_ms).add(facts)
-    for totals in (book.red, book.green):
+    bucket_of(state.buckets, start_ms).add(facts)
+    for totals in (state.red, state.green):
         if start_ms >= totals.from_ms:
             totals.add(start_ms, facts)
 
 
-def advance_to(book: AccountState, law: AccountRules, now_ms: int) -> None:
+def advance_to(state: AccountState, rules: AccountRules, now_ms: int) -> None:
     """Bring the book to now: a new day, requests that are dead, counts that no window reaches."""
-    book.known_ms = book.known_ms or now_ms
-    _turn_day(book, law, now_ms)
-    while book.open and _dead_ms(book.open[0], law) <= now_ms:
-        del book.open[0]
-    if law.ceilings is not None:
-        book.relations_held.forget(law.ceilings, now_ms)
-        book.adds_held.forget(law.ceilings, now_ms)
-    if book.width_ms != law.width_ms:
-        book.buckets, book.width_ms = recut(book.buckets, law.width_ms), law.width_ms
-        book.red, book.green = Totals(), Totals()
-    while book.buckets and book.buckets[0].start_ms + law.width_ms <= now_ms - law.keep_ms:
-        del book.buckets[0]
-    if law.reputation is None:
-        book.red, book.green = Totals(), Totals()
+    state.known_ms = state.known_ms or now_ms
+    _turn_day(state, rules, now_ms)
+    while state.open and _dead_ms(state.open[0], rules) <= now_ms:
+        del state.open[0]
+    if rules.ceilings is not None:
+        state.relations_held.forget(rules.ceilings, now_ms)
+        state.adds_held.forget(rules.ceilings, now_ms)
+    if state.width_ms != rules.width_ms:
+        state.buckets, state.width_ms = recut(state.buckets, rules.width_ms), rules.width_ms
+        state.red, state.green = Totals(), Totals()
+    while state.buckets and state.buckets[0].start_ms + rules.width_ms <= now_ms - rules.keep_ms:
+        del state.buckets[0]
+    if rules.reputation is None:
+        state.red, state.green = Totals(), Totals()
     else:
-        book.red = _totals(book, law, book.red, law.reputation.red.over_ms, now_ms)
-        book.green = _totals(book, law, book.green, law.reputation.green.over_ms, now_ms)
+        state.red = _totals(state, rules, state.red, rules.reputation.red.over_ms, now_ms)
+        state.green = _totals(state, rules, state.green, rules.reputation.green.over_ms, now_ms)
 
 
-def _turn_day(book: AccountState, law: AccountRules, now_ms: int) -> None:
-    start_ms = calendar_day(law, now_ms).start_ms
-    if start_ms > book.day_ms:  # a zone that moves west must not open the day again
-        if book.adds and law.ceilings is not None:
-            ended_ms = calendar_day(law, book.day_ms).end_ms - 1
-            book.adds_held.used(book.adds, law.ceilings, ended_ms)
-        book.day_ms, book.adds = start_ms, 0
+def _turn_day(state: AccountState, rules: AccountRules, now_ms: int) -> None:
+    start_ms = calendar_day(rules, now_ms).start_ms
+    if start_ms > state.day_ms:  # a zone that moves west must not open the day again
+        if state.adds and rules.ceilings is not None:
+            ended_ms = calendar_day(rules, state.day_ms).end_ms - 1
+            state.adds_held.used(state.adds, rules.ceilings, ended_ms)
+        state.day_ms, state.adds = start_ms, 0
 
 
-def _dead_ms(entry: Open, law: AccountRules) -> int:
-    return (entry.day + 1) * DAY_MS + law.open_ms
+def _dead_ms(entry: Open, rules: AccountRules) -> int:
+    return (entry.day + 1) * DAY_MS + rules.open_ms
 
 
-def next_turn_ms(book: AccountState, law: AccountRules, now_ms: int) -> list[int]:
+def next_turn_ms(state: AccountState, rules: AccountRules, now_ms: int) -> list[int]:
     """The times at which `turn` would change what is told of the account."""
-    times = [_dead_ms(book.open[0], law)] if book.open else []
-    if book.adds:
-        times.append(calendar_day(law, now_ms).end_ms)
-    if law.reputation is not None:
-        ends = [totals.ends_ms(law.width_ms) for totals in (book.red, book.green)]
+    times = [_dead_ms(state.open[0], rules)] if state.open else []
+    if state.adds:
+        times.append(calendar_day(rules, now_ms).end_ms)
+    if rules.reputation is not None:
+        ends = [totals.ends_ms(rules.width_ms) for totals in (state.red, state.green)]
         times += [at_ms for at_ms in ends if at_ms is not None]
     return times
 
 
-def _totals(book: AccountState, law: AccountRules, totals: Totals, over_ms: int, now_ms: int) -> Totals:
-    if totals.holds_at(over_ms, law.width_ms, now_ms):
+def _totals(
+    state: AccountState, rules: AccountRules, totals: Totals, over_ms: int, now_ms: int
+) -> Totals:
+    if totals.holds_at(over_ms, rules.width_ms, now_ms):
         return totals
-    return totals_of(book.buckets, over_ms, law.width_ms, now_ms)
+    return totals_of(state.buckets, over_ms, rules.width_ms, now_ms)
 
 
-def rates(book: AccountState, law: AccountRules, now_ms: int) -> Rates | None:
+def rates(state: AccountState, rules: AccountRules, now_ms: int) -> Rates | None:
     """What the counts say now; None where reputation is not governed."""
-    reputation = law.reputation
+    reputation = rules.reputation
     if reputation is None:
         return None
-    red = _totals(book, law, book.red, reputation.red.over_ms, now_ms)
-    green = _totals(book, law, book.green, reputation.green.over_ms, now_ms)
-    return rates_of(red, green, reputation.weights, law.red_z, law.green_z)
+    red = _totals(state, rules, state.red, reputation.red.over_ms, now_ms)
+    green = _totals(state, rules, state.green, reputation.green.over_ms, now_ms)
+    return rates_of(red, green, reputation.weights, rules.red_z, rules.green_z)

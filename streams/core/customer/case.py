@@ -49,27 +49,27 @@ class Restrictions(msgspec.Struct, frozen=True, gc=False):
 UNRESTRICTED: Final = Restrictions()
 
 
-def stopped_until_ms(law: KindRules, braked_until_ms: int, now_ms: int) -> int | None:
+def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int | None:
     """When an account that is braked, or off (`FOREVER`), may send this kind; 0: now, None: never.
 
     A pause stops the kinds of `brake`. Off is no section's affair: whatever the policy lists, what
     people can be bothered by waits, and what they are waiting for goes on.
     """
     if braked_until_ms == FOREVER:
-        return None if law.disturbs else 0
-    return braked_until_ms if law.braked and braked_until_ms > now_ms else 0
+        return None if rules.disturbs else 0
+    return braked_until_ms if rules.braked and braked_until_ms > now_ms else 0
 
 
 class RestrictionSource(Protocol):
     """Whoever knows the orders at this moment."""
 
-    def of(self, ask: Request, now_ms: int) -> Restrictions:
+    def of(self, request: Request, now_ms: int) -> Restrictions:
         """What bears on this ask; `NO_ORDER` for nothing."""
 
 
 class NoRestrictions:
     """Nobody has ordered anything."""
 
-    def of(self, ask: Request, now_ms: int) -> Restrictions:  # noqa: ARG002 (the protocol's)
+    def of(self, request: Request, now_ms: int) -> Restrictions:  # noqa: ARG002 (the protocol's)
         """Nothing."""
         return UNRESTRICTED

@@ -21,13 +21,13 @@ from streams.core.customer.leave import permit_is_valid
 from streams.core.customer.ledger import (
     NO_RELATIONSHIP,
     Contact,
-    PendingTransfer,
     HeldRequest,
+    PendingTransfer,
     forget_repeats,
     remember,
     seen_before,
 )
-from streams.core.customer.request import Request, Candidate, deadline_ms
+from streams.core.customer.request import Candidate, Request, deadline_ms
 from streams.core.customer.upkeep import forget_contacts
 from streams.core.customer.verdict import DecisionInput, Verdict
 from streams.core.kinds import Kind
@@ -85,82 +85,90 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
 
     def expire(self) -> None:
         """Drop what can no longer be asked for. Call before anything is judged or noted."""
-        law = self.rules[0]
+        rules = self.rules[0]
         if self.ledger.seen:
-            forget_repeats(self.ledger, self.now_ms - law.remember_ms)
-        forget_contacts(self.ledger, law.retention, self.now_ms)
+            forget_repeats(self.ledger, self.now_ms - rules.remember_ms)
+        forget_contacts(self.ledger, rules.retention, self.now_ms)
 
-    def decide_request(self, candidate: Candidate, mark: int) -> list[Decided]:
+    def decide_request(self, candidate: Candidate, decision_key: int) -> list[Decided]:
         """Decide an ask that has just arrived; where another must yield to it, that one as well.
 
         What is held and due goes first, for its time came before.
         """
         if not self.ledger.held:
-            return self._decide_one(candidate, mark)
-        return self._reevaluate_all(self._due()) + self._decide_one(candidate, mark)
+            return self._decide_one(candidate, decision_key)
+        return self._reevaluate_all(self._due()) + self._decide_one(candidate, decision_key)
 
-    def _decide_one(self, candidate: Candidate, mark: int) -> list[Decided]:
+    def _decide_one(self, candidate: Candidate, decision_key: int) -> list[Decided]:
         if candidate.wait is not None:
-            return self._hold_queued(candidate, mark, candidate.wait)
+            return self._hold_queued(candidate, decision_key, candidate.wait)
         if candidate.is_held or candidate.ticket:
-            return self._on_permit(candidate, mark)
-        ask, verdict = candidate.request, self._decide_new(candidate, mark)
+            return self._on_permit(candidate, decision_key)
+        request, verdict = candidate.request, self._decide_new(candidate, decision_key)
         if verdict.outcome is Outcome.DEFERRED:
-            return self._hold_new(ask, mark, verdict)
-        return [Decided(ask, mark, verdict)]
+            return self._hold_new(request, decision_key, verdict)
+        return [Decided(request, decision_key, verdict)]
 
-    def _decide_new(self, candidate: Candidate, mark: int) -> Verdict:
+    def _decide_new(self, candidate: Candidate, decision_key: int) -> Verdict:
         """The verdict on an ask that comes for the first time, or that it does not."""
-        return DUPLICATE if self._is_repeat(candidate.request, mark) else self._decide(candidate, mark)
+        return (
+            DUPLICATE
+            if self._is_repeat(candidate.request, decision_key)
+            else self._decide(candidate, decision_key)
+        )
 
-    def _is_repeat(self, ask: Request, mark: int) -> bool:
+    def _is_repeat(self, request: Request, decision_key: int) -> bool:
         """Whether the ask came before; from now on it has."""
         ledger = self.ledger
         # Who was forgotten is refused anew at every repeat: to remember it would be to know them.
-        if ledger.erased and self.rules[ask.kind].disturbs:
+        if ledger.erased and self.rules[request.kind].disturbs:
             return False
-        if seen_before(ledger, mark) or (ledger.held and self._held_under(mark)):
+        if seen_before(ledger, decision_key) or (ledger.held and self._held_under(decision_key)):
             return True
-        remember(ledger, mark, self.now_ms)
+        remember(ledger, decision_key, self.now_ms)
         return False
 
     # --- what waits in its account's queue ---
 
-    def _hold_queued(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Decided]:
+    def _hold_queued(self, candidate: Candidate, decision_key: int, wait: Verdict) -> list[Decided]:
         """Hold an ask that its account queues; what need not wait is said and taken out there."""
         if candidate.is_held:
-            return self._requeue_held(candidate, mark, wait)
-        ask = candidate.request
-        verdict = DUPLICATE if self._is_repeat(ask, mark) else decide(self._input(ask))
+            return self._requeue_held(candidate, decision_key, wait)
+        request = candidate.request
+        verdict = (
+            DUPLICATE if self._is_repeat(request, decision_key) else decide(self._input(request))
+        )
         if not _may_come(verdict):
-            self.withdrawn.append((ask.account_id, candidate.ticket))
-            return [Decided(ask, mark, verdict)]
+            self.withdrawn.append((request.account_id, candidate.ticket))
+            return [Decided(request, decision_key, verdict)]
         wait = self._not_before_now(wait)
-        held = self._hold(ask, mark, wait)
-        self._mark_queued(held, ask, candidate.ticket)
+        held = self._hold(request, decision_key, wait)
+        self._mark_queued(held, request, candidate.ticket)
         yielded = self._evict_if_full(held)
-        if yielded is not None and yielded.decision_key == mark:
+        if yielded is not None and yielded.decision_key == decision_key:
             return [yielded]
-        said = [Decided(ask, mark, wait)]
+        said = [Decided(request, decision_key, wait)]
         return said if yielded is None else [*said, yielded]
 
-    def _requeue_held(self, candidate: Candidate, mark: int, wait: Verdict) -> list[Decided]:
+    def _requeue_held(
+        self, candidate: Candidate, decision_key: int, wait: Verdict
+    ) -> list[Decided]:
         """Leave that was asked for has to be waited for: news, where what was said last is over."""
-        ask, held = candidate.request, self._held_under(mark)
+        request, held = candidate.request, self._held_under(decision_key)
         if held is None or held.ticket:
-            self.withdrawn.append((ask.account_id, candidate.ticket))
+            self.withdrawn.append((request.account_id, candidate.ticket))
             return []
         held.permit_requested = True
-        self._mark_queued(held, ask, candidate.ticket)
+        self._mark_queued(held, request, candidate.ticket)
         is_over = held.eligible_ms is not None and held.eligible_ms <= self.now_ms
         if (held.reason, held.rule) == (wait.reason, wait.rule) and not is_over:
             return []
         wait = self._not_before_now(wait)
         held.reason, held.rule, held.eligible_ms = wait.reason, wait.rule, wait.eligible_at_ms
-        return [Decided(ask, mark, wait)]
+        return [Decided(request, decision_key, wait)]
 
-    def _mark_queued(self, held: HeldRequest, ask: Request, ticket: int) -> None:
-        held.request, held.ticket, held.due_ms = ask, ticket, held.deadline_ms + 1
+    def _mark_queued(self, held: HeldRequest, request: Request, ticket: int) -> None:
+        held.request, held.ticket, held.due_ms = request, ticket, held.deadline_ms + 1
 
     def _may_stay_queued(self, held: HeldRequest) -> bool:
         """Whether what waits in a queue may wait on, by all that time does not mend."""
@@ -172,40 +180,40 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
 
     # --- what waits here ---
 
-    def _hold_new(self, ask: Request, mark: int, verdict: Verdict) -> list[Decided]:
+    def _hold_new(self, request: Request, decision_key: int, verdict: Verdict) -> list[Decided]:
         """Hold an ask and say so, or have its account asked; who must yield to it is told too.
 
         Who would not wait is told the account's answer and nothing before.
         """
-        if self.now_ms > self._deadline_ms(ask):
+        if self.now_ms > self._deadline_ms(request):
             # Accepted long ago, by a clock of before an outage: there is no time left to wait.
-            return [Decided(ask, mark, self._expired(ask, verdict.rule))]
-        held = self._hold(ask, mark, verdict)
+            return [Decided(request, decision_key, self._expired(request, verdict.rule))]
+        held = self._hold(request, decision_key, verdict)
         held.permit_requested = verdict is NEEDS_PERMIT
         yielded = self._evict_if_full(held)
-        if yielded is not None and yielded.decision_key == mark:
+        if yielded is not None and yielded.decision_key == decision_key:
             return [yielded]
         if held.permit_requested:
-            self.permits_wanted.append(ask)
-        said = [] if ask.deny else [Decided(ask, mark, verdict)]
+            self.permits_wanted.append(request)
+        said = [] if request.deny else [Decided(request, decision_key, verdict)]
         return said if yielded is None else [*said, yielded]
 
-    def _held_under(self, mark: int) -> HeldRequest | None:
-        return next((held for held in self.ledger.held if held.decision_key == mark), None)
+    def _held_under(self, decision_key: int) -> HeldRequest | None:
+        return next((held for held in self.ledger.held if held.decision_key == decision_key), None)
 
-    def _on_permit(self, candidate: Candidate, mark: int) -> list[Decided]:
+    def _on_permit(self, candidate: Candidate, decision_key: int) -> list[Decided]:
         """The account's answer for an ask that is held; none of our business if it is no longer,
         or waits in another place.
         """
-        held = self._held_under(mark)
+        held = self._held_under(decision_key)
         if held is None or held.ticket != candidate.ticket:
             return []
         said = list(self._reevaluate(held, candidate))
-        came = None if _is_here(held) else self._held_under(mark)
+        came = None if _is_here(held) else self._held_under(decision_key)
         yielded = None if came is None else self._evict_if_full(came)
         if yielded is None:
             return said
-        return [yielded] if yielded.decision_key == mark else [*said, yielded]
+        return [yielded] if yielded.decision_key == decision_key else [*said, yielded]
 
     def on_timer(self) -> list[Decided]:
         """Look again at the most urgent of what is due, of equals at the oldest.
@@ -219,10 +227,10 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
 
         A policy that lets less be held is such an event: the least urgent yield.
         """
-        settled = self._reevaluate_all(self.ledger.held)
+        decided = self._reevaluate_all(self.ledger.held)
         while (yielded := self._evict_if_full(None)) is not None:
-            settled.append(yielded)
-        return settled
+            decided.append(yielded)
+        return decided
 
     def cancel(self, reason: Reason) -> list[Decided]:
         """End everything that is held."""
@@ -236,7 +244,7 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
         return [h for h in self.ledger.held if h.due_ms <= self.now_ms and not h.ticket]
 
     def _reevaluate_all(self, chosen: Iterable[HeldRequest]) -> list[Decided]:
-        return [settled for held in _by_urgency(chosen) for settled in self._reevaluate(held)]
+        return [decided for held in _by_urgency(chosen) for decided in self._reevaluate(held)]
 
     def _reevaluate(self, held: HeldRequest, answer: Candidate | None = None) -> Iterator[Decided]:
         if answer is None and self._may_stay_queued(held):
@@ -264,7 +272,7 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
             return
         yield Decided(held.request, held.decision_key, verdict)
 
-    def _decide(self, candidate: Candidate, mark: int) -> Verdict:
+    def _decide(self, candidate: Candidate, decision_key: int) -> Verdict:
         """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
         refusal = candidate.denial
         if refusal is not None and not self._has_time_left(candidate.request, refusal):
@@ -272,9 +280,11 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
         case = self._input(candidate.request)
         verdict = decide(case)
         if verdict.send_by_ms is not None:
-            if case.rules.needs_permit and not permit_is_valid(candidate.permit_ms, case.rules, self.now_ms):
+            if case.rules.needs_permit and not permit_is_valid(
+                candidate.permit_ms, case.rules, self.now_ms
+            ):
                 return NEEDS_PERMIT
-            self._reserve(candidate, mark, verdict.send_by_ms)
+            self._reserve(candidate, decision_key, verdict.send_by_ms)
         return verdict
 
     def _not_before_now(self, verdict: Verdict) -> Verdict:
@@ -284,36 +294,47 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
             return verdict
         return msgspec.structs.replace(verdict, eligible_at_ms=self.now_ms)
 
-    def _input(self, ask: Request) -> DecisionInput:
-        law, pair = self.rules[ask.kind], self.ledger.relationships.get(ask.account_id, NO_RELATIONSHIP)
-        order = self.restrictions.of(ask, self.now_ms)
-        return DecisionInput(self.ledger, pair, ask, self.customer, law, self.now_ms, order)
+    def _input(self, request: Request) -> DecisionInput:
+        rules, relationship = (
+            self.rules[request.kind],
+            self.ledger.relationships.get(request.account_id, NO_RELATIONSHIP),
+        )
+        order = self.restrictions.of(request, self.now_ms)
+        return DecisionInput(
+            self.ledger, relationship, request, self.customer, rules, self.now_ms, order
+        )
 
-    def _expired(self, ask: Request, rule: str | None) -> Verdict:
-        remaining = slots_left(self._input(ask))
+    def _expired(self, request: Request, rule: str | None) -> Verdict:
+        remaining = slots_left(self._input(request))
         return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
 
-    def _has_time_left(self, ask: Request, refusal: Verdict) -> bool:
+    def _has_time_left(self, request: Request, denial: Verdict) -> bool:
         """Whether its account gave an ask up by a policy that has been replaced on the way."""
-        return refusal.outcome is Outcome.EXPIRED and self.now_ms <= self._deadline_ms(ask)
+        return denial.outcome is Outcome.EXPIRED and self.now_ms <= self._deadline_ms(request)
 
-    def _reserve(self, candidate: Candidate, mark: int, send_by_ms: int) -> None:
-        ask, lag_ms = candidate.request, send_by_ms - self.now_ms
-        pair = self.ledger.relationship(ask.account_id)
-        pair.contacts.append(Contact(send_by_ms, lag_ms, mark, ask.kind, campaign=ask.campaign_id))
-        if ask.kind == Kind.FRIEND_REQUEST:
-            pair.friend_request_ms = candidate.permit_ms
-        elif ask.kind == Kind.TRANSFER and ask.to_account_id is not None:
-            pair.pending_transfer = PendingTransfer(ask.to_account_id, candidate.permit_ms)
+    def _reserve(self, candidate: Candidate, decision_key: int, send_by_ms: int) -> None:
+        request, lag_ms = candidate.request, send_by_ms - self.now_ms
+        relationship = self.ledger.relationship(request.account_id)
+        relationship.contacts.append(
+            Contact(send_by_ms, lag_ms, decision_key, request.kind, campaign=request.campaign_id)
+        )
+        if request.kind == Kind.FRIEND_REQUEST:
+            relationship.friend_request_ms = candidate.permit_ms
+        elif request.kind == Kind.TRANSFER and request.to_account_id is not None:
+            relationship.pending_transfer = PendingTransfer(
+                request.to_account_id, candidate.permit_ms
+            )
 
-    def _deadline_ms(self, ask: Request) -> int:
-        return deadline_ms(ask, self.rules[ask.kind].deadline_ms)
+    def _deadline_ms(self, request: Request) -> int:
+        return deadline_ms(request, self.rules[request.kind].deadline_ms)
 
-    def _hold(self, ask: Request, mark: int, verdict: Verdict) -> HeldRequest:
-        deadline_ms = self._deadline_ms(ask)
+    def _hold(self, request: Request, decision_key: int, verdict: Verdict) -> HeldRequest:
+        deadline_ms = self._deadline_ms(request)
         eligible_ms = verdict.eligible_at_ms
         due_ms = deadline_ms + 1 if eligible_ms is None else min(eligible_ms, deadline_ms + 1)
-        held = HeldRequest(due_ms, deadline_ms, mark, verdict.reason, verdict.rule, ask, eligible_ms)
+        held = HeldRequest(
+            due_ms, deadline_ms, decision_key, verdict.reason, verdict.rule, request, eligible_ms
+        )
         self.ledger.held.append(held)
         return held
 

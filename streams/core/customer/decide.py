@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.customer.timing import eligible_ms, window_reason, quiet_span_of, send_by_ms, too_early
+from streams.core.customer.timing import (
+    eligible_ms,
+    quiet_span_of,
+    send_by_ms,
+    too_early,
+    window_reason,
+)
 from streams.core.customer.upkeep import is_full
 from streams.core.customer.verdict import Verdict
 from streams.core.customer.windows import Contacts, WindowUsage, live_contacts, window_usages
@@ -25,73 +31,76 @@ if TYPE_CHECKING:
 
 def decide(case: DecisionInput) -> Verdict:
     """The verdict on one case."""
-    ask, law, now_ms = case.request, case.rules, case.now_ms
-    contacts = live_contacts(case.ledger, ask.account_id)
-    stands = window_usages(law.windows, contacts, ask.campaign_id, law.zone, now_ms)
-    shadow = _shadow(case, contacts) if law.shadows else None
-    for refuse in law.denials:
+    request, rules, now_ms = case.request, case.rules, case.now_ms
+    contacts = live_contacts(case.ledger, request.account_id)
+    usages = window_usages(rules.windows, contacts, request.campaign_id, rules.zone, now_ms)
+    shadow = _shadow(case, contacts) if rules.shadows else None
+    for refuse in rules.denials:
         refused = refuse(case)
         if refused is not None:
-            left = _remaining(stands, taken=0)
+            left = _remaining(usages, taken=0)
             return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
-    night = quiet_span_of(case.ledger, law, now_ms)
-    early = too_early(case, stands, night)
-    counted = law.retention.binding_ms[law.kind]
-    if early is None and counted and is_full(contacts.everyone, law.retention, now_ms):
-        return _crowded(case, stands, shadow)
+    night = quiet_span_of(case.ledger, rules, now_ms)
+    early = too_early(case, usages, night)
+    counted = rules.retention.binding_ms[rules.kind]
+    if early is None and counted and is_full(contacts.everyone, rules.retention, now_ms):
+        return _crowded(case, usages, shadow)
     if early is None:
         return Verdict(
             Outcome.APPROVED,
             Reason.OK,
             send_by_ms=send_by_ms(case, night),
-            remaining=_remaining(stands, taken=1),
+            remaining=_remaining(usages, taken=1),
             shadow=shadow,
         )
     return Verdict(
-        Outcome.DENIED if ask.deny or not law.defers else Outcome.DEFERRED,
+        Outcome.DENIED if request.deny or not rules.defers else Outcome.DEFERRED,
         early[0],
         rule=early[1],
-        eligible_at_ms=eligible_ms(case, stands, now_ms),
-        remaining=_remaining(stands, taken=0),
+        eligible_at_ms=eligible_ms(case, usages, now_ms),
+        remaining=_remaining(usages, taken=0),
         shadow=shadow,
     )
 
 
-def _crowded(case: DecisionInput, stands: Sequence[WindowUsage], shadow: dict[str, str] | None) -> Verdict:
+def _crowded(
+    case: DecisionInput, usages: Sequence[WindowUsage], shadow: dict[str, str] | None
+) -> Verdict:
     """Nothing forbids it but that a ledger has an end; nobody can tell when there is room."""
     waits = case.rules.defers and not case.request.deny
     return Verdict(
         Outcome.DEFERRED if waits else Outcome.DENIED,
         Reason.WINDOW_FULL,
         rule="max_contacts",
-        remaining=_remaining(stands, taken=0),
+        remaining=_remaining(usages, taken=0),
         shadow=shadow,
     )
 
 
 def slots_left(case: DecisionInput) -> dict[str, int]:
     """How many contacts are left under each window with a limit, this one not made."""
-    ask, law = case.request, case.rules
-    contacts = live_contacts(case.ledger, ask.account_id)
+    request, rules = case.request, case.rules
+    contacts = live_contacts(case.ledger, request.account_id)
     return _remaining(
-        window_usages(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms), taken=0
+        window_usages(rules.windows, contacts, request.campaign_id, rules.zone, case.now_ms),
+        taken=0,
     )
 
 
 def _shadow(case: DecisionInput, contacts: Contacts) -> dict[str, str] | None:
     """What each shadow rule that binds would have said; None without any."""
-    ask, law = case.request, case.rules
-    stands = window_usages(law.shadows, contacts, ask.campaign_id, law.zone, case.now_ms)
+    request, rules = case.request, case.rules
+    usages = window_usages(rules.shadows, contacts, request.campaign_id, rules.zone, case.now_ms)
     said: dict[str, str] = {
-        s.window.id: window_reason(s, ask.priority, case.now_ms) or Reason.OK for s in stands
+        s.window.id: window_reason(s, request.priority, case.now_ms) or Reason.OK for s in usages
     }
     return said or None
 
 
-def _remaining(stands: Sequence[WindowUsage], taken: int) -> dict[str, int]:
+def _remaining(usages: Sequence[WindowUsage], taken: int) -> dict[str, int]:
     """How many are left under each window with a limit; none where a newer policy has less."""
     return {
         s.window.id: s.free - taken if s.free > taken else 0
-        for s in stands
+        for s in usages
         if s.window.limit is not None
     }

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.case import RESIGNED, SUSPENDED
-from streams.core.customer.ledger import Friend, ContactState
-from streams.core.customer.timing import window_reason, legal_ms, zone_of
+from streams.core.customer.ledger import ContactState, Friend
+from streams.core.customer.timing import legal_ms, window_reason, zone_of
 from streams.core.customer.verdict import Verdict, denial
 from streams.core.customer.windows import live_contacts, window_usages
 from streams.core.kinds import STAGED, Kind
@@ -97,37 +97,42 @@ def _not_friend(case: DecisionInput) -> Verdict | None:
 
 
 def _no_credit(case: DecisionInput) -> Verdict | None:
-    reply, pair = case.rules.reply, case.relationship
+    reply, relationship = case.rules.reply, case.relationship
     if reply is None:
         return None
-    if not pair.last_message_ms or case.now_ms >= pair.last_message_ms + reply.within_ms:
+    if (
+        not relationship.last_message_ms
+        or case.now_ms >= relationship.last_message_ms + reply.within_ms
+    ):
         return denial(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_OVER)
-    if replies_used(pair) >= reply.credits:
+    if replies_used(relationship) >= reply.credits:
         return denial(Reason.NO_REPLY_CREDIT, rule="reply", wecom_errcode=CREDIT_USED_UP)
     return None
 
 
-def replies_used(pair: Relationship) -> int:
+def replies_used(relationship: Relationship) -> int:
     """Replies of this account approved since the customer last wrote, but for those that failed."""
     return sum(
         c.kind == Kind.REPLY
         and c.state != ContactState.RELEASED
         and c.made_by is None
-        and c.decided_ms >= pair.last_message_ms
-        for c in pair.contacts
+        and c.decided_ms >= relationship.last_message_ms
+        for c in relationship.contacts
     )
 
 
 def _transfer_limit(case: DecisionInput) -> Verdict | None:
-    law, now_ms = case.rules, case.now_ms
+    rules, now_ms = case.rules, case.now_ms
     contacts = live_contacts(case.ledger, case.request.account_id)
     if any(_is_under_way(contact, now_ms) for contact in contacts.everyone):
         return denial(Reason.TRANSFER_LIMIT, wecom_errcode=TRANSFER_UNDER_WAY)
-    for stand in window_usages(law.windows, contacts, case.request.campaign_id, law.zone, now_ms):
-        if window_reason(stand, case.request.priority, now_ms) is not None:
+    for usage in window_usages(
+        rules.windows, contacts, case.request.campaign_id, rules.zone, now_ms
+    ):
+        if window_reason(usage, case.request.priority, now_ms) is not None:
             return denial(
                 Reason.TRANSFER_LIMIT,
-                rule=stand.window.id,
+                rule=usage.window.id,
                 eligible_at_ms=legal_ms(case, now_ms),
                 wecom_errcode=TRANSFERRED_TOO_OFTEN,
             )
@@ -146,7 +151,11 @@ def _zone_unknown(case: DecisionInput) -> Verdict | None:
     own = case.ledger.quiet
     if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in whichever zone
         return None
-    return None if zone_of(case.ledger) is not None else denial(Reason.QUIET_HOURS, rule="unknown_zone")
+    return (
+        None
+        if zone_of(case.ledger) is not None
+        else denial(Reason.QUIET_HOURS, rule="unknown_zone")
+    )
 
 
 def _held_out(case: DecisionInput) -> Verdict | None:
@@ -158,23 +167,23 @@ def _held_out(case: DecisionInput) -> Verdict | None:
 _DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Refusal], ...]] = (
     (lambda _: True, _deadline_passed),
     # Customers of an account that is gone are what transfers are for.
-    (lambda law: law.kind is not Kind.TRANSFER, _account_resigned),
-    (lambda law: law.kind in STAGED, _campaign_killed),
-    (lambda law: law.kind is Kind.TRANSFER, _taker_unavailable),
-    (lambda law: law.consent, _no_consent),
-    (lambda law: law.disturbs, _erased),
-    (lambda law: law.suppression, _suppressed),
-    (lambda law: law.friends, _not_friend),
-    (lambda law: law.reply, _no_credit),
-    (lambda law: law.kind is Kind.TRANSFER, _transfer_limit),
-    (lambda law: law.quiet_hours and law.unknown_zone_denies, _zone_unknown),
-    (lambda law: law.holdout_share, _held_out),
+    (lambda rules: rules.kind is not Kind.TRANSFER, _account_resigned),
+    (lambda rules: rules.kind in STAGED, _campaign_killed),
+    (lambda rules: rules.kind is Kind.TRANSFER, _taker_unavailable),
+    (lambda rules: rules.consent, _no_consent),
+    (lambda rules: rules.disturbs, _erased),
+    (lambda rules: rules.suppression, _suppressed),
+    (lambda rules: rules.friends, _not_friend),
+    (lambda rules: rules.reply, _no_credit),
+    (lambda rules: rules.kind is Kind.TRANSFER, _transfer_limit),
+    (lambda rules: rules.quiet_hours and rules.unknown_zone_denies, _zone_unknown),
+    (lambda rules: rules.holdout_share, _held_out),
 )
 
 
-def denials_for(law: KindRules) -> tuple[Refusal, ...]:
+def denials_for(rules: KindRules) -> tuple[Refusal, ...]:
     """The refusals that can speak under a law, in their order."""
-    return tuple(refuse for binds, refuse in _DENIALS if binds(law))
+    return tuple(refuse for binds, refuse in _DENIALS if binds(rules))
 
 
 def share_of(salt: str, subject: str) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.request import Request, Candidate
+from streams.core.customer.request import Candidate, Request
 from streams.core.kinds import KIND_NAMES, Kind
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def dry_run(open_desk: Callable[[], Customer], question: Question) -> dict[str, 
     return {KIND_NAMES[kind]: _prospect(open_desk(), question, kind) for kind in Kind}
 
 
-def _prospect(desk: Customer, question: Question, kind: Kind) -> DryRun:
-    candidate = Candidate(_ask(question, kind, desk.now_ms), permit_ms=max(1, desk.now_ms))
-    settled = desk.decide_request(candidate, _NEW)
-    verdict: Verdict = next(case.verdict for case in settled if case.decision_key == _NEW)
+def _prospect(customer: Customer, question: Question, kind: Kind) -> DryRun:
+    candidate = Candidate(_ask(question, kind, customer.now_ms), permit_ms=max(1, customer.now_ms))
+    decided = customer.decide_request(candidate, _NEW)
+    verdict: Verdict = next(case.verdict for case in decided if case.decision_key == _NEW)
     said = {name: getattr(verdict, name) for name in _OF_VERDICT}
-    return DryRun(**said, needs_leave=desk.rules[kind].needs_permit)
+    return DryRun(**said, needs_leave=customer.rules[kind].needs_permit)
 
 
 def _ask(question: Question, kind: Kind, now_ms: int) -> Request:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.interactions import heard_ms, made_by, find_contact
+from streams.core.customer.interactions import find_contact, heard_ms, made_by
 from streams.core.customer.ledger import FEEDBACK_MS, NO_RELATIONSHIP, Blame, ContactState
 from streams.core.kinds import Kind, mask_of
 from streams.core.local_calendar import DAY_MS
@@ -76,14 +76,14 @@ class Charge(NamedTuple):
 
 
 def subject_of(
-    ledger: Ledger, account: str | None, mark: int | None, occurred_ms: int, now_ms: int
+    ledger: Ledger, account: str | None, decision_key: int | None, occurred_ms: int, now_ms: int
 ) -> Subject:
     """Whom and what feedback is about, told of `account`; never before the decision it is about.
 
     `mark`: of the decision that it names, None where it names none.
     """
     at_ms = heard_ms(occurred_ms, now_ms)
-    found = find_contact(ledger, mark or 0)
+    found = find_contact(ledger, decision_key or 0)
     if found is not None:
         at_ms = max(at_ms, found.contact.decided_ms)
         return Subject(made_by(found), found.holder, found.contact, at_ms)
@@ -94,7 +94,7 @@ def subject_of(
         meant = find_contact(ledger, recent.decision_key)
         contact = None if meant is None else meant.contact
     else:
-        contact = _last_annoying(ledger, account, at_ms) if mark is None else None
+        contact = _last_annoying(ledger, account, at_ms) if decision_key is None else None
     return Subject(account, account, contact, at_ms, recent, open=True)
 
 
@@ -118,9 +118,9 @@ def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> lis
     if contact is not None:
         contact.blame = blame
     if subject.open:
-        pair = ledger.relationship(account)
-        others = [b for b in pair.blames if b != subject.recent]
-        pair.blames = sorted([*others, blame], key=lambda b: b.at_ms)
+        relationship = ledger.relationship(account)
+        others = [b for b in relationship.blames if b != subject.recent]
+        relationship.blames = sorted([*others, blame], key=lambda b: b.at_ms)
     return charges
 
 
@@ -132,8 +132,8 @@ def _rank(what: str, weights: Weights) -> tuple[float, bool]:
 
 def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:
     """What was charged to the account for a word like this, less than a day away from it."""
-    pair = ledger.relationships.get(account, NO_RELATIONSHIP)
-    near = [b for b in pair.blames if abs(at_ms - b.at_ms) < ONE_COMPLAINT_MS]
+    relationship = ledger.relationships.get(account, NO_RELATIONSHIP)
+    near = [b for b in relationship.blames if abs(at_ms - b.at_ms) < ONE_COMPLAINT_MS]
     return min(near, key=lambda b: abs(at_ms - b.at_ms), default=None)
 
 
@@ -149,5 +149,5 @@ def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
 
 def _made_by(ledger: Ledger, account: str) -> Iterator[Contact]:
     """The account's messages, with whichever account the customer is now."""
-    for name, pair in ledger.relationships.items():
-        yield from (c for c in pair.contacts if (c.made_by or name) == account)
+    for name, relationship in ledger.relationships.items():
+        yield from (c for c in relationship.contacts if (c.made_by or name) == account)

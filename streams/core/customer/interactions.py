@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.customer.ledger import (
     NO_RELATIONSHIP,
+    ConsentRecord,
     Contact,
+    ContactState,
+    CustomerQuietHours,
     Friend,
     Ledger,
     Relationship,
-    CustomerQuietHours,
-    ConsentRecord,
-    ContactState,
     ignore,
 )
 from streams.core.kinds import Kind
@@ -47,12 +47,14 @@ _WITHOUT_SLOT: Final = frozenset({Kind.REPLY, Kind.TRANSFER})
 # Receipts answer with the contact where they are news.
 
 
-def apply_delivered(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> FoundContact | None:
+def apply_delivered(
+    ledger: Ledger, decision_key: int, occurred_ms: int, now_ms: int
+) -> FoundContact | None:
     """The message was sent: it counts from then on at that moment.
 
     A transfer that was sent has only begun: `transferred` or `transfer_failed` ends it.
     """
-    found = find_contact(ledger, mark)
+    found = find_contact(ledger, decision_key)
     if found is None or found.contact.kind == Kind.TRANSFER:
         return None
     if found.contact.state == ContactState.DELIVERED:
@@ -68,9 +70,9 @@ def _settle(contact: Contact, state: ContactState, occurred_ms: int, now_ms: int
     contact.state = state
 
 
-def apply_failed(ledger: Ledger, mark: int) -> FoundContact | None:
+def apply_failed(ledger: Ledger, decision_key: int) -> FoundContact | None:
     """The message was not sent: it no longer counts, unless its delivery is told later."""
-    found = find_contact(ledger, mark)
+    found = find_contact(ledger, decision_key)
     if found is None or found.contact.state != ContactState.RESERVED:
         return None
     found.contact.state = ContactState.RELEASED
@@ -78,25 +80,27 @@ def apply_failed(ledger: Ledger, mark: int) -> FoundContact | None:
     return found
 
 
-def no_friend(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> None:
+def no_friend(ledger: Ledger, decision_key: int, occurred_ms: int, now_ms: int) -> None:
     """A failure said that the customer is no contact of the account, first or besides.
 
     Once a message: whoever became one since is not lost by a receipt that is told again.
     """
-    found = find_contact(ledger, mark)
+    found = find_contact(ledger, decision_key)
     if found is None or found.contact.no_friend or found.contact.state == ContactState.DELIVERED:
         return
     found.contact.no_friend = True
     apply_friend_removed(ledger, made_by(found), occurred_ms, now_ms)
 
 
-def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> FoundContact | None:
+def slot_taken(
+    ledger: Ledger, decision_key: int, occurred_ms: int, now_ms: int
+) -> FoundContact | None:
     """The message was not sent, for somebody outside had used the slot: no failure frees it.
 
     It counts at the time at which the platform said so, whatever other failure was told before.
     """
-    news = apply_failed(ledger, mark)
-    found = find_contact(ledger, mark)
+    news = apply_failed(ledger, decision_key)
+    found = find_contact(ledger, decision_key)
     if found is None or found.contact.kind in _WITHOUT_SLOT:
         return news
     if found.contact.state == ContactState.RELEASED:
@@ -104,36 +108,36 @@ def slot_taken(ledger: Ledger, mark: int, occurred_ms: int, now_ms: int) -> Foun
     return news
 
 
-def _forget_friend_request(pair: Relationship, contact: Contact) -> None:
+def _forget_friend_request(relationship: Relationship, contact: Contact) -> None:
     """What was not sent is not under way."""
-    if contact is not _latest(_made(pair, contact.kind)):
+    if contact is not _latest(_made(relationship, contact.kind)):
         return  # what is still open came after it
     if contact.kind == Kind.FRIEND_REQUEST:
-        pair.friend_request_ms = 0
+        relationship.friend_request_ms = 0
     elif contact.kind == Kind.TRANSFER:
-        pair.pending_transfer = None
+        relationship.pending_transfer = None
 
 
-def find_contact(ledger: Ledger, mark: int) -> FoundContact | None:
+def find_contact(ledger: Ledger, decision_key: int) -> FoundContact | None:
     """The contact of that decision, and the account that the customer is with now."""
-    if not mark:
+    if not decision_key:
         return None
-    for account, pair in ledger.relationships.items():
-        for contact in pair.contacts:
-            if contact.decision_key == mark:
+    for account, relationship in ledger.relationships.items():
+        for contact in relationship.contacts:
+            if contact.decision_key == decision_key:
                 return FoundContact(account, contact)
     return None
 
 
-def is_delivered(ledger: Ledger, mark: int) -> bool:
+def is_delivered(ledger: Ledger, decision_key: int) -> bool:
     """Whether its delivery was told before."""
-    found = find_contact(ledger, mark)
+    found = find_contact(ledger, decision_key)
     return found is not None and found.contact.state == ContactState.DELIVERED
 
 
-def is_failed(ledger: Ledger, mark: int, *, no_friend: bool) -> bool:
+def is_failed(ledger: Ledger, decision_key: int, *, no_friend: bool) -> bool:
     """Whether a failure that says no more than this was told before."""
-    found = find_contact(ledger, mark)
+    found = find_contact(ledger, decision_key)
     if found is None or found.contact.state not in {ContactState.RELEASED, ContactState.TAKEN}:
         return False
     return found.contact.no_friend or not no_friend
@@ -144,9 +148,9 @@ def made_by(found: FoundContact) -> str:
     return found.contact.made_by or found.holder
 
 
-def _made(pair: Relationship, kind: int) -> list[Contact]:
+def _made(relationship: Relationship, kind: int) -> list[Contact]:
     """The pair's own contacts of a kind: not those of an account that handed the customer over."""
-    return [c for c in pair.contacts if c.kind == kind and c.made_by is None]
+    return [c for c in relationship.contacts if c.kind == kind and c.made_by is None]
 
 
 def _latest(contacts: Iterable[Contact]) -> Contact | None:
@@ -155,30 +159,36 @@ def _latest(contacts: Iterable[Contact]) -> Contact | None:
 
 def apply_message_received(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """The customer wrote: reply credits open or renew, and silence is broken."""
-    pair = ledger.relationship(account)
-    pair.last_message_ms = max(pair.last_message_ms, heard_ms(occurred_ms, now_ms))
+    relationship = ledger.relationship(account)
+    relationship.last_message_ms = max(relationship.last_message_ms, heard_ms(occurred_ms, now_ms))
     apply_engaged(ledger, account, occurred_ms, now_ms)
 
 
 def apply_engaged(ledger: Ledger, account: str, occurred_ms: int, now_ms: int) -> None:
     """A sign of interest: it answers every contact that was decided by then."""
-    pair = ledger.relationship(account)
-    pair.last_engagement_ms = max(pair.last_engagement_ms, heard_ms(occurred_ms, now_ms))
-    _forget_answered(pair)
+    relationship = ledger.relationship(account)
+    relationship.last_engagement_ms = max(
+        relationship.last_engagement_ms, heard_ms(occurred_ms, now_ms)
+    )
+    _forget_answered(relationship)
 
 
-def _forget_answered(pair: Relationship) -> None:
-    left = [decided_ms for decided_ms in pair.ignored if decided_ms > pair.last_engagement_ms]
-    if len(left) < len(pair.ignored):  # then the earlier ones are answered as well
-        pair.ignored, pair.ignored_more = left, 0
+def _forget_answered(relationship: Relationship) -> None:
+    left = [
+        decided_ms
+        for decided_ms in relationship.ignored
+        if decided_ms > relationship.last_engagement_ms
+    ]
+    if len(left) < len(relationship.ignored):  # then the earlier ones are answered as well
+        relationship.ignored, relationship.ignored_more = left, 0
     if not left:
-        pair.ignored_ms = 0
+        relationship.ignored_ms = 0
 
 
 def apply_complaint(ledger: Ledger, account: str, at_ms: int) -> None:
     """A complaint or a block: suppression counts from the latest."""
-    pair = ledger.relationship(account)
-    pair.last_complaint_ms = max(pair.last_complaint_ms, at_ms)
+    relationship = ledger.relationship(account)
+    relationship.last_complaint_ms = max(relationship.last_complaint_ms, at_ms)
     ledger.last_complaint_ms = max(ledger.last_complaint_ms, at_ms)
 
 
@@ -198,9 +208,9 @@ def apply_friend_refused(ledger: Ledger, account: str) -> None:
     ledger.relationship(account).friend_request_ms = 0
 
 
-def _tie(pair: Relationship, friend: Friend, at_ms: int) -> None:
-    if (at_ms, friend) > (pair.friend_ms, pair.friend):
-        pair.friend, pair.friend_ms = friend, at_ms
+def _tie(relationship: Relationship, friend: Friend, at_ms: int) -> None:
+    if (at_ms, friend) > (relationship.friend_ms, relationship.friend):
+        relationship.friend, relationship.friend_ms = friend, at_ms
 
 
 def apply_consent(
@@ -220,7 +230,11 @@ def apply_consent(
 
 
 def apply_quiet_hours(
-    ledger: Ledger, quiet: CustomerQuietHours | None, zone: str | None, occurred_ms: int, now_ms: int
+    ledger: Ledger,
+    quiet: CustomerQuietHours | None,
+    zone: str | None,
+    occurred_ms: int,
+    now_ms: int,
 ) -> None:
     """The customer's own quiet hours and zone, where given; the newest word on each holds."""
     at_ms = heard_ms(occurred_ms, now_ms)
@@ -235,7 +249,9 @@ def _calm(quiet: CustomerQuietHours | None) -> tuple[int, int]:
     return ((quiet.to_ms - quiet.from_ms) % DAY_MS, quiet.from_ms) if quiet else (-1, 0)
 
 
-def apply_transferred(ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int) -> None:
+def apply_transferred(
+    ledger: Ledger, account: str, taker: str, occurred_ms: int, now_ms: int
+) -> None:
     """The customer went over to another account: what was between them goes along.
 
     Where the taker knew the customer already, both histories are kept. The transfer under way is
@@ -259,7 +275,10 @@ def has_gone_over(ledger: Ledger, account: str, taker: str, at_ms: int) -> bool:
     """Whether that handover is known: the giver has lost the customer, no transfer of theirs waits
     for its ending, and the taker has them, or had them: a handover of then, or later, is counted.
     """
-    giver, other = ledger.relationships.get(account, NO_RELATIONSHIP), ledger.relationships.get(taker, NO_RELATIONSHIP)
+    giver, other = (
+        ledger.relationships.get(account, NO_RELATIONSHIP),
+        ledger.relationships.get(taker, NO_RELATIONSHIP),
+    )
     if giver.friend != Friend.REMOVED or _latest_transfer(giver, ContactState.RESERVED) is not None:
         return False
     return other.friend == Friend.YES or any(
@@ -282,8 +301,8 @@ def _carried_out(giver: Relationship, at_ms: int) -> Contact:
     return contact
 
 
-def _latest_transfer(pair: Relationship, state: ContactState) -> Contact | None:
-    return _latest(c for c in _made(pair, Kind.TRANSFER) if c.state == state)
+def _latest_transfer(relationship: Relationship, state: ContactState) -> Contact | None:
+    return _latest(c for c in _made(relationship, Kind.TRANSFER) if c.state == state)
 
 
 def _merge(name: str, giver: Relationship, taker: Relationship) -> None:
@@ -314,7 +333,11 @@ def apply_transfer_failed(ledger: Ledger, account: str, taker: str) -> None:
 
 def _giver_to(ledger: Ledger, taker: str) -> Relationship | None:
     """Who began last to hand the customer over to this account."""
-    givers = [p for p in ledger.relationships.values() if p.pending_transfer is not None and p.pending_transfer.taker == taker]
+    givers = [
+        p
+        for p in ledger.relationships.values()
+        if p.pending_transfer is not None and p.pending_transfer.taker == taker
+    ]
     return max(givers, key=_began_ms, default=None)
 
 

@@ -28,13 +28,13 @@ def needs_permit(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bo
     return counted or pacing is not None or canary is not None
 
 
-def permit_is_valid(leave_ms: int, law: KindRules, now_ms: int) -> bool:
+def permit_is_valid(leave_ms: int, rules: KindRules, now_ms: int) -> bool:
     """Whether leave given at `leave_ms` (0: none) still holds.
 
     A friend request counts for the calendar day of its leave, so it cannot be used on another.
     """
     if not leave_ms:
         return False
-    if law.kind is not Kind.FRIEND_REQUEST:
+    if rules.kind is not Kind.FRIEND_REQUEST:
         return True
-    return leave_ms >= period(Calendar.DAY, law.zone, now_ms).start_ms
+    return leave_ms >= period(Calendar.DAY, rules.zone, now_ms).start_ms

@@ -176,15 +176,15 @@ class Ledger(msgspec.Struct, array_like=True):
 
     def relationship(self, account: str) -> Relationship:
         """The pair with that account, made when there is none."""
-        pair = self.relationships.get(account)
-        if pair is None:
-            pair = self.relationships[account] = Relationship()
-        return pair
+        relationship = self.relationships.get(account)
+        if relationship is None:
+            relationship = self.relationships[account] = Relationship()
+        return relationship
 
     def contacts(self) -> Iterator[Contact]:
         """Every contact with the customer, of all accounts."""
-        for pair in self.relationships.values():
-            yield from pair.contacts
+        for relationship in self.relationships.values():
+            yield from relationship.contacts
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -218,18 +218,18 @@ class Remembers(Protocol):
     seen: bytes
 
 
-def seen_before(book: Remembers, mark: int) -> bool:
+def seen_before(book: Remembers, decision_key: int) -> bool:
     """Whether that intent or event is remembered."""
-    seen, wanted = book.seen, mark.to_bytes(_MARK, "big")
+    seen, wanted = book.seen, decision_key.to_bytes(_MARK, "big")
     found = seen.find(wanted)
     while found % _ENTRY and found >= 0:
         found = seen.find(wanted, found + 1)
     return found >= 0
 
 
-def remember(book: Remembers, mark: int, now_ms: int) -> None:
+def remember(book: Remembers, decision_key: int, now_ms: int) -> None:
     """Know this intent or event again from now on."""
-    book.seen += mark.to_bytes(_MARK, "big") + now_ms.to_bytes(_ENTRY - _MARK, "big")
+    book.seen += decision_key.to_bytes(_MARK, "big") + now_ms.to_bytes(_ENTRY - _MARK, "big")
 
 
 def forget_repeats(book: Remembers, before_ms: int) -> None:
@@ -251,14 +251,14 @@ def _time_at(seen: bytes, start: int) -> int:
     return int.from_bytes(seen[start + _MARK : start + _ENTRY], "big")
 
 
-def ignore(pair: Relationship, decided_ms: list[int]) -> None:
+def ignore(relationship: Relationship, decided_ms: list[int]) -> None:
     """Count contacts, decided at these times, as ignored though they are no longer listed."""
-    times = sorted(pair.ignored + decided_ms)
-    pair.ignored = times[-IGNORED_MOST:]
-    pair.ignored_more += len(times) - len(pair.ignored)
+    times = sorted(relationship.ignored + decided_ms)
+    relationship.ignored = times[-IGNORED_MOST:]
+    relationship.ignored_more += len(times) - len(relationship.ignored)
 
 
-def is_unanswered(contact: Contact, pair: Relationship, silent: int) -> bool:
+def is_unanswered(contact: Contact, relationship: Relationship, silent: int) -> bool:
     """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since.
 
     The states of what was not sent come after those of what may have been.
@@ -266,5 +266,5 @@ def is_unanswered(contact: Contact, pair: Relationship, silent: int) -> bool:
     return (
         silent >> contact.kind & 1 == 1
         and contact.state < _RELEASED
-        and contact.decided_ms > pair.last_engagement_ms
+        and contact.decided_ms > relationship.last_engagement_ms
     )

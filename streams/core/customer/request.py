@@ -35,13 +35,13 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     to_account_id: str | None = None
 
 
-def deadline_ms(ask: Request, patience_ms: int) -> int:
+def deadline_ms(request: Request, patience_ms: int) -> int:
     """Until when an ask may wait: its own deadline, else as long as the policy's patience from when
     it is of use.
     """
-    if ask.deadline_ms is not None:
-        return ask.deadline_ms
-    return min(max(ask.accepted_ms, ask.not_before_ms or 0) + patience_ms, LAST_MS)
+    if request.deadline_ms is not None:
+        return request.deadline_ms
+    return min(max(request.accepted_ms, request.not_before_ms or 0) + patience_ms, LAST_MS)
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):

@@ -112,8 +112,8 @@ class KindRules(msgspec.Struct, frozen=True, kw_only=True):
 def compile_rules(policy: Policy) -> tuple[KindRules, ...]:
     """The laws of a policy, indexed by kind."""
     retention = _retention(policy)
-    laws = (_kind_rules(policy, kind, retention) for kind in Kind)
-    return tuple(msgspec.structs.replace(law, denials=denials_for(law)) for law in laws)
+    kind_rules = (_kind_rules(policy, kind, retention) for kind in Kind)
+    return tuple(msgspec.structs.replace(rules, denials=denials_for(rules)) for rules in kind_rules)
 
 
 def _kind_rules(policy: Policy, kind: Kind, retention: Retention) -> KindRules:

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.core.customer.case import UNRESTRICTED, SUSPENDED, stopped_until_ms
+from streams.core.customer.case import SUSPENDED, UNRESTRICTED, stopped_until_ms
 from streams.core.customer.ledger import is_unanswered
-from streams.core.customer.windows import applies_to, reserved_slots, live_contacts, opens_ms, window_usages
+from streams.core.customer.windows import (
+    applies_to,
+    live_contacts,
+    opens_ms,
+    reserved_slots,
+    window_usages,
+)
 from streams.core.local_calendar import DAY_MS, Span, period, quiet_span, zone_named
 from streams.core.policy import Scope
 from streams.core.reasons import Reason
@@ -34,24 +40,24 @@ HORIZON_MS: Final = 20 * 365 * DAY_MS
 
 
 def too_early(
-    case: DecisionInput, stands: Sequence[WindowUsage], night: Span | None
+    case: DecisionInput, usages: Sequence[WindowUsage], night: Span | None
 ) -> tuple[Reason, str | None] | None:
     """The first that says not now, and its id: orders, windows in the file's order, the rest.
 
     `night`: the quiet hours that hold now or come next (`quiet`).
     """
-    ask, law, now_ms = case.request, case.rules, case.now_ms
+    request, rules, now_ms = case.request, case.rules, case.now_ms
     if case.restrictions is not UNRESTRICTED:
         ordered = _restricted(case)
         if ordered is not None:
             return ordered
-    if ask.not_before_ms is not None and ask.not_before_ms > now_ms:
+    if request.not_before_ms is not None and request.not_before_ms > now_ms:
         return Reason.NOT_YET, None
-    for stand in stands:
-        reason = window_reason(stand, ask.priority, now_ms)
+    for usage in usages:
+        reason = window_reason(usage, request.priority, now_ms)
         if reason is not None:
-            return reason, stand.window.id
-    if law.silence is not None and silent_until_ms(case.relationship, law) > now_ms:
+            return reason, usage.window.id
+    if rules.silence is not None and silent_until_ms(case.relationship, rules) > now_ms:
         return Reason.SILENCE_BACKOFF, "silence"
     return (Reason.QUIET_HOURS, "quiet_hours") if night and night.start_ms <= now_ms else None
 
@@ -64,30 +70,33 @@ def _restricted(case: DecisionInput) -> tuple[Reason, str | None] | None:
         return Reason.ACCOUNT_PAUSED, None
     if stopped_until_ms(case.rules, order.braked_until_ms, case.now_ms) == 0:
         return None
-    return Reason.ACCOUNT_PAUSED, "brake" if case.rules.braked else None  # off is no section's affair
+    return (
+        Reason.ACCOUNT_PAUSED,
+        "brake" if case.rules.braked else None,
+    )  # off is no section's affair
 
 
-def window_reason(stand: WindowUsage, priority: int, now_ms: int) -> Reason | None:
+def window_reason(usage: WindowUsage, priority: int, now_ms: int) -> Reason | None:
     """Why this window has no room now, None when it has."""
-    window = stand.window
+    window = usage.window
     if window.limit is not None:
-        if stand.free < 1:
+        if usage.free < 1:
             own = window.scope is Scope.ACCOUNT
             return Reason.ACCOUNT_WINDOW_FULL if own else Reason.WINDOW_FULL
-        if stand.free <= reserved_slots(window, priority):
+        if usage.free <= reserved_slots(window, priority):
             return Reason.SLOT_RESERVED
-    return Reason.MIN_GAP if stand.gap_ends_ms > now_ms else None
+    return Reason.MIN_GAP if usage.gap_ends_ms > now_ms else None
 
 
 def legal_ms(case: DecisionInput, from_ms: int) -> int | None:
     """The first moment not before `from_ms` at which everything that waiting mends allows it."""
-    ask, law = case.request, case.rules
-    contacts = live_contacts(case.ledger, ask.account_id)
-    stands = window_usages(law.windows, contacts, ask.campaign_id, law.zone, case.now_ms)
-    return eligible_ms(case, stands, from_ms)
+    request, rules = case.request, case.rules
+    contacts = live_contacts(case.ledger, request.account_id)
+    usages = window_usages(rules.windows, contacts, request.campaign_id, rules.zone, case.now_ms)
+    return eligible_ms(case, usages, from_ms)
 
 
-def eligible_ms(case: DecisionInput, stands: Sequence[WindowUsage], from_ms: int) -> int | None:
+def eligible_ms(case: DecisionInput, usages: Sequence[WindowUsage], from_ms: int) -> int | None:
     """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
     ordered_ms = _restrictions_end_ms(case)
     if ordered_ms is None:
@@ -95,8 +104,8 @@ def eligible_ms(case: DecisionInput, stands: Sequence[WindowUsage], from_ms: int
     silent_ms = silent_until_ms(case.relationship, case.rules)
     earliest_ms = max(from_ms, case.request.not_before_ms or 0, silent_ms, ordered_ms)
     # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
-    at_ms = _after_windows(case, [s for s in stands if s.window.calendar is None], earliest_ms)
-    recurring = [s for s in stands if s.window.calendar is not None]
+    at_ms = _after_windows(case, [s for s in usages if s.window.calendar is None], earliest_ms)
+    recurring = [s for s in usages if s.window.calendar is not None]
     for _ in range(ROUNDS):
         before_ms = at_ms
         if at_ms is None or at_ms > case.now_ms + HORIZON_MS:
@@ -124,9 +133,9 @@ def _restrictions_end_ms(case: DecisionInput) -> int | None:
     return max(paused_ms, braked_ms)
 
 
-def _after_windows(case: DecisionInput, stands: Sequence[WindowUsage], at_ms: int) -> int | None:
-    for stand in stands:
-        opens = opens_ms(stand, case.request.priority, case.rules.zone, at_ms)
+def _after_windows(case: DecisionInput, usages: Sequence[WindowUsage], at_ms: int) -> int | None:
+    for usage in usages:
+        opens = opens_ms(usage, case.request.priority, case.rules.zone, at_ms)
         if opens is None:
             return None
         at_ms = opens
@@ -138,35 +147,37 @@ def send_by_ms(case: DecisionInput, night: Span | None) -> int:
 
     `night`: as for `too_early`.
     """
-    law, now_ms = case.rules, case.now_ms
-    ends = [now_ms + law.validity_ms]
+    rules, now_ms = case.rules, case.now_ms
+    ends = [now_ms + rules.validity_ms]
     if case.request.deadline_ms is not None:
         ends.append(case.request.deadline_ms)
-    for window in law.windows:
+    for window in rules.windows:
         if window.calendar is not None and applies_to(window, case.request.campaign_id):
-            end_ms = period(window.calendar, law.zone, now_ms).end_ms
+            end_ms = period(window.calendar, rules.zone, now_ms).end_ms
             ends.append(end_ms - 1)
-    if law.reply is not None:
-        ends.append(case.relationship.last_message_ms + law.reply.within_ms - 1)
+    if rules.reply is not None:
+        ends.append(case.relationship.last_message_ms + rules.reply.within_ms - 1)
     if night is not None:
         ends.append(night.start_ms - 1)
     return min(ends)
 
 
-def silent_until_ms(pair: Relationship, law: KindRules) -> int:
+def silent_until_ms(relationship: Relationship, rules: KindRules) -> int:
     """When the silence back-off next allows a contact; 0 where it does not bind.
 
     The n-th contact in a row without an answer, n >= ignored, needs first * factor^(n - ignored),
     at most longest, before the next.
     """
-    rule = law.silence
+    rule = rules.silence
     if rule is None:
         return 0
-    unanswered = [c.at_ms for c in pair.contacts if is_unanswered(c, pair, rule.kinds)]
-    count = pair.ignored_more + len(pair.ignored) + len(unanswered)
+    unanswered = [
+        c.at_ms for c in relationship.contacts if is_unanswered(c, relationship, rule.kinds)
+    ]
+    count = relationship.ignored_more + len(relationship.ignored) + len(unanswered)
     if count < rule.ignored:
         return 0
-    return max([pair.ignored_ms, *unanswered]) + _silence_gap_ms(rule, count - rule.ignored)
+    return max([relationship.ignored_ms, *unanswered]) + _silence_gap_ms(rule, count - rule.ignored)
 
 
 def _silence_gap_ms(rule: Silence, steps: int) -> int:
@@ -176,16 +187,16 @@ def _silence_gap_ms(rule: Silence, steps: int) -> int:
         return rule.longest_ms
 
 
-def quiet_span_of(ledger: Ledger, law: KindRules, at_ms: int) -> Span | None:
+def quiet_span_of(ledger: Ledger, rules: KindRules, at_ms: int) -> Span | None:
     """The quiet hours that hold at `at_ms` or come next; None where none bind."""
-    rule = law.quiet_hours
+    rule = rules.quiet_hours
     if rule is None:
         return None
     own = ledger.quiet
     from_ms, to_ms = (rule.from_ms, rule.to_ms) if own is None else (own.from_ms, own.to_ms)
     if from_ms == to_ms:
         return None
-    return quiet_span(zone_of(ledger) or law.zone, from_ms, to_ms, at_ms)
+    return quiet_span(zone_of(ledger) or rules.zone, from_ms, to_ms, at_ms)
 
 
 def zone_of(ledger: Ledger) -> ZoneInfo | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.ledger import FEEDBACK_MS, Friend, ContactState, ignore, is_unanswered
+from streams.core.customer.ledger import FEEDBACK_MS, ContactState, Friend, ignore, is_unanswered
 from streams.core.kinds import Kind
 
 if TYPE_CHECKING:
@@ -56,15 +56,19 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     An unanswered contact leaves its times behind, for the silence back-off outlives it.
     """
     keep_ms, listed = retention.keep_ms, 0
-    for account, pair in list(ledger.relationships.items()):
-        if pair.blames and pair.blames[0].at_ms + FEEDBACK_MS <= now_ms:
-            pair.blames = [b for b in pair.blames if b.at_ms + FEEDBACK_MS > now_ms]
-        for contact in pair.contacts:  # a loop: most ledgers, most times, have nothing to forget
+    for account, relationship in list(ledger.relationships.items()):
+        if relationship.blames and relationship.blames[0].at_ms + FEEDBACK_MS <= now_ms:
+            relationship.blames = [b for b in relationship.blames if b.at_ms + FEEDBACK_MS > now_ms]
+        for (
+            contact
+        ) in relationship.contacts:  # a loop: most ledgers, most times, have nothing to forget
             if contact.at_ms + keep_ms[contact.kind] <= now_ms:
-                _keep_only(pair, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent)
+                _keep_only(
+                    relationship, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent
+                )
                 break
-        listed += len(pair.contacts)
-        if _is_nothing(pair, retention, now_ms):
+        listed += len(relationship.contacts)
+        if _is_nothing(relationship, retention, now_ms):
             del ledger.relationships[account]
     if listed > _FEW:
         _bound_contacts(ledger, retention, now_ms)
@@ -83,7 +87,7 @@ def is_large(ledger: Ledger, before: int = 0) -> bool:
 def entries(ledger: Ledger) -> int:
     """How many contacts and accounts there are."""
     pairs = ledger.relationships
-    return len(pairs) + sum([len(pair.contacts) for pair in pairs.values()])
+    return len(pairs) + sum([len(relationship.contacts) for relationship in pairs.values()])
 
 
 def has_too_many_idle(ledger: Ledger) -> bool:
@@ -91,16 +95,16 @@ def has_too_many_idle(ledger: Ledger) -> bool:
     pairs = ledger.relationships
     if len(pairs) <= IDLE_MOST:
         return False
-    return sum([not pair.contacts for pair in pairs.values()]) > IDLE_MOST
+    return sum([not relationship.contacts for relationship in pairs.values()]) > IDLE_MOST
 
 
 def shrink(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     """Make a ledger fit that is too large for its record, though every bound is kept: of all that
     is as long as it may be, what nothing but receipts and handovers can ask for goes at once.
     """
-    for account, pair in list(ledger.relationships.items()):
-        _keep_only(pair, lambda c: _decides(c, retention, now_ms), retention.silent)
-        if not pair.contacts and _weight(pair)[0] == 0:
+    for account, relationship in list(ledger.relationships.items()):
+        _keep_only(relationship, lambda c: _decides(c, retention, now_ms), retention.silent)
+        if not relationship.contacts and _weight(relationship)[0] == 0:
             del ledger.relationships[account]
 
 
@@ -120,15 +124,24 @@ def _binds(contact: Contact, retention: Retention, now_ms: int) -> bool:
     return binding_ms > 0 and contact.at_ms + binding_ms > now_ms
 
 
-def _is_nothing(pair: Relationship, retention: Retention, now_ms: int) -> bool:
+def _is_nothing(relationship: Relationship, retention: Retention, now_ms: int) -> bool:
     """Whether nothing of a pair can matter again: it is as if they had never met."""
-    if pair.contacts or pair.ignored or pair.ignored_more or pair.blames:
+    if (
+        relationship.contacts
+        or relationship.ignored
+        or relationship.ignored_more
+        or relationship.blames
+    ):
         return False
-    if pair.last_complaint_ms or pair.friend_request_ms or pair.pending_transfer:
+    if (
+        relationship.last_complaint_ms
+        or relationship.friend_request_ms
+        or relationship.pending_transfer
+    ):
         return False
-    heard_ms = max(pair.last_message_ms, pair.last_engagement_ms)
+    heard_ms = max(relationship.last_message_ms, relationship.last_engagement_ms)
     over = not heard_ms or heard_ms + retention.keep_ms[Kind.REPLY] <= now_ms
-    return over and pair.friend == Friend.UNKNOWN
+    return over and relationship.friend == Friend.UNKNOWN
 
 
 def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
@@ -140,9 +153,9 @@ def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
             free.append(contact)
     surplus = {id(c) for c in [*_oldest(released, RELEASED_MOST), *_oldest(free, FREE_MOST)]}
     if surplus:
-        for account, pair in list(ledger.relationships.items()):
-            _keep_only(pair, lambda c: id(c) not in surplus, retention.silent)
-            if _is_nothing(pair, retention, now_ms):
+        for account, relationship in list(ledger.relationships.items()):
+            _keep_only(relationship, lambda c: id(c) not in surplus, retention.silent)
+            if _is_nothing(relationship, retention, now_ms):
                 del ledger.relationships[account]
 
 
@@ -157,26 +170,42 @@ def _bound_idle(ledger: Ledger) -> None:
     """Keep so many accounts without contacts: who only wrote goes first, then friends, then what is
     under way, last whom they complained of or removed; of equals who was heard of longest ago.
     """
-    idle = [(_weight(pair), name) for name, pair in ledger.relationships.items() if not pair.contacts]
+    idle = [
+        (_weight(relationship), name)
+        for name, relationship in ledger.relationships.items()
+        if not relationship.contacts
+    ]
     for _, name in sorted(idle)[: max(0, len(idle) - IDLE_MOST)]:
         del ledger.relationships[name]
 
 
-def _weight(pair: Relationship) -> tuple[int, int]:
-    heard_ms = max(pair.last_message_ms, pair.last_engagement_ms, pair.friend_ms, pair.last_complaint_ms, pair.friend_request_ms)
-    if pair.last_complaint_ms or pair.blames or pair.friend == Friend.REMOVED:
+def _weight(relationship: Relationship) -> tuple[int, int]:
+    heard_ms = max(
+        relationship.last_message_ms,
+        relationship.last_engagement_ms,
+        relationship.friend_ms,
+        relationship.last_complaint_ms,
+        relationship.friend_request_ms,
+    )
+    if (
+        relationship.last_complaint_ms
+        or relationship.blames
+        or relationship.friend == Friend.REMOVED
+    ):
         return 3, heard_ms
-    if pair.friend_request_ms or pair.pending_transfer:
+    if relationship.friend_request_ms or relationship.pending_transfer:
         return 2, heard_ms
-    return int(pair.friend == Friend.YES), heard_ms
+    return int(relationship.friend == Friend.YES), heard_ms
 
 
-def _keep_only(pair: Relationship, wanted: Callable[[Contact], object], silent: int) -> None:
+def _keep_only(
+    relationship: Relationship, wanted: Callable[[Contact], object], silent: int
+) -> None:
     kept = []
-    for contact in pair.contacts:
+    for contact in relationship.contacts:
         if wanted(contact):
             kept.append(contact)
-        elif is_unanswered(contact, pair, silent):
-            ignore(pair, [contact.decided_ms])
-            pair.ignored_ms = max(pair.ignored_ms, contact.at_ms)
-    pair.contacts = kept
+        elif is_unanswered(contact, relationship, silent):
+            ignore(relationship, [contact.decided_ms])
+            relationship.ignored_ms = max(relationship.ignored_ms, contact.at_ms)
+    relationship.contacts = kept

@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core.customer.decide import decide
 from streams.core.customer.denials import denials_for, replies_used
-from streams.core.customer.ledger import NO_RELATIONSHIP, Friend, ContactState, dump
+from streams.core.customer.ledger import NO_RELATIONSHIP, ContactState, Friend, dump
 from streams.core.customer.request import Request
 from streams.core.customer.timing import quiet_span_of, silent_until_ms, zone_of
 from streams.core.customer.verdict import DecisionInput
@@ -118,83 +118,90 @@ class CustomerView(msgspec.Struct, frozen=True):
     held: list[HeldView]
 
 
-def view_of(desk: Customer) -> CustomerView:
+def view_of(customer: Customer) -> CustomerView:
     """How the customer of a tidied desk stands."""
-    ledger, law = desk.ledger, desk.rules[0]
+    ledger, rules = customer.ledger, customer.rules[0]
     return CustomerView(
         known=ledger.erased or dump(ledger) is not None,
         erased=ledger.erased,
-        policy=law.policy,
-        policy_version=law.version,
-        time_zone=(zone_of(ledger) or law.zone).key,
-        quiet_hours=_night(desk),
-        suppressed=_suppressed(desk, NO_RELATIONSHIP),
+        policy=rules.policy,
+        policy_version=rules.version,
+        time_zone=(zone_of(ledger) or rules.zone).key,
+        quiet_hours=_night(customer),
+        suppressed=_suppressed(customer, NO_RELATIONSHIP),
         consent={
             KIND_NAMES[kind]: ConsentView(said.allowed, said.at_ms)
             for kind, said in sorted(ledger.consent.items())
         },
-        accounts={name: _account(desk, pair) for name, pair in sorted(ledger.relationships.items())},
+        accounts={
+            name: _account(customer, relationship)
+            for name, relationship in sorted(ledger.relationships.items())
+        },
         held=[_waiting(held) for held in sorted(ledger.held, key=lambda h: h.due_ms)],
     )
 
 
-def _night(desk: Customer) -> QuietHoursView | None:
-    law = next((law for law in desk.rules if law.quiet_hours is not None), None)
-    span = None if law is None else quiet_span_of(desk.ledger, law, desk.now_ms)
-    return None if span is None else QuietHoursView(*span, desk.ledger.quiet is not None)
+def _night(customer: Customer) -> QuietHoursView | None:
+    law = next((rules for rules in customer.rules if rules.quiet_hours is not None), None)
+    span = None if law is None else quiet_span_of(customer.ledger, law, customer.now_ms)
+    return None if span is None else QuietHoursView(*span, customer.ledger.quiet is not None)
 
 
-def _account(desk: Customer, pair: Relationship) -> AccountView:
-    windows = {window.id: window for law in desk.rules for window in law.windows}
+def _account(customer: Customer, relationship: Relationship) -> AccountView:
+    windows = {window.id: window for rules in customer.rules for window in rules.windows}
     return AccountView(
-        friend=Friend(pair.friend).name.lower(),
-        friend_since_ms=pair.friend_ms or None,
-        wrote_at_ms=pair.last_message_ms or None,
-        engaged_at_ms=pair.last_engagement_ms or None,
-        reply_credits=_credits(desk, pair),
-        silent_until_ms=_silent_until(desk, pair),
-        suppressed=_suppressed(desk, pair),
+        friend=Friend(relationship.friend).name.lower(),
+        friend_since_ms=relationship.friend_ms or None,
+        wrote_at_ms=relationship.last_message_ms or None,
+        engaged_at_ms=relationship.last_engagement_ms or None,
+        reply_credits=_credits(customer, relationship),
+        silent_until_ms=_silent_until(customer, relationship),
+        suppressed=_suppressed(customer, relationship),
         contacts=[
-            _contact(desk, contact, list(windows.values()))
-            for contact in pair.contacts
+            _contact(customer, contact, list(windows.values()))
+            for contact in relationship.contacts
             if contact.state != ContactState.RELEASED
         ],
     )
 
 
-def _credits(desk: Customer, pair: Relationship) -> CreditsView | None:
-    law = desk.rules[Kind.REPLY]
-    reply, verdict = law.reply, _ask_law(desk, pair, law)
+def _credits(customer: Customer, relationship: Relationship) -> CreditsView | None:
+    rules = customer.rules[Kind.REPLY]
+    reply, verdict = rules.reply, _ask_law(customer, relationship, rules)
     if reply is None or verdict.wecom_errcode == CREDIT_OVER:
         return None
-    left = max(0, reply.credits - replies_used(pair))
-    return CreditsView(left, pair.last_message_ms + reply.within_ms)
+    left = max(0, reply.credits - replies_used(relationship))
+    return CreditsView(left, relationship.last_message_ms + reply.within_ms)
 
 
-def _silent_until(desk: Customer, pair: Relationship) -> int | None:
-    ends_ms = max(silent_until_ms(pair, law) for law in desk.rules)
-    return ends_ms if ends_ms > desk.now_ms else None
+def _silent_until(customer: Customer, relationship: Relationship) -> int | None:
+    ends_ms = max(silent_until_ms(relationship, rules) for rules in customer.rules)
+    return ends_ms if ends_ms > customer.now_ms else None
 
 
-def _suppressed(desk: Customer, pair: Relationship) -> SuppressionView | None:
+def _suppressed(customer: Customer, relationship: Relationship) -> SuppressionView | None:
     """What the decision says where nothing but `suppression` governs: then its end is the answer's
     earliest legal time.
     """
-    law = next((law for law in desk.rules if law.suppression is not None), None)
+    law = next((rules for rules in customer.rules if rules.suppression is not None), None)
     if law is None:
         return None
-    verdict = _ask_law(desk, pair, _alone(law))
+    verdict = _ask_law(customer, relationship, _alone(law))
     return SuppressionView(verdict.eligible_at_ms) if verdict.reason is Reason.SUPPRESSED else None
 
 
-def _ask_law(desk: Customer, pair: Relationship, law: KindRules) -> Verdict:
-    return decide(DecisionInput(desk.ledger, pair, _NO_ASK, desk.customer, law, desk.now_ms))
+def _ask_law(customer: Customer, relationship: Relationship, rules: KindRules) -> Verdict:
+    return decide(
+        DecisionInput(
+            customer.ledger, relationship, _NO_ASK, customer.customer, rules, customer.now_ms
+        )
+    )
 
 
-def _alone(law: KindRules) -> KindRules:
+def _alone(rules: KindRules) -> KindRules:
     """The law without any section but its `suppression`."""
     bare = msgspec.structs.replace(
-        law,
+        rules,
         disturbs=False,
         windows=(),
         shadows=(),
@@ -207,40 +214,40 @@ def _alone(law: KindRules) -> KindRules:
     return msgspec.structs.replace(bare, denials=denials_for(bare))
 
 
-def _contact(desk: Customer, contact: Contact, windows: list[Window]) -> ContactView:
+def _contact(customer: Customer, contact: Contact, windows: list[Window]) -> ContactView:
     return ContactView(
         kind=KIND_NAMES[contact.kind],
         state=ContactState(contact.state).name.lower(),
         decided_at_ms=contact.decided_ms,
         counts_at_ms=contact.at_ms,
         campaign_id=contact.campaign,
-        counts_under=_counts_under(desk, contact, windows),
+        counts_under=_counts_under(customer, contact, windows),
     )
 
 
-def _counts_under(desk: Customer, contact: Contact, windows: list[Window]) -> list[str]:
+def _counts_under(customer: Customer, contact: Contact, windows: list[Window]) -> list[str]:
     """The windows that stand otherwise than without the contact."""
-    zone, now_ms, campaign = desk.rules[0].zone, desk.now_ms, contact.campaign
+    zone, now_ms, campaign = customer.rules[0].zone, customer.now_ms, contact.campaign
     alone = Contacts([contact], [contact])
     without = window_usages(windows, _NO_CONTACTS, campaign, zone, now_ms)
-    stands = window_usages(windows, alone, campaign, zone, now_ms)
+    usages = window_usages(windows, alone, campaign, zone, now_ms)
     return sorted(
-        stand.window.id
-        for stand, empty in zip(stands, without, strict=True)
-        if stand.free < empty.free or stand.gap_ends_ms > now_ms
+        usage.window.id
+        for usage, empty in zip(usages, without, strict=True)
+        if usage.free < empty.free or usage.gap_ends_ms > now_ms
     )
 
 
 def _waiting(held: HeldRequest) -> HeldView:
-    ask = held.request
+    request = held.request
     return HeldView(
-        intent_id=ask.intent_id,
-        intent_source=ask.source,
-        account_id=ask.account_id,
-        kind=KIND_NAMES[ask.kind],
-        campaign_id=ask.campaign_id,
-        priority=ask.priority,
-        accepted_at_ms=ask.accepted_ms,
+        intent_id=request.intent_id,
+        intent_source=request.source,
+        account_id=request.account_id,
+        kind=KIND_NAMES[request.kind],
+        campaign_id=request.campaign_id,
+        priority=request.priority,
+        accepted_at_ms=request.accepted_ms,
         reason=held.reason,
         rule=held.rule,
         eligible_at_ms=held.eligible_ms,

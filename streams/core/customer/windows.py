@@ -54,8 +54,8 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
     """All contacts but those released."""
     own: list[Contact] = []
     everyone: list[Contact] = []
-    for name, pair in ledger.relationships.items():
-        live = [c for c in pair.contacts if c.state != _RELEASED]
+    for name, relationship in ledger.relationships.items():
+        live = [c for c in relationship.contacts if c.state != _RELEASED]
         everyone.extend(live)
         if name == account:
             own = live
@@ -75,7 +75,7 @@ def window_usages(
     at_ms: int,
 ) -> list[WindowUsage]:
     """How each window that binds stands at `at_ms` for a message of this campaign."""
-    stands = []
+    usages = []
     views: dict[tuple[int, Scope], list[int]] = {}
     for window in windows:
         if not applies_to(window, campaign):
@@ -92,8 +92,8 @@ def window_usages(
                 free -= _count(window, times, zone, at_ms)
             if window.min_gap_ms:
                 gap_ends_ms = times[-1] + window.min_gap_ms
-        stands.append(WindowUsage(window, times, free, gap_ends_ms))
-    return stands
+        usages.append(WindowUsage(window, times, free, gap_ends_ms))
+    return usages
 
 
 def _times(window: Window, contacts: Contacts, campaign: str | None) -> list[int]:
@@ -122,35 +122,35 @@ def reserved_slots(window: Window, priority: int) -> int:
     return 0 if priority >= window.reserve_priority else window.reserve_slots
 
 
-def opens_ms(stand: WindowUsage, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
+def opens_ms(usage: WindowUsage, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
     """The first moment not before `at_ms` with room under this window, if nothing else happens.
 
     None when there is never any: every slot is kept for the more urgent.
     """
-    window = stand.window
-    at_ms = max(at_ms, stand.gap_ends_ms)
+    window = usage.window
+    at_ms = max(at_ms, usage.gap_ends_ms)
     if window.limit is None:
         return at_ms
     if window.rolling_ms is not None:
-        return _rolling_opens(stand, window.limit - reserved_slots(window, priority), at_ms)
-    return _calendar_opens(stand, reserved_slots(window, priority), zone, at_ms)
+        return _rolling_opens(usage, window.limit - reserved_slots(window, priority), at_ms)
+    return _calendar_opens(usage, reserved_slots(window, priority), zone, at_ms)
 
 
-def _rolling_opens(stand: WindowUsage, limit: int, at_ms: int) -> int | None:
+def _rolling_opens(usage: WindowUsage, limit: int, at_ms: int) -> int | None:
     if limit < 1:
         return None
-    times, rolling_ms = stand.times, stand.window.rolling_ms or 0
+    times, rolling_ms = usage.times, usage.window.rolling_ms or 0
     if len(times) < limit:
         return at_ms
     # There is room once the last but `limit` - 1 is over: so many may still count.
     return max(at_ms, times[-limit] + rolling_ms)
 
 
-def _calendar_opens(stand: WindowUsage, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
-    window = stand.window
+def _calendar_opens(usage: WindowUsage, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
+    window = usage.window
     # A period without any contact has all its slots, so one more than there are contacts suffices.
-    for _ in range(len(stand.times) + 1):
-        if _limit(window, zone, at_ms) - kept > _count(window, stand.times, zone, at_ms):
+    for _ in range(len(usage.times) + 1):
+        if _limit(window, zone, at_ms) - kept > _count(window, usage.times, zone, at_ms):
             return at_ms
         at_ms = period(window.calendar or Calendar.DAY, zone, at_ms).end_ms
     return None

@@ -33,7 +33,7 @@ from streams.stages.routing import news_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.core.account.fair_queue import SubQueueKey, Entry
+    from streams.core.account.fair_queue import Entry, SubQueueKey
     from streams.core.account.limits import Change
     from streams.core.customer.request import Request
     from streams.core.customer.verdict import Verdict
@@ -92,13 +92,13 @@ class Accounts:
 
     def rules_of(self, enterprise: str) -> BatchRules:
         """What an enterprise is under in this batch; it stays so to the batch's end."""
-        ruled = self._rules_by_enterprise.get(enterprise)
-        if ruled is None:
+        rules = self._rules_by_enterprise.get(enterprise)
+        if rules is None:
             policy = self._rules.policy(enterprise, self._now_ms)
-            laws = self._rules.kind_rules(enterprise, self._now_ms)
-            ruled = BatchRules(policy, laws, account_rules_of(policy), self._rules.controls)
-            self._rules_by_enterprise[enterprise] = ruled
-        return ruled
+            kind_rules = self._rules.kind_rules(enterprise, self._now_ms)
+            rules = BatchRules(policy, kind_rules, account_rules_of(policy), self._rules.controls)
+            self._rules_by_enterprise[enterprise] = rules
+        return rules
 
     def open(self, key: bytes) -> Admission:
         """The admission of an account, which is closed with the batch."""
@@ -106,8 +106,8 @@ class Accounts:
         if touched is None:
             self._budget.promise(len(self._state.get(key) or b"") + TOUCHED)
             account = self.index.open(key)
-            ruled = self.rules_of(account.enterprise)
-            admission = Admission(account, ruled, self.totals, self._state, self._now_ms)
+            rules = self.rules_of(account.enterprise)
+            admission = Admission(account, rules, self.totals, self._state, self._now_ms)
             touched = self._opened[key] = account, admission
         return touched[1]
 
@@ -118,53 +118,55 @@ class Accounts:
     def forward(  # noqa: PLR0913
         self,
         enterprise: str,
-        ask: Request,
+        request: Request,
         customers: Iterable[str],
         *,
         leave_ms: int = 0,
         again: bool = False,
-        refusal: Verdict | None = None,
+        denial: Verdict | None = None,
         ticket: int = 0,
     ) -> None:
         """Hand customers of an intent to the customer stage; `ticket`: that they waited under."""
-        value = encode_candidate(Candidate(ask, leave_ms, again, refusal, ticket))
-        topic, place = self._topics.candidates, self._router.partition
+        value = encode_candidate(Candidate(request, leave_ms, again, denial, ticket))
+        topic, entry = self._topics.candidates, self._router.partition
         for customer in customers:
             key = customer_key(enterprise, customer)
-            self.outputs.append((topic, place(key), key, value))
+            self.outputs.append((topic, entry(key), key, value))
 
     def pass_first(
         self,
         enterprise: str,
-        ask: Request,
+        request: Request,
         customers: list[str],
         *,
         again: bool,
-        refusal: Verdict | None = None,
+        denial: Verdict | None = None,
     ) -> int:
         """As `pass_on`, for as many as the batch has room for, a turn at least; how many."""
         done = 0
         while done < len(customers) and (not done or self._budget.has_room()):
             turn = customers[done : done + QUANTUM]
-            self.forward(enterprise, ask, turn, again=again, refusal=refusal)
+            self.forward(enterprise, request, turn, again=again, denial=denial)
             done += len(turn)
         return done
 
-    def enqueue(self, enterprise: str, ask: Request, customers: list[str], *, again: bool) -> int:
+    def enqueue(
+        self, enterprise: str, request: Request, customers: list[str], *, again: bool
+    ) -> int:
         """Customers of an intent whose kind needs leave: into the account's queue. How many are
         done, for who is refused does not wait there.
         """
-        key = account_key(enterprise, ask.account_id)
+        key = account_key(enterprise, request.account_id)
         admission = self.open(key)
-        refusal = admission.denial(ask)
+        refusal = admission.denial(request)
         if refusal is None and not again:
             refusal = admission.queue_full(len(customers))
         if refusal is not None:
-            return self.pass_first(enterprise, ask, customers, again=again, refusal=refusal)
-        for chosen in admission.together(ask, customers):
+            return self.pass_first(enterprise, request, customers, again=again, denial=refusal)
+        for chosen in admission.together(request, customers):
             for names in _each_once(chosen):
-                admission.account.add(QueuedSlice(enterprise, ask, again), names, self._state)
-        self.index.joins(admission.account, ask)
+                admission.account.add(QueuedSlice(enterprise, request, again), names, self._state)
+        self.index.joins(admission.account, request)
         self._budget.promise(len(customers) * SAID)
         return len(customers)
 
@@ -174,29 +176,36 @@ class Accounts:
         """
         account = self.open(key).account
         for names in _each_once(news.customers):
-            account.add(QueuedSlice(account.enterprise, news.request, news.is_held), names, self._state)
+            account.add(
+                QueuedSlice(account.enterprise, news.request, news.is_held), names, self._state
+            )
 
-    def queues(self, enterprise: str, ask: Request) -> bool:
+    def queues(self, enterprise: str, request: Request) -> bool:
         """Whether messages of this kind wait in the account's queue."""
-        key = account_key(enterprise, ask.account_id)
-        return key in self.index.waiting and self.index.open(key).queue.has(ask.kind)
+        key = account_key(enterprise, request.account_id)
+        return key in self.index.waiting and self.index.open(key).queue.has(request.kind)
 
-    def register_campaign(self, enterprise: str, ask: Request, customers: Iterable[str] = ()) -> None:
+    def register_campaign(
+        self, enterprise: str, request: Request, customers: Iterable[str] = ()
+    ) -> None:
         """Tell a campaign's owner of it, and of a larger audience than was known.
 
         An audience is as large as the largest that was named, and no smaller than what comes in one
         batch, a repeat being nobody new; what came before, customers' partitions tell. Until the
         owner's word comes, what was not proven is taken for the first share.
         """
-        canary, campaign = self.rules_of(enterprise).kind_rules[ask.kind].canary, ask.campaign_id
-        if canary is None or campaign is None or ask.kind not in STAGED:
+        canary, campaign = (
+            self.rules_of(enterprise).kind_rules[request.kind].canary,
+            request.campaign_id,
+        )
+        if canary is None or campaign is None or request.kind not in STAGED:
             return
         word = self.totals.campaign(enterprise, campaign)
-        size = _largest(ask.campaign_size, None if word is None else word.size)
+        size = _largest(request.campaign_size, None if word is None else word.size)
         key = campaign_key(enterprise, campaign)
         if size is not None and not is_staged(canary, size):
             came = self._came.setdefault(key, set())
-            came |= {(ask.source, ask.intent_id, customer) for customer in customers}
+            came |= {(request.source, request.intent_id, customer) for customer in customers}
             if is_staged(canary, len(came)):
                 size = len(came)
         if word is None or size != word.size:
@@ -207,9 +216,11 @@ class Accounts:
     def ask_for_campaigns(self, account: StoredAccount, campaigns: Iterable[str]) -> None:
         """Ask after the campaigns that an account waits for and of which no word is known."""
         for campaign in campaigns:
-            place = next(account.queue.of(group_of(campaign)), None)
-            if place is not None and self.totals.campaign(account.enterprise, campaign) is None:
-                self.register_campaign(account.enterprise, account.slice(place.seq, self._state).request)
+            entry = next(account.queue.of(group_of(campaign)), None)
+            if entry is not None and self.totals.campaign(account.enterprise, campaign) is None:
+                self.register_campaign(
+                    account.enterprise, account.slice(entry.seq, self._state).request
+                )
 
     def release_changed(self, enterprise: str, campaign: str) -> None:
         """Another share of a campaign is released than before, for all who wait for it."""
@@ -221,23 +232,23 @@ class Accounts:
             facts = CampaignFacts(at_ms=self._now_ms, size=size)
             yield news_for(key, CampaignNews(facts), self._topics, self._router)
 
-    def cancel(self, key: bytes, place: Entry, verdict: Verdict) -> bool:
+    def cancel(self, key: bytes, entry: Entry, verdict: Verdict) -> bool:
         """Take a place out of an account's queue and hand it on with a refusal; whether nothing of
         it is left to the next batch.
         """
         account = self.open(key).account
-        ticket = account.ticket(place)
+        ticket = account.ticket(entry)
         while not self._budget.is_spent():
-            piece, customers = account.drop(place, QUANTUM, self._state)
+            slice_, customers = account.drop(entry, QUANTUM, self._state)
             self.forward(
-                piece.enterprise,
-                piece.request,
+                slice_.enterprise,
+                slice_.request,
                 customers,
-                again=piece.is_held,
-                refusal=verdict,
+                again=slice_.is_held,
+                denial=verdict,
                 ticket=ticket,
             )
-            if account.queue.get(place.seq) is None:
+            if account.queue.get(entry.seq) is None:
                 return True
         return False
 
@@ -256,31 +267,31 @@ class Accounts:
         self.outputs += self._tell_campaigns()
         self.outputs += self.publisher.enterprises()
 
-    def _review(self, key: bytes, account: StoredAccount, ruled: BatchRules) -> None:
+    def _review(self, key: bytes, account: StoredAccount, rules: BatchRules) -> None:
         own = account.state.green
         reply_rate = self.totals.enterprise(account.enterprise).others(own.delivered, own.received)
-        changes = books.review(account.state, ruled.account, reply_rate, self._now_ms)
+        changes = books.review(account.state, rules.account, reply_rate, self._now_ms)
         if changes:
             self.changed(key, changes)
 
     def _cut(self, account: StoredAccount) -> bool:
         """End what was cut off; whether all of it."""
         while (doomed := account.doomed()) is not None:
-            reason, places = doomed
+            reason, entries = doomed
             verdict = CUT_OFF[reason]
-            if not all(self.cancel(account.key, place, verdict) for place in places):
+            if not all(self.cancel(account.key, entry, verdict) for entry in entries):
                 return False
         return True
 
     def _expire(self, admission: Admission) -> bool:
         """End what has waited too long; whether all of it."""
-        account, laws = admission.account, admission.rules.kind_rules
-        while (first := account.deadlines.first(laws, account.queue)) is not None:
+        account, kind_rules = admission.account, admission.rules.kind_rules
+        while (first := account.deadlines.first(kind_rules, account.queue)) is not None:
             deadline_ms, seq = first
-            place = account.queue.get(seq)
-            if place is None or deadline_ms >= self._now_ms:
+            entry = account.queue.get(seq)
+            if entry is None or deadline_ms >= self._now_ms:
                 break
-            if not self.cancel(account.key, place, EXPIRED):
+            if not self.cancel(account.key, entry, EXPIRED):
                 return False
         return True
 
@@ -289,14 +300,14 @@ class Accounts:
         if self._budget.is_spent():
             return not len(admission.account.queue)
         for passed in admission.drain():
-            piece = passed.slice_
+            slice_ = passed.slice_
             self.forward(
-                piece.enterprise,
-                piece.request,
+                slice_.enterprise,
+                slice_.request,
                 passed.customers,
                 leave_ms=passed.permit_ms,
-                again=piece.is_held,
-                refusal=passed.denial,
+                again=slice_.is_held,
+                denial=passed.denial,
                 ticket=passed.ticket,
             )
             if self._budget.is_spent():
@@ -311,28 +322,28 @@ class Accounts:
         account = admission.account
         waits: dict[SubQueueKey, Blocked | None] = {}
         for seq in list(account.unpublished):
-            place = account.queue.get(seq)
-            if place is None:
+            entry = account.queue.get(seq)
+            if entry is None:
                 continue
-            lane = sub_queue_key(place)
+            lane = sub_queue_key(entry)
             if lane not in waits:  # what stands in one lane waits for the same
-                waits[lane] = admission.wait(place)
+                waits[lane] = admission.wait(entry)
             wait = waits[lane]
             if wait is not None and wait.soon:
                 continue
-            if self._budget.is_spent() or wait is None or not self._wait(admission, place, wait):
+            if self._budget.is_spent() or wait is None or not self._wait(admission, entry, wait):
                 return False
         return True
 
-    def _wait(self, admission: Admission, place: Entry, wait: Blocked) -> bool:
+    def _wait(self, admission: Admission, entry: Entry, wait: Blocked) -> bool:
         account = admission.account
-        piece = account.slice(place.seq, self._state)
-        if piece.request.deny:
-            eligible_ms = admission.estimate_ms(place, wait, 0)
+        slice_ = account.slice(entry.seq, self._state)
+        if slice_.request.deny:
+            eligible_ms = admission.estimate_ms(entry, wait, 0)
             verdict = denial(Outcome.DENIED, wait.reason, eligible_at_ms=eligible_ms)
-            return self.cancel(account.key, place, verdict)
-        self.outputs += self.publisher.deferred(admission, piece, place, wait)
-        del account.unpublished[place.seq]
+            return self.cancel(account.key, entry, verdict)
+        self.outputs += self.publisher.deferred(admission, slice_, entry, wait)
+        del account.unpublished[entry.seq]
         return True
 
     def _store(self, key: bytes, account: StoredAccount, admission: Admission) -> None:
@@ -351,13 +362,17 @@ def _largest(one: int | None, other: int | None) -> int | None:
     return max((size for size in (one, other) if size is not None), default=None)
 
 
-def _assumed_release(canary: Canary, word: CampaignRelease | None, size: int | None) -> CampaignRelease:
+def _assumed_release(
+    canary: Canary, release: CampaignRelease | None, size: int | None
+) -> CampaignRelease:
     """What to go by until a campaign's owner has heard of this size."""
-    if word is None and not is_staged(canary, size):
+    if release is None and not is_staged(canary, size):
         return CampaignRelease(1.0, Phase.FULL, size)
-    if word is None or (is_staged(canary, size) and word.phase is Phase.FULL and not word.proven):
+    if release is None or (
+        is_staged(canary, size) and release.phase is Phase.FULL and not release.proven
+    ):
         return CampaignRelease(canary.steps[0], Phase.CANARY, size)
-    return replace(word, size=size)
+    return replace(release, size=size)
 
 
 def _each_once(customers: list[str]) -> Iterator[list[str]]:

@@ -51,26 +51,31 @@ class Admission:
     """One account's queue at one moment."""
 
     def __init__(
-        self, account: StoredAccount, ruled: BatchRules, words: SharedTotals, state: State, now_ms: int
+        self,
+        account: StoredAccount,
+        rules: BatchRules,
+        words: SharedTotals,
+        state: State,
+        now_ms: int,
     ) -> None:
-        self.account, self.rules, self.totals = account, ruled, words
+        self.account, self.rules, self.totals = account, rules, words
         self.state, self.now_ms = state, now_ms
         self.wake_ms: int | None = None
         self._closed: set[int] = set()
         """Kinds that the account's own pace holds back: nobody else of them need be asked."""
-        rate_per_s = books.broadcast_rate_per_s(account.state, ruled.account, now_ms)
+        rate_per_s = books.broadcast_rate_per_s(account.state, rules.account, now_ms)
         self._interval_us = pacing.interval_us(rate_per_s or 0.0)
 
     # --- in ---
 
-    def together(self, ask: Request, customers: list[str]) -> Iterator[list[str]]:
+    def together(self, request: Request, customers: list[str]) -> Iterator[list[str]]:
         """Customers who wait for the same: those of a campaign by the step that releases them.
 
         They stand in the order of their places, so that whatever share is released later, under
         whatever policy, it is the first of them that go.
         """
-        campaign, canary = ask.campaign_id, self.rules.kind_rules[ask.kind].canary
-        if campaign is None or ask.kind not in STAGED:
+        campaign, canary = request.campaign_id, self.rules.kind_rules[request.kind].canary
+        if campaign is None or request.kind not in STAGED:
             yield customers
             return
         word = self._word(campaign)
@@ -83,11 +88,14 @@ class Admission:
         for _, some in groupby(in_order, step):
             yield [customer for _, customer in some]
 
-    def denial(self, ask: Request) -> Verdict | None:
+    def denial(self, request: Request) -> Verdict | None:
         """What the account never will allow, whatever the time."""
         if self.account.state.status == RESIGNED:
             return denial(Outcome.DENIED, Reason.ACCOUNT_RESIGNED)
-        if ask.campaign_id is not None and self._word(ask.campaign_id).phase is Phase.KILLED:
+        if (
+            request.campaign_id is not None
+            and self._word(request.campaign_id).phase is Phase.KILLED
+        ):
             return denial(Outcome.DENIED, Reason.CAMPAIGN_PAUSED, rule="canary")
         return None
 
@@ -101,46 +109,46 @@ class Admission:
 
     def drain(self) -> Iterator[Admitted]:
         """All that may go on now, in the order of the queue; `wake_ms` says when to ask again."""
-        while (place := self._next()) is not None:
-            yield self._pass(place, min(self.account.queue.turn(place), self._quota(place)))
+        while (entry := self._next()) is not None:
+            yield self._pass(entry, min(self.account.queue.turn(entry), self._quota(entry)))
 
     def _next(self) -> Entry | None:
         self.wake_ms = None  # what was to be waited for before the last that went on
         self._closed.clear()
         return self.account.queue.next(self._is_open, self._closed)
 
-    def wait(self, place: Entry) -> Blocked | None:
+    def wait(self, entry: Entry) -> Blocked | None:
         """Why the place may not go on now; None if it may."""
-        if place.kind == Kind.TRANSFER:
-            return self._answer_due(place)
+        if entry.kind == Kind.TRANSFER:
+            return self._answer_due(entry)
         return (
-            self._paused(place)
-            or self._canary(place)
-            or self._answer_due(place)
-            or self._no_adds(place)
-            or self._paced(place)
+            self._paused(entry)
+            or self._canary(entry)
+            or self._answer_due(entry)
+            or self._no_adds(entry)
+            or self._paced(entry)
         )
 
-    def estimate_ms(self, place: Entry, wait: Blocked, behind: int) -> int | None:
+    def estimate_ms(self, entry: Entry, wait: Blocked, behind: int) -> int | None:
         """About when it will be the turn of a place's customer, so many `behind` its first.
 
         None where nobody can tell.
         """
-        canary = self.rules.kind_rules[place.kind].canary
-        if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and place.campaign:
-            steps = steps_to(canary, self._word(place.campaign), place.share)
+        canary = self.rules.kind_rules[entry.kind].canary
+        if wait.reason is Reason.CAMPAIGN_CANARY and canary is not None and entry.campaign:
+            steps = steps_to(canary, self._word(entry.campaign), entry.share)
             return self.now_ms + steps * canary.hold_ms
         if wait.reason is not Reason.ACCOUNT_PACING or wait.until_ms is None:
             return wait.until_ms
-        ahead = self.account.queue.customers(place.priority) - place.left + behind
-        return wait.until_ms + ahead * self._slowest_us(place) // 1_000
+        ahead = self.account.queue.customers(entry.priority) - entry.left + behind
+        return wait.until_ms + ahead * self._slowest_us(entry) // 1_000
 
-    def _is_open(self, place: Entry) -> bool:
-        wait = self.wait(place)
+    def _is_open(self, entry: Entry) -> bool:
+        wait = self.wait(entry)
         if wait is not None and wait.until_ms is not None:
             due_ms = wait.until_ms
             if wait.reason is Reason.ACCOUNT_PACING:
-                due_ms += max(0, DRAIN_EVERY_MS - self._slowest_us(place) // 1_000)
+                due_ms += max(0, DRAIN_EVERY_MS - self._slowest_us(entry) // 1_000)
             self._wake(due_ms)
         if wait is not None and wait.reason is Reason.ACCOUNT_PACING:
             self._close_by_pace()
@@ -160,58 +168,58 @@ class Admission:
             if opens_ms <= self.now_ms:
                 return
             self._wake(opens_ms + max(0, DRAIN_EVERY_MS - interval_us // 1_000))
-        self._closed |= {law.kind for law in self.rules.kind_rules if law.pacing is not None}
+        self._closed |= {rules.kind for rules in self.rules.kind_rules if rules.pacing is not None}
 
-    def _paused(self, place: Entry) -> Blocked | None:
+    def _paused(self, entry: Entry) -> Blocked | None:
         if self.account.state.status == SUSPENDED:
             return Blocked(Reason.ACCOUNT_PAUSED, None)
         braked_ms = books.braked_until_ms(self.account.state, self.now_ms)
-        until_ms = stopped_until_ms(self.rules.kind_rules[place.kind], braked_ms, self.now_ms)
+        until_ms = stopped_until_ms(self.rules.kind_rules[entry.kind], braked_ms, self.now_ms)
         return None if until_ms == 0 else Blocked(Reason.ACCOUNT_PAUSED, until_ms)
 
-    def _canary(self, place: Entry) -> Blocked | None:
-        if place.campaign is None or self.rules.kind_rules[place.kind].canary is None:
+    def _canary(self, entry: Entry) -> Blocked | None:
+        if entry.campaign is None or self.rules.kind_rules[entry.kind].canary is None:
             return None
-        word = self._word(place.campaign)
+        word = self._word(entry.campaign)
         if word.phase in {Phase.PAUSED, Phase.KILLED}:
             return Blocked(Reason.CAMPAIGN_PAUSED, None)
-        return None if releases(word, place.share) else Blocked(Reason.CAMPAIGN_CANARY, None)
+        return None if releases(word, entry.share) else Blocked(Reason.CAMPAIGN_CANARY, None)
 
-    def _released(self, place: Entry) -> Callable[[str], bool] | None:
+    def _released(self, entry: Entry) -> Callable[[str], bool] | None:
         """Whether a customer's share of a campaign is released; None where all are."""
-        campaign = place.campaign
-        if campaign is None or self.rules.kind_rules[place.kind].canary is None:
+        campaign = entry.campaign
+        if campaign is None or self.rules.kind_rules[entry.kind].canary is None:
             return None
         word = self._word(campaign)
         if word.phase is Phase.FULL:
             return None
         return lambda customer: releases(word, position_of(campaign, customer))
 
-    def _answer_due(self, place: Entry) -> Blocked | None:
+    def _answer_due(self, entry: Entry) -> Blocked | None:
         """Whether leave that is on its way has taken what may come back."""
         under_way = self.account.pace.under_way
-        if not under_way or place.kind not in BINDING:
+        if not under_way or entry.kind not in BINDING:
             return None
-        if self._full(place) is not None:
+        if self._full(entry) is not None:
             return Blocked(Reason.ACCOUNT_CEILING, None, soon=True)
-        adds = place.kind == Kind.FRIEND_REQUEST and under_way.get(place.kind)
+        adds = entry.kind == Kind.FRIEND_REQUEST and under_way.get(entry.kind)
         if adds and books.free_adds(self.account.state, self.rules.account, self.now_ms) == 0:
             return Blocked(Reason.DAILY_ADD_QUOTA, None, soon=True)
         return None
 
-    def _no_adds(self, place: Entry) -> Blocked | None:
-        if place.kind != Kind.FRIEND_REQUEST or self._full(place) is not None:
+    def _no_adds(self, entry: Entry) -> Blocked | None:
+        if entry.kind != Kind.FRIEND_REQUEST or self._full(entry) is not None:
             return None
-        law = self.rules.account
-        if books.free_adds(self.account.state, law, self.now_ms) != 0:
+        rules = self.rules.account
+        if books.free_adds(self.account.state, rules, self.now_ms) != 0:
             return None
-        return Blocked(Reason.DAILY_ADD_QUOTA, books.next_day_ms(law, self.now_ms))
+        return Blocked(Reason.DAILY_ADD_QUOTA, books.next_day_ms(rules, self.now_ms))
 
-    def _paced(self, place: Entry) -> Blocked | None:
-        paced = self.rules.kind_rules[place.kind].pacing
+    def _paced(self, entry: Entry) -> Blocked | None:
+        paced = self.rules.kind_rules[entry.kind].pacing
         if paced is None:
             return None
-        brake, meters = self._brake(place), self._meters(place)
+        brake, meters = self._brake(entry), self._meters(entry)
         ends_ms = None if brake is None else brake.until_ms
         if meters is None:
             return Blocked(Reason.ACCOUNT_PACING, ends_ms)
@@ -220,33 +228,33 @@ class Admission:
             return None
         return Blocked(Reason.ACCOUNT_PACING, min(opens_ms, ends_ms or opens_ms))
 
-    def _quota(self, place: Entry) -> int:
+    def _quota(self, entry: Entry) -> int:
         """How many customers of an open place may go on at once."""
-        if place.kind in BINDING:
+        if entry.kind in BINDING:
             return 1  # each asks anew: adds, room and the enterprise's room
-        paced = self.rules.kind_rules[place.kind].pacing
+        paced = self.rules.kind_rules[entry.kind].pacing
         if paced is None:
             return UNLIMITED
-        meters = self._meters(place) or ()
+        meters = self._meters(entry) or ()
         return min([pacing.fits(*meter, paced.burst_ms, self.now_ms) for meter in meters])
 
-    def _pass(self, place: Entry, count: int) -> Admitted:
-        refusal, ticket = self._full(place), self.account.ticket(place)
-        piece, customers = self.account.take(place, count, self._released(place), self.state)
+    def _pass(self, entry: Entry, count: int) -> Admitted:
+        refusal, ticket = self._full(entry), self.account.ticket(entry)
+        slice_, customers = self.account.take(entry, count, self._released(entry), self.state)
         if refusal is None:
-            self._spend(place, len(customers))
-        return Admitted(piece, customers, ticket, 0 if refusal else self.now_ms, refusal)
+            self._spend(entry, len(customers))
+        return Admitted(slice_, customers, ticket, 0 if refusal else self.now_ms, refusal)
 
-    def _spend(self, place: Entry, count: int) -> None:
+    def _spend(self, entry: Entry, count: int) -> None:
         pace = self.account.pace
-        if place.kind in BINDING:
-            pace.under_way[place.kind] = pace.under_way.get(place.kind, 0) + count
-        if place.kind == Kind.FRIEND_REQUEST:
+        if entry.kind in BINDING:
+            pace.under_way[entry.kind] = pace.under_way.get(entry.kind, 0) + count
+        if entry.kind == Kind.FRIEND_REQUEST:
             books.take_add(self.account.state, self.rules.account, self.now_ms)
-        elif place.kind == Kind.TRANSFER:
+        elif entry.kind == Kind.TRANSFER:
             books.take_relation(self.account.state, self.rules.account, self.now_ms)
-        elif self.rules.kind_rules[place.kind].pacing is not None:
-            meters = self._meters(place) or ()
+        elif self.rules.kind_rules[entry.kind].pacing is not None:
+            meters = self._meters(entry) or ()
             tats_us = [pacing.take(*meter, count, self.now_ms) for meter in meters]
             pace.tat_us = tats_us[0]
             if len(tats_us) > 1:
@@ -257,13 +265,13 @@ class Admission:
     def permit_returned(self, kind: int, leave_ms: int, count: int) -> None:
         """Leave of which no use was made is given back."""
         self.permit_used(kind, count)
-        book, law, pace = self.account.state, self.rules.account, self.account.pace
+        book, rules, pace = self.account.state, self.rules.account, self.account.pace
         if kind == Kind.FRIEND_REQUEST:
             for _ in range(count):
-                books.give_back_add(book, law, leave_ms, self.now_ms)
+                books.give_back_add(book, rules, leave_ms, self.now_ms)
         elif kind == Kind.TRANSFER:
             for _ in range(count):
-                books.close_request(book, law, leave_ms, self.now_ms, handed=True)
+                books.close_request(book, rules, leave_ms, self.now_ms, handed=True)
         elif self.rules.kind_rules[kind].pacing is not None:
             pace.tat_us = pacing.give_back(pace.tat_us, self._interval_us or 0, count)
 
@@ -276,17 +284,17 @@ class Admission:
 
     # --- the limits ---
 
-    def _full(self, place: Entry) -> Verdict | None:
+    def _full(self, entry: Entry) -> Verdict | None:
         """Why the account can take nobody on, by a request or from another account."""
-        if place.kind == Kind.FRIEND_REQUEST:
+        if entry.kind == Kind.FRIEND_REQUEST:
             return no_room(self.account, self.rules, self.totals, self.now_ms)
-        return self._cannot_take_over() if place.kind == Kind.TRANSFER else None
+        return self._cannot_take_over() if entry.kind == Kind.TRANSFER else None
 
     def _cannot_take_over(self) -> Verdict | None:
-        book, law = self.account.state, self.rules.account
+        book, rules = self.account.state, self.rules.account
         if books.paused_until_ms(book, self.now_ms) != 0 or book.status in {RESIGNED, SUSPENDED}:
             return denial(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
-        if books.capacity(book, law) == 0:
+        if books.capacity(book, rules) == 0:
             parts = self.account, self.rules, self.totals, self.now_ms
             return full(Reason.TAKER_AT_CEILING, *parts)
         return None
@@ -294,7 +302,7 @@ class Admission:
     def _word(self, campaign: str) -> CampaignRelease:
         return self.totals.campaign(self.account.enterprise, campaign) or UNKNOWN_RELEASE
 
-    def _meters(self, place: Entry) -> list[tuple[int, int]] | None:
+    def _meters(self, entry: Entry) -> list[tuple[int, int]] | None:
         """What a paced message has to conform to, as (TAT, interval): its account's pace, and where
         an operator's `brake` is on it the amber rate too, which slows its scope and nothing else.
 
@@ -302,20 +310,20 @@ class Admission:
         """
         pace, paced = self.account.pace, self.rules.policy.pacing
         meters = [(pace.tat_us, self._interval_us)]
-        if paced is not None and self._brake(place) is not None:
+        if paced is not None and self._brake(entry) is not None:
             meters.append((pace.braked_tat_us, pacing.interval_us(paced.amber_per_s)))
         found = [(tat_us, interval) for tat_us, interval in meters if interval is not None]
         return found if len(found) == len(meters) else None
 
-    def _slowest_us(self, place: Entry) -> int:
-        return max((interval_us for _, interval_us in self._meters(place) or ()), default=0)
+    def _slowest_us(self, entry: Entry) -> int:
+        return max((interval_us for _, interval_us in self._meters(entry) or ()), default=0)
 
-    def _brake(self, place: Entry) -> Control | None:
+    def _brake(self, entry: Entry) -> Control | None:
         """The operator's `brake` that is on it."""
         if not self.rules.controls:
             return None
         account = self.account
         control = self.rules.controls.applies(
-            account.enterprise, account.name, place.campaign, Kind(place.kind), self.now_ms
+            account.enterprise, account.name, entry.campaign, Kind(entry.kind), self.now_ms
         )
         return control if control is not None and control.action is Action.BRAKE else None

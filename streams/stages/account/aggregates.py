@@ -83,10 +83,10 @@ class SharedTotals:
         value = self._state.get(_WORD + enterprise_key(enterprise))
         return _NOBODY if value is None else _decode_enterprise(value)
 
-    def assume(self, enterprise: str, campaign: str, word: CampaignRelease) -> None:
+    def assume(self, enterprise: str, campaign: str, release: CampaignRelease) -> None:
         """Go by this word from now on, until the owner's comes."""
         self._campaigns.clear()
-        self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(word))
+        self._state.put(_WORD + campaign_key(enterprise, campaign), _encode(release))
 
     def told(self, news: CampaignBroadcast | EnterpriseBroadcast) -> None:
         """Take a word over."""
@@ -143,21 +143,21 @@ class Aggregates:
     def _close(self, key: bytes, facts: list[CampaignFacts]) -> Iterator[Output]:
         enterprise, _, name = key.decode().split("/")
         policy = self._rules.policy(enterprise, self._now_ms)
-        law = campaigns.campaign_rules_of(policy)
+        rules = campaigns.campaign_rules_of(policy)
         book = campaigns.load(self._state.get(key))
         if not facts and campaigns.is_forgotten(book, self._now_ms):
             yield from self._forget(key, enterprise, name)
             return
         before = campaigns.release_of(book) if book.noted_ms else None
         for one in facts:
-            campaigns.apply_facts(book, law, one, self._now_ms)
-        campaigns.review(book, law, self._now_ms)
+            campaigns.apply_facts(book, rules, one, self._now_ms)
+        campaigns.review(book, rules, self._now_ms)
         word = campaigns.release_of(book)
         value = campaigns.dump(book)
-        self._set_timer(key, campaigns.next_review_ms(book, law, self._now_ms))
+        self._set_timer(key, campaigns.next_review_ms(book, rules, self._now_ms))
         if value != self._state.get(key):
             self._state.put(key, value)
-            status = campaigns.status_of(book, law, self._now_ms)
+            status = campaigns.status_of(book, rules, self._now_ms)
             said = encode_campaign_status(enterprise, name, status, policy.version, self._now_ms)
             yield self._status(enterprise, name, said)
         if word != before:
@@ -195,14 +195,17 @@ class Aggregates:
         """The enterprise's word, for readers and for every partition."""
         enterprise = key.decode().removesuffix("//")
         policy = self._rules.policy(enterprise, self._now_ms)
-        law, book = enterprises.enterprise_rules_of(policy), enterprises.load(self._state.get(key))
-        enterprises.forget(book, law, self._now_ms)
+        rules, book = (
+            enterprises.enterprise_rules_of(policy),
+            enterprises.load(self._state.get(key)),
+        )
+        enterprises.forget(book, rules, self._now_ms)
         self._state.put(key, enterprises.dump(book))
-        status = enterprises.status_of(book, law, self._now_ms)
+        status = enterprises.status_of(book, rules, self._now_ms)
         said = encode_enterprise_limits(enterprise, status, policy.version, self._now_ms)
         name = enterprise.encode()
         yield self._topics.enterprise_limits, self._router.partition(name), name, said
-        word = enterprises.totals_of(book, law, self._now_ms)
+        word = enterprises.totals_of(book, rules, self._now_ms)
         yield from self._tell(EnterpriseBroadcast(enterprise, word))
 
     def _tell(self, news: News) -> Iterable[Output]:

@@ -19,12 +19,12 @@ from streams.events.envelope import Rejected
 from streams.events.keys import account_key
 from streams.events.news import (
     AccountFeedback,
-    CampaignNews,
     CampaignBroadcast,
-    EnterpriseNews,
+    CampaignNews,
     EnterpriseBroadcast,
-    SweepBroadcast,
+    EnterpriseNews,
     StatusNews,
+    SweepBroadcast,
     TakeOver,
     decode_news,
 )
@@ -35,7 +35,7 @@ from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, 
 from streams.stages.account.progress import finish, keep, progress_of
 from streams.stages.account.store import is_account
 from streams.stages.dead_letters import dead_letter
-from streams.stages.routing import reroute, news_for
+from streams.stages.routing import news_for, reroute
 from streams.stages.sweeps import SweepVisits, begin
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ class Batch:
             self.outputs.append(reroute(stage.topics, stage.router, record, key, self.state))
             return
         before = progress_of(record, self.state, self.now_ms)
-        ask, customers = request_of(intent, before.accepted_ms), intent.customer_ids
+        request, customers = request_of(intent, before.accepted_ms), intent.customer_ids
         if not before.done:
             self.state.counters["intents_total", intent.kind] += 1
-        self.accounts.register_campaign(intent.enterprise_id, ask, customers)
+        self.accounts.register_campaign(intent.enterprise_id, request, customers)
         left = customers[before.done :]
-        count = self._admit_intent(intent.enterprise_id, ask, left)
+        count = self._admit_intent(intent.enterprise_id, request, left)
         self.accepted += count
         if count < len(left):
             keep(before, count, self.state)
@@ -89,7 +89,7 @@ class Batch:
             finish(self.state)
 
     def _admit_intent(
-        self, enterprise: str, ask: Request, customers: list[str], *, again: bool = False
+        self, enterprise: str, request: Request, customers: list[str], *, again: bool = False
     ) -> int:
         """Where it needs no leave, or it is not for now, an ask goes straight on. How many of the
         customers are done: the first ones, where a batch has no room for all.
@@ -97,20 +97,20 @@ class Batch:
         One that the customer stage wants leave for is for now: partitions' clocks differ a little.
         While a queue empties that needs leave no longer, who comes stands in line as well.
         """
-        law = self.accounts.rules_of(enterprise).kind_rules[ask.kind]
-        early, late = ask.not_before_ms, ask.deadline_ms
+        rules = self.accounts.rules_of(enterprise).kind_rules[request.kind]
+        early, late = request.not_before_ms, request.deadline_ms
         not_now = (early is not None and early > self.now_ms) or (
             late is not None and late < self.now_ms
         )
-        leave = law.needs_permit or self.accounts.queues(enterprise, ask)
+        leave = rules.needs_permit or self.accounts.queues(enterprise, request)
         if not leave or (not_now and not again):
-            return self.accounts.pass_first(enterprise, ask, customers, again=again)
-        if ask.kind == Kind.TRANSFER:
-            key = account_key(enterprise, ask.to_account_id or "")
-            news = TakeOver(ask, customers, again)
+            return self.accounts.pass_first(enterprise, request, customers, again=again)
+        if request.kind == Kind.TRANSFER:
+            key = account_key(enterprise, request.to_account_id or "")
+            news = TakeOver(request, customers, again)
             self.outputs.append(news_for(key, news, self.stage.topics, self.stage.router))
             return len(customers)
-        return self.accounts.enqueue(enterprise, ask, customers, again=again)
+        return self.accounts.enqueue(enterprise, request, customers, again=again)
 
     # --- news ---
 
@@ -125,7 +125,7 @@ class Batch:
 
     def _account(self, key: bytes, news: AccountFeedback) -> None:
         admission = self.accounts.open(key)
-        account, law, now_ms = admission.account, admission.rules.account, self.now_ms
+        account, rules, now_ms = admission.account, admission.rules.account, self.now_ms
         if news.facts:
             self._count(key, news.facts)
         for unused in news.returned_permits:
@@ -133,11 +133,11 @@ class Batch:
         for kind, count in news.used_permits.items():
             admission.permit_used(kind, count)
         for leave_ms in news.closed_requests:
-            books.close_request(account.state, law, leave_ms, now_ms)
+            books.close_request(account.state, rules, leave_ms, now_ms)
         for leave_ms in news.handed:
-            books.close_request(account.state, law, leave_ms, now_ms, handed=True)
+            books.close_request(account.state, rules, leave_ms, now_ms, handed=True)
         for approved_ms in news.cancelled_adds:
-            books.cancel_add(account.state, law, approved_ms, now_ms)
+            books.cancel_add(account.state, rules, approved_ms, now_ms)
         for wanted in news.permit_requests:
             self.accounts.register_campaign(account.enterprise, wanted.request)
             self._admit_intent(account.enterprise, wanted.request, [wanted.customer], again=True)
@@ -149,8 +149,8 @@ class Batch:
 
     def _count(self, key: bytes, told: list[Facts]) -> None:
         admission = self.accounts.open(key)
-        account, law, now_ms = admission.account, admission.rules.account, self.now_ms
-        self.accounts.changed(key, books.apply_facts(account.state, law, told, now_ms))
+        account, rules, now_ms = admission.account, admission.rules.account, self.now_ms
+        self.accounts.changed(key, books.apply_facts(account.state, rules, told, now_ms))
         for facts in told:
             if facts.heard_ms:
                 self.state.counters["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
@@ -163,8 +163,8 @@ class Batch:
 
     def _status(self, key: bytes, news: StatusNews) -> None:
         admission = self.accounts.open(key)
-        book, law = admission.account.state, admission.rules.account
-        changes = books.apply_status(book, law, news.status, news.at_ms, self.now_ms)
+        book, rules = admission.account.state, admission.rules.account
+        changes = books.apply_status(book, rules, news.status, news.at_ms, self.now_ms)
         self.accounts.changed(key, changes)
         if book.status == RESIGNED:
             admission.account.cut_off()

@@ -25,7 +25,7 @@ from streams.events.news import EnterpriseNews
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.account.aggregates import TELL_EVERY_MS
 from streams.stages.context import denial
-from streams.stages.routing import to_every_partition, news_for
+from streams.stages.routing import news_for, to_every_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streams.runtime.state import State
     from streams.stages.account.admission import Admission
     from streams.stages.account.slices import QueuedSlice
-    from streams.stages.account.store import StoredAccount, AccountIndex
+    from streams.stages.account.store import AccountIndex, StoredAccount
     from streams.stages.context import BatchRules, Blocked
     from streams.stages.routing import Router
     from streams.topics import Topics
@@ -66,39 +66,39 @@ class Publisher:
     # --- who waits ---
 
     def deferred(
-        self, admission: Admission, piece: QueuedSlice, place: Entry, wait: Blocked
+        self, admission: Admission, slice_: QueuedSlice, entry: Entry, wait: Blocked
     ) -> Iterator[Output]:
         """Of each customer that waits, that they do: for the customer stage to hold and to say.
 
         What only the sender needs stays in the queue.
         """
-        ask, topic = replace(piece.request, attributes=None), self._topics.candidates
-        for behind, customer in enumerate(admission.account.names(place, self._state)):
-            eligible_ms = admission.estimate_ms(place, wait, behind)
+        request, topic = replace(slice_.request, attributes=None), self._topics.candidates
+        for behind, customer in enumerate(admission.account.names(entry, self._state)):
+            eligible_ms = admission.estimate_ms(entry, wait, behind)
             verdict = denial(Outcome.DEFERRED, wait.reason, eligible_at_ms=eligible_ms)
-            word = Candidate(ask, is_held=piece.is_held, ticket=place.seq, wait=verdict)
-            key = customer_key(piece.enterprise, customer)
+            word = Candidate(request, is_held=slice_.is_held, ticket=entry.seq, wait=verdict)
+            key = customer_key(slice_.enterprise, customer)
             yield topic, self._router.partition(key), key, encode_candidate(word)
 
     # --- how an account stands ---
 
     def account(
-        self, account: StoredAccount, ruled: BatchRules, changes: Iterable[Change]
+        self, account: StoredAccount, rules: BatchRules, changes: Iterable[Change]
     ) -> Iterator[Output]:
         """An account's changes, and its limits and brake where they differ from what was told."""
-        version, now_ms = ruled.policy.version, self._now_ms
+        version, now_ms = rules.policy.version, self._now_ms
         for change in changes:
             said = encode_limit_change(account.enterprise, account.name, change, version, now_ms)
             yield self._topics.limit_changes, None, account.key, said
             if change.direction is not None:
                 self._state.counters["ceiling_changes_total", change.direction] += 1
-        yield from self._limits(account, ruled)
+        yield from self._limits(account, rules)
         yield from self._brake(account)
-        self._room(account, ruled)
+        self._room(account, rules)
 
-    def _limits(self, account: StoredAccount, ruled: BatchRules) -> Iterator[Output]:
-        limits = books.limits_of(account.state, ruled.account, self._now_ms)
-        pace, version = account.pace, ruled.policy.version
+    def _limits(self, account: StoredAccount, rules: BatchRules) -> Iterator[Output]:
+        limits = books.limits_of(account.state, rules.account, self._now_ms)
+        pace, version = account.pace, rules.policy.version
         told = crc32(msgspec.msgpack.encode((version, limits)))
         if told == pace.told:
             return
@@ -124,8 +124,8 @@ class Publisher:
         )
         return to_every_partition(self._topics.sweeps, self._router.partitions, encode_sweep(sweep))
 
-    def _room(self, account: StoredAccount, ruled: BatchRules) -> None:
-        room = books.vacancies(account.state, ruled.account)
+    def _room(self, account: StoredAccount, rules: BatchRules) -> None:
+        room = books.vacancies(account.state, rules.account)
         pace = account.pace
         if pace.open != account.state.open_adds:
             self.sum_up(account.enterprise, open=account.state.open_adds - pace.open)

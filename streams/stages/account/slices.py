@@ -53,9 +53,9 @@ def read(key: bytes, seq: int, state: State) -> QueuedSlice:
     return _decode_slice(state.get(_slice_key(key, seq)) or b"")
 
 
-def write(key: bytes, seq: int, piece: QueuedSlice, names: list[str], state: State) -> None:
+def write(key: bytes, seq: int, slice_: QueuedSlice, names: list[str], state: State) -> None:
     """Store a slice and who waits in it."""
-    state.put(_slice_key(key, seq), _encode(piece))
+    state.put(_slice_key(key, seq), _encode(slice_))
     for part, first in enumerate(range(0, len(names), NAMES_MOST)):
         state.put(_names_key(key, seq, part), _encode(names[first : first + NAMES_MOST]))
 
@@ -111,19 +111,19 @@ def _parts(key: bytes, seq: int, left: int, state: State) -> Iterator[tuple[byte
     for part in range(_PARTS):
         if left <= 0:
             return
-        place = _names_key(key, seq, part)
-        value = state.get(place)
+        entry = _names_key(key, seq, part)
+        value = state.get(entry)
         if value is not None:
             some = _decode_names(value)
             left -= len(some)
-            yield place, some
+            yield entry, some
 
 
-def _put(place: bytes, some: list[str], state: State) -> None:
+def _put(entry: bytes, some: list[str], state: State) -> None:
     if some:
-        state.put(place, _encode(some))
+        state.put(entry, _encode(some))
     else:
-        state.delete(place)
+        state.delete(entry)
 
 
 def _slice_key(key: bytes, seq: int) -> bytes:
@@ -131,8 +131,8 @@ def _slice_key(key: bytes, seq: int) -> bytes:
 
 
 def _names_key(key: bytes, seq: int, part: int) -> bytes:
-    place = seq.to_bytes(_SEQ, "big") + part.to_bytes(_PART, "big")
-    return NAMES + key + b"/" + place
+    entry = seq.to_bytes(_SEQ, "big") + part.to_bytes(_PART, "big")
+    return NAMES + key + b"/" + entry
 
 
 def found(state: State) -> Iterator[tuple[bytes, int, QueuedSlice, int]]:
@@ -142,9 +142,9 @@ def found(state: State) -> Iterator[tuple[bytes, int, QueuedSlice, int]]:
     waiting: dict[bytes, int] = {}
     for key in state:
         if key.startswith(NAMES):
-            place = key[len(NAMES) : -_PART]
-            waiting[place] = waiting.get(place, 0) + len(_decode_names(state.get(key) or b""))
-    for place in sorted(waiting):
-        seq = int.from_bytes(place[-_SEQ:], "big")
-        account = place[: -_SEQ - 1]
-        yield account, seq, read(account, seq, state), waiting[place]
+            entry = key[len(NAMES) : -_PART]
+            waiting[entry] = waiting.get(entry, 0) + len(_decode_names(state.get(key) or b""))
+    for entry in sorted(waiting):
+        seq = int.from_bytes(entry[-_SEQ:], "big")
+        account = entry[: -_SEQ - 1]
+        yield account, seq, read(account, seq, state), waiting[entry]

@@ -16,7 +16,7 @@ import msgspec
 
 from streams.core.account import account as books
 from streams.core.account.deadlines import Deadlines
-from streams.core.account.fair_queue import FairQueue, Entry, Turn
+from streams.core.account.fair_queue import Entry, FairQueue, Turn
 from streams.core.campaign import position_of
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
@@ -83,7 +83,17 @@ class StoredAccount:
     """One account, opened. `fresh`: slices that came with this batch, and who waits in them."""
 
     __slots__ = (
-        *("state", "deadlines", "enterprise", "fresh", "key", "queue", "name", "pace", "unpublished"),
+        *(
+            "state",
+            "deadlines",
+            "enterprise",
+            "fresh",
+            "key",
+            "queue",
+            "name",
+            "pace",
+            "unpublished",
+        ),
     )
 
     def __init__(self, key: bytes, state: State) -> None:
@@ -97,93 +107,93 @@ class StoredAccount:
         self.unpublished = dict.fromkeys(self.pace.unpublished)
         self.fresh: dict[int, tuple[QueuedSlice, list[str]]] = {}
 
-    def add(self, piece: QueuedSlice, customers: list[str], state: State) -> None:
+    def add(self, slice_: QueuedSlice, customers: list[str], state: State) -> None:
         """Let a slice wait; it is stored at the batch's end, if it is still there."""
         seq = self.pace.next_seq
         self.pace.next_seq += 1
-        self.fresh[seq] = piece, customers
+        self.fresh[seq] = slice_, customers
         self.unpublished[seq] = None
-        self.found(seq, piece, len(customers), state)
+        self.found(seq, slice_, len(customers), state)
 
-    def found(self, seq: int, piece: QueuedSlice, left: int, state: State) -> None:
+    def found(self, seq: int, slice_: QueuedSlice, left: int, state: State) -> None:
         """Put a slice in line, as it was left."""
-        place = _place(seq, piece, left)
-        place.share, place.step = self._next_share(place, state)
-        self.queue.add(place)
-        self.deadlines.add(seq, piece.request, self.queue)
+        entry = _place(seq, slice_, left)
+        entry.share, entry.step = self._next_share(entry, state)
+        self.queue.add(entry)
+        self.deadlines.add(seq, slice_.request, self.queue)
 
     def apply_release(self, campaign: str, state: State) -> None:
         """Another share of a campaign is released than before."""
         released = released_share(state, self.enterprise, campaign)
-        for place in list(self.queue.of(group_of(campaign))):
-            self.queue.move(place, place.share, int(place.share >= released))
+        for entry in list(self.queue.of(group_of(campaign))):
+            self.queue.move(entry, entry.share, int(entry.share >= released))
 
     def campaigns(self) -> list[str]:
         """The campaigns that customers wait for here."""
-        places = self.queue.entries()
-        return list(dict.fromkeys(p.campaign for p in places if p.campaign is not None))
+        entries = self.queue.entries()
+        return list(dict.fromkeys(p.campaign for p in entries if p.campaign is not None))
 
-    def _next_share(self, place: Entry, state: State) -> tuple[float, int]:
+    def _next_share(self, entry: Entry, state: State) -> tuple[float, int]:
         """The place of the next customer in a campaign's audience, and whether it is to wait."""
-        if place.campaign is None:
+        if entry.campaign is None:
             return 0.0, 0
-        fresh = self.fresh.get(place.seq)
-        name = slices.first(self.key, place.seq, state) if fresh is None else fresh[1][0]
-        share = position_of(place.campaign, name)
-        return share, int(share >= released_share(state, self.enterprise, place.campaign))
+        fresh = self.fresh.get(entry.seq)
+        name = slices.first(self.key, entry.seq, state) if fresh is None else fresh[1][0]
+        share = position_of(entry.campaign, name)
+        return share, int(share >= released_share(state, self.enterprise, entry.campaign))
 
-    def ticket(self, place: Entry) -> int:
+    def ticket(self, entry: Entry) -> int:
         """What the customer stage knows a slice by; 0 for one that it has not heard of."""
-        return 0 if place.seq in self.unpublished else place.seq
+        return 0 if entry.seq in self.unpublished else entry.seq
 
     def slice(self, seq: int, state: State) -> QueuedSlice:
         """A slice that waits."""
         fresh = self.fresh.get(seq)
         return slices.read(self.key, seq, state) if fresh is None else fresh[0]
 
-    def names(self, place: Entry, state: State) -> list[str]:
+    def names(self, entry: Entry, state: State) -> list[str]:
         """Who waits in it."""
-        fresh = self.fresh.get(place.seq)
+        fresh = self.fresh.get(entry.seq)
         if fresh is not None:
             return list(fresh[1])
-        return slices.names(self.key, place.seq, place.left, state)
+        return slices.names(self.key, entry.seq, entry.left, state)
 
     def take(
-        self, place: Entry, count: int, may: Callable[[str], bool] | None, state: State
+        self, entry: Entry, count: int, may: Callable[[str], bool] | None, state: State
     ) -> tuple[QueuedSlice, list[str]]:
         """Take the next customers out of a slice, whose turn it is; one that is empty is gone.
 
         `may`: whether a customer's own turn has come; the first one's has.
         """
-        piece, customers = self._out(place, count, may, state)
-        self.queue.served(place.seq, len(customers))
-        self._settle(place.seq, state)
-        return piece, customers
+        slice_, customers = self._out(entry, count, may, state)
+        self.queue.served(entry.seq, len(customers))
+        self._settle(entry.seq, state)
+        return slice_, customers
 
-    def drop(self, place: Entry, count: int, state: State) -> tuple[QueuedSlice, list[str]]:
+    def drop(self, entry: Entry, count: int, state: State) -> tuple[QueuedSlice, list[str]]:
         """As `take`, for customers who do not go on: they use up nobody's turn."""
-        piece, customers = self._out(place, count, None, state)
-        self.queue.shorten(place.seq, len(customers))
-        self._settle(place.seq, state)
-        return piece, customers
+        slice_, customers = self._out(entry, count, None, state)
+        self.queue.shorten(entry.seq, len(customers))
+        self._settle(entry.seq, state)
+        return slice_, customers
 
     def _out(
-        self, place: Entry, count: int, may: Callable[[str], bool] | None, state: State
+        self, entry: Entry, count: int, may: Callable[[str], bool] | None, state: State
     ) -> tuple[QueuedSlice, list[str]]:
-        seq, piece = place.seq, self.slice(place.seq, state)
+        seq, slice_ = entry.seq, self.slice(entry.seq, state)
         fresh = self.fresh.get(seq)
         if fresh is None:
-            return piece, slices.take(self.key, seq, place.left, count, may, state)
+            return slice_, slices.take(self.key, seq, entry.left, count, may, state)
         customers = slices.up_to(fresh[1][:count], may)
         del fresh[1][: len(customers)]
-        return piece, customers
+        return slice_, customers
 
     def take_out(self, seq: int, gone: Collection[str], state: State) -> None:
         """Customers wait in a stored slice no longer, and nothing more is to be said of them."""
-        place = self.queue.get(seq)
-        if place is None or seq in self.fresh:
+        entry = self.queue.get(seq)
+        if entry is None or seq in self.fresh:
             return
-        count = slices.take_out(self.key, seq, place.left, gone, state)
+        count = slices.take_out(self.key, seq, entry.left, gone, state)
         if count:
             self.queue.shorten(seq, count)
             self._settle(seq, state)
@@ -199,15 +209,15 @@ class StoredAccount:
         """Places that were cut off, the oldest first, and why; None when all of them are ended."""
         pace = self.pace
         first = islice(self.queue.entries(), CUT_MOST)
-        places = [p for p in first if p.seq < pace.cut_below and p.kind != Kind.TRANSFER]
-        if places:
-            return Reason.ACCOUNT_RESIGNED, places
+        entries = [p for p in first if p.seq < pace.cut_below and p.kind != Kind.TRANSFER]
+        if entries:
+            return Reason.ACCOUNT_RESIGNED, entries
         pace.cut_below = 0
         while pace.cut_campaigns:
             theirs = self.queue.of(group_of(pace.cut_campaigns[0]))
-            places = nsmallest(CUT_MOST, theirs, key=lambda place: place.seq)
-            if places:
-                return Reason.CAMPAIGN_PAUSED, places
+            entries = nsmallest(CUT_MOST, theirs, key=lambda entry: entry.seq)
+            if entries:
+                return Reason.CAMPAIGN_PAUSED, entries
             pace.cut_campaigns.pop(0)
         return None
 
@@ -222,9 +232,9 @@ class StoredAccount:
 
     def _settle(self, seq: int, state: State) -> None:
         """Forget a slice in which nobody waits any more; else see who is the next in it."""
-        place = self.queue.get(seq)
-        if place is not None:
-            self.queue.move(place, *self._next_share(place, state))
+        entry = self.queue.get(seq)
+        if entry is not None:
+            self.queue.move(entry, *self._next_share(entry, state))
         else:
             self.unpublished.pop(seq, None)
             if self.fresh.pop(seq, None) is None:
@@ -232,8 +242,8 @@ class StoredAccount:
 
     def store(self, state: State) -> None:
         """Write what has changed."""
-        for seq, (piece, customers) in self.fresh.items():
-            slices.write(self.key, seq, piece, customers, state)
+        for seq, (slice_, customers) in self.fresh.items():
+            slices.write(self.key, seq, slice_, customers, state)
         self.fresh.clear()
         for (priority, group), turn in self.queue.moved():
             key = _TURN + self.key + b"/" + bytes([priority]) + group.encode()
@@ -251,9 +261,9 @@ def _put(state: State, key: bytes, value: bytes) -> None:
         state.put(key, value)
 
 
-def campaign_of(ask: Request) -> str | None:
+def campaign_of(request: Request) -> str | None:
     """The campaign that an ask waits for; of most kinds none."""
-    return ask.campaign_id if ask.kind in STAGED else None
+    return request.campaign_id if request.kind in STAGED else None
 
 
 def group_of(campaign: str) -> str:
@@ -261,11 +271,11 @@ def group_of(campaign: str) -> str:
     return f"campaign {campaign}"
 
 
-def _place(seq: int, piece: QueuedSlice, left: int) -> Entry:
-    ask = piece.request
-    campaign = campaign_of(ask)
-    group = f"source {ask.source}" if campaign is None else group_of(campaign)
-    return Entry(seq, ask.priority, ask.accepted_ms, group, ask.kind, campaign, 0, left)
+def _place(seq: int, slice_: QueuedSlice, left: int) -> Entry:
+    request = slice_.request
+    campaign = campaign_of(request)
+    group = f"source {request.source}" if campaign is None else group_of(campaign)
+    return Entry(seq, request.priority, request.accepted_ms, group, request.kind, campaign, 0, left)
 
 
 # --- the timers' names ----------------------------------------------------------------------------
@@ -301,9 +311,9 @@ class AccountIndex:
         """How many customers wait."""
         return sum(self._accounts[key].queue.customers() for key in self.waiting)
 
-    def joins(self, account: StoredAccount, ask: Request) -> None:
+    def joins(self, account: StoredAccount, request: Request) -> None:
         """Customers of this ask wait for the account."""
-        campaign = campaign_of(ask)
+        campaign = campaign_of(request)
         if campaign is not None:
             group = account.enterprise, group_of(campaign)
             self._by_group.setdefault(group, set()).add(account.key)
@@ -326,10 +336,10 @@ class AccountIndex:
 
     def _read(self) -> None:
         """What waits is put in line, the slices alone say what does; and who has which grade."""
-        for key, seq, piece, left in slices.found(self._state):
-            self.open(key).found(seq, piece, left, self._state)
+        for key, seq, slice_, left in slices.found(self._state):
+            self.open(key).found(seq, slice_, left, self._state)
             self.waiting.add(key)
-            self.joins(self.open(key), piece.request)
+            self.joins(self.open(key), slice_.request)
         turns: defaultdict[bytes, dict[tuple[int, str], Turn]] = defaultdict(dict)
         for key in self._state:
             value = self._state.get(key) or b""

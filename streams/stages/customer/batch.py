@@ -23,13 +23,13 @@ from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
 from streams.stages import balance
 from streams.stages.customer.feedback import Feedback, ties_of
 from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers
-from streams.stages.customer.interactions import BINDING, QUIET, is_duplicate, apply
+from streams.stages.customer.interactions import BINDING, QUIET, apply, is_duplicate
 from streams.stages.customer.ledgers import LedgerSession, timer_of
 from streams.stages.customer.past import is_past
-from streams.stages.customer.restrictions import is_news, store_campaign, store_account_status
+from streams.stages.customer.restrictions import is_news, store_account_status, store_campaign
 from streams.stages.dead_letters import dead_letter
-from streams.stages.decisions import decision_id_of, decision_event
-from streams.stages.routing import to_every_partition, reroute, news_for
+from streams.stages.decisions import decision_event, decision_id_of
+from streams.stages.routing import news_for, reroute, to_every_partition
 from streams.stages.sweeps import SweepVisits, begin
 from streams.topics import INTENTS, INTERACTIONS
 
@@ -77,41 +77,52 @@ class Batch:
             raise ValueError(msg)
         candidate = decode_candidate(value)
         self.state.budget.promise(len(value))  # it may be held, or its leave be asked for
-        desk = self.ledgers.open(key)
+        customer = self.ledgers.open(key)
         if _comes(candidate):
             # Two partitions' clocks may differ by what two machines' do.
             waited_ms = max(0, self.now_ms - candidate.request.accepted_ms)
             self.state.counters["latency_ms", str(waited_ms)] += 1
-        before = ties_of(desk.ledger) if candidate.request.kind in _BINDING_KINDS else None
-        self._decide(key, desk, candidate)
+        before = ties_of(customer.ledger) if candidate.request.kind in _BINDING_KINDS else None
+        self._decide(key, customer, candidate)
         if before is not None:
-            self.feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self.feedback.compare(customer.enterprise, before, ties_of(customer.ledger))
 
-    def _decide(self, key: bytes, desk: Customer, candidate: Candidate) -> None:
-        name = decision_id_of(desk, candidate.request)
+    def _decide(self, key: bytes, customer: Customer, candidate: Candidate) -> None:
+        name = decision_id_of(customer, candidate.request)
         mark = mark_of(name)
-        settled = desk.decide_request(candidate, mark)
-        self._count(desk, candidate, mark, settled)
+        decided = customer.decide_request(candidate, mark)
+        self._count(customer, candidate, mark, decided)
         if candidate.permit_ms:
-            used = any(c.decision_key == mark and c.verdict.outcome is Outcome.APPROVED for c in settled)
+            used = any(
+                c.decision_key == mark and c.verdict.outcome is Outcome.APPROVED for c in decided
+            )
             if not used:
-                self.feedback.permit_returned(desk.enterprise, candidate)
+                self.feedback.permit_returned(customer.enterprise, candidate)
             elif candidate.request.kind in _BINDING_KINDS:
-                self.feedback.permit_used(desk.enterprise, candidate)
-        self._publish(key, desk, settled, {mark: name})
+                self.feedback.permit_used(customer.enterprise, candidate)
+        self._publish(key, customer, decided, {mark: name})
 
     def _count(
-        self, desk: Customer, candidate: Candidate, mark: int, settled: Iterable[Decided]
+        self,
+        customer: Customer,
+        candidate: Candidate,
+        decision_key: int,
+        decided: Iterable[Decided],
     ) -> None:
         """Tell a campaign of who is asked for in its name. Of the forgotten nobody knows whether
         they were before, and none of them is sent anything.
         """
-        ask, forgotten = candidate.request, desk.ledger.erased
-        if ask.campaign_id is None or ask.kind not in STAGED or forgotten or not _comes(candidate):
+        request, forgotten = candidate.request, customer.ledger.erased
+        if (
+            request.campaign_id is None
+            or request.kind not in STAGED
+            or forgotten
+            or not _comes(candidate)
+        ):
             return
-        repeated = any(c.decision_key == mark and c.verdict is DUPLICATE for c in settled)
-        if not repeated and desk.rules[ask.kind].canary is not None:
-            self.feedback.asked(desk.enterprise, ask.campaign_id)
+        repeated = any(c.decision_key == decision_key and c.verdict is DUPLICATE for c in decided)
+        if not repeated and customer.rules[request.kind].canary is not None:
+            self.feedback.asked(customer.enterprise, request.campaign_id)
 
     def interaction(self, record: Record) -> None:
         """Note what happened, or refuse it, or send it where it belongs."""
@@ -155,8 +166,8 @@ class Batch:
         """Look at the next ones that sweeps come to."""
         sweeping = SweepVisits(self.state, self.now_ms, self._concerned)
         for key, _ in sweeping.visits(timers, self.stage.rules.generation):
-            desk = self.ledgers.open(key)
-            self._publish(key, desk, desk.reconsider())
+            customer = self.ledgers.open(key)
+            self._publish(key, customer, customer.reconsider())
 
     def _concerned(self, sweep: Sweep) -> list[bytes] | None:
         """Who holds what a sweep is about."""
@@ -179,9 +190,9 @@ class Batch:
         while turns and self.state.budget.has_room():
             _, name = heappop(turns)
             key = name[TIMER_HEAD:]
-            desk = self.ledgers.open_for_timer(key)
-            self._publish(key, desk, desk.on_timer())
-            turn = timer_of(desk, key)
+            customer = self.ledgers.open_for_timer(key)
+            self._publish(key, customer, customer.on_timer())
+            turn = timer_of(customer, key)
             if last is not None and turn is not None and turn <= last:
                 heappush(turns, turn)
         left = set(turns)
@@ -215,35 +226,38 @@ class Batch:
         self.outputs.append(news_for(key, news, topics, router))
 
     def _apply(self, key: bytes, event: Interaction, heard_ms: int) -> None:
-        desk = self.ledgers.open(key)
-        if desk.ledger.erased:
+        customer = self.ledgers.open(key)
+        if customer.ledger.erased:
             erased_ms = self.stage.erasure.erased_ms(key, self.state)
-            if is_past(desk.ledger, event, erased_ms):
+            if is_past(customer.ledger, event, erased_ms):
                 return
-        if is_duplicate(desk, event):
+        if is_duplicate(customer, event):
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
-        before = ties_of(desk.ledger) if isinstance(event, BINDING) else None
-        for charge in apply(desk, event):
-            self.feedback.count(desk.enterprise, charge, heard_ms)
+        before = ties_of(customer.ledger) if isinstance(event, BINDING) else None
+        for charge in apply(customer, event):
+            self.feedback.count(customer.enterprise, charge, heard_ms)
         if before is not None:
-            self.feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self.feedback.compare(customer.enterprise, before, ties_of(customer.ledger))
         if not isinstance(event, QUIET):
-            self._publish(key, desk, desk.reconsider())
+            self._publish(key, customer, customer.reconsider())
 
     def _erase(self, event: Erase, key: bytes) -> None:
         erasure = self.stage.erasure
         mark = erasure.mark(key)
         if mark is None:
             return
-        desk = self.ledgers.open(key)
-        name, before = fingerprint(event.source, event.id, content_of(event)), self.state.get(mark) or b""
-        value = erasure.told(before, name, self.now_ms, desk.rules[0].remember_ms)
+        customer = self.ledgers.open(key)
+        name, before = (
+            fingerprint(event.source, event.id, content_of(event)),
+            self.state.get(mark) or b"",
+        )
+        value = erasure.told(before, name, self.now_ms, customer.rules[0].remember_ms)
         if value is None:
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
-        self._publish(key, desk, desk.cancel(Reason.SUPPRESSED))
-        self.feedback.compare(desk.enterprise, ties_of(desk.ledger), {})
+        self._publish(key, customer, customer.cancel(Reason.SUPPRESSED))
+        self.feedback.compare(customer.enterprise, ties_of(customer.ledger), {})
         self.ledgers.forget(key, mark, value)
 
     def _reject(self, record: Record, refused: Rejected | None) -> None:
@@ -257,25 +271,27 @@ class Batch:
     def _publish(
         self,
         key: bytes,
-        desk: Customer,
-        settled: Iterable[Decided],
+        customer: Customer,
+        decided: Iterable[Decided],
         names: Mapping[int, str] = _NO_NAMES,
     ) -> None:
         """`names`: the decision ids that are known already, by their marks."""
         topics, place = self.stage.topics, self.stage.router.partition
-        for case in settled:
-            saying = decision_event(case, desk, names.get(case.decision_key))
+        for case in decided:
+            saying = decision_event(case, customer, names.get(case.decision_key))
             outcome, kind = case.verdict.outcome, saying.kind
             self.state.counters["decisions_total", kind, outcome, case.verdict.reason] += 1
             if outcome is Outcome.DUPLICATE:
                 self.state.counters["repeats_total", INTENTS] += 1
             self.balance.settled += outcome is not Outcome.DEFERRED
-            self.outputs.append((topics.decisions, None, key, saying.decision(self.balance.published)))
+            self.outputs.append(
+                (topics.decisions, None, key, saying.decision(self.balance.published))
+            )
             self.balance.published += 1
             if outcome is Outcome.APPROVED:
                 if case.request.campaign_id is not None:
-                    self.feedback.approved(desk.enterprise, case.request.campaign_id)
-                account = account_key(desk.enterprise, case.request.account_id)
+                    self.feedback.approved(customer.enterprise, case.request.campaign_id)
+                account = account_key(customer.enterprise, case.request.account_id)
                 self.outputs.append(
                     (self.stage.approved[kind], place(account), account, saying.approved())
                 )

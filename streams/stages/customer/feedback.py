@@ -15,15 +15,21 @@ from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import Friend
 from streams.core.kinds import Kind
 from streams.events.keys import account_key, campaign_key
-from streams.events.news import AccountFeedback, CampaignNews, WithdrawnEntry, ReturnedPermit, PermitRequest
+from streams.events.news import (
+    AccountFeedback,
+    CampaignNews,
+    PermitRequest,
+    ReturnedPermit,
+    WithdrawnEntry,
+)
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.customer.feedback import Charge
-    from streams.core.customer.ledger import PendingTransfer, Ledger
-    from streams.core.customer.request import Request, Candidate
+    from streams.core.customer.ledger import Ledger, PendingTransfer
+    from streams.core.customer.request import Candidate, Request
     from streams.runtime.stage import Output
     from streams.stages.routing import Router
     from streams.topics import Topics
@@ -49,8 +55,12 @@ class Tie(NamedTuple):
 def ties_of(ledger: Ledger) -> dict[str, Tie]:
     """The ties of one customer, to tell later what has become of them."""
     return {
-        account: Tie(pair.friend == Friend.YES, pair.friend_request_ms, pair.pending_transfer)
-        for account, pair in ledger.relationships.items()
+        account: Tie(
+            relationship.friend == Friend.YES,
+            relationship.friend_request_ms,
+            relationship.pending_transfer,
+        )
+        for account, relationship in ledger.relationships.items()
     }
 
 
@@ -58,7 +68,15 @@ class _Account:
     """What there is to tell one account."""
 
     __slots__ = (
-        *("closed_requests", "counts", "withdrawn", "handed", "heard_ms", "relations", "cancelled_adds"),
+        *(
+            "closed_requests",
+            "counts",
+            "withdrawn",
+            "handed",
+            "heard_ms",
+            "relations",
+            "cancelled_adds",
+        ),
         "returned_permits",
         *("used_permits", "permit_requests"),
     )
@@ -78,7 +96,14 @@ class _Account:
     def news(self) -> Iterator[AccountFeedback]:
         """One record, and more for the asks, which may be long."""
         times = {**self.counts, **self.relations}
-        if times or self.returned_permits or self.used_permits or self.closed_requests or self.handed or self.cancelled_adds:
+        if (
+            times
+            or self.returned_permits
+            or self.used_permits
+            or self.closed_requests
+            or self.handed
+            or self.cancelled_adds
+        ):
             yield self._summed(times)
         for first in range(0, len(self.withdrawn), NAMES_MOST):
             yield AccountFeedback(withdrawn=self.withdrawn[first : first + NAMES_MOST])
@@ -96,7 +121,10 @@ class _Account:
                 )
                 for at_ms in sorted(times)
             ],
-            returned_permits=[ReturnedPermit(kind, leave_ms, n) for (kind, leave_ms), n in self.returned_permits.items()],
+            returned_permits=[
+                ReturnedPermit(kind, leave_ms, n)
+                for (kind, leave_ms), n in self.returned_permits.items()
+            ],
             closed_requests=self.closed_requests,
             handed=self.handed,
             cancelled_adds=self.cancelled_adds,
@@ -143,17 +171,19 @@ class Feedback:
 
     def permit_used(self, enterprise: str, candidate: Candidate) -> None:
         """What an account's leave was given for was approved."""
-        self._giver_of_leave(enterprise, candidate.request).used_permits[candidate.request.kind] += 1
+        self._giver_of_leave(enterprise, candidate.request).used_permits[
+            candidate.request.kind
+        ] += 1
 
-    def _giver_of_leave(self, enterprise: str, ask: Request) -> _Account:
-        taker = ask.to_account_id if ask.kind == Kind.TRANSFER else None
-        return self._accounts[account_key(enterprise, taker or ask.account_id)]
+    def _giver_of_leave(self, enterprise: str, request: Request) -> _Account:
+        taker = request.to_account_id if request.kind == Kind.TRANSFER else None
+        return self._accounts[account_key(enterprise, taker or request.account_id)]
 
-    def permit_wanted(self, enterprise: str, customer: str, asks: Iterable[Request]) -> None:
+    def permit_wanted(self, enterprise: str, customer: str, requests: Iterable[Request]) -> None:
         """Held asks lack nothing but leave."""
-        for ask in asks:
-            told = self._accounts[account_key(enterprise, ask.account_id)]
-            told.permit_requests.append(PermitRequest(ask, customer))
+        for request in requests:
+            told = self._accounts[account_key(enterprise, request.account_id)]
+            told.permit_requests.append(PermitRequest(request, customer))
 
     def withdrawn(self, enterprise: str, customer: str, tickets: Iterable[tuple[str, int]]) -> None:
         """What waits in accounts' queues is over."""

@@ -99,10 +99,10 @@ def _names_in(key: bytes, ledger: Ledger) -> set[bytes]:
     for held in ledger.held:
         if held.ticket:  # in its account's queue, which looks after it
             continue
-        ask = held.request
-        names.add(account_key(enterprise, ask.account_id))
-        if ask.to_account_id is not None:
-            names.add(account_key(enterprise, ask.to_account_id))
-        if ask.campaign_id is not None:
-            names.add(campaign_key(enterprise, ask.campaign_id))
+        request = held.request
+        names.add(account_key(enterprise, request.account_id))
+        if request.to_account_id is not None:
+            names.add(account_key(enterprise, request.to_account_id))
+        if request.campaign_id is not None:
+            names.add(campaign_key(enterprise, request.campaign_id))
     return names

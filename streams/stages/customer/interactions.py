@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from streams.core.customer.ledger import Ledger
 
 
-def apply(desk: Customer, event: events.Interaction) -> Sequence[Charge]:
+def apply(customer: Customer, event: events.Interaction) -> Sequence[Charge]:
     """Write an event into the desk's ledger; what accounts have to count of it."""
-    return _APPLY[type(event)](desk, event.data) or ()
+    return _APPLY[type(event)](customer, event.data) or ()
 
 
-def is_duplicate(desk: Customer, event: events.Interaction) -> bool:
+def is_duplicate(customer: Customer, event: events.Interaction) -> bool:
     """Whether what the event tells was told before; else it is known from now on."""
     if isinstance(event, events.Delivered | events.Failed):
-        return _is_applied(desk.ledger, event)
-    if isinstance(event, events.Transferred) and _has_gone_over(desk, event.data):
+        return _is_applied(customer.ledger, event)
+    if isinstance(event, events.Transferred) and _has_gone_over(customer, event.data):
         return True
     mark = fingerprint(event.source, event.id, events.content_of(event))
-    if seen_before(desk.ledger, mark):
+    if seen_before(customer.ledger, mark):
         return True
-    remember(desk.ledger, mark, desk.now_ms)
+    remember(customer.ledger, mark, customer.now_ms)
     return False
 
 
@@ -57,30 +57,30 @@ def _is_applied(ledger: Ledger, event: events.Delivered | events.Failed) -> bool
     return facts.is_failed(ledger, mark, no_friend=reason == "not_friend")
 
 
-def _has_gone_over(desk: Customer, data: events.Transfer) -> bool:
-    at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
-    return facts.has_gone_over(desk.ledger, data.account_id, data.to_account_id, at_ms)
+def _has_gone_over(customer: Customer, data: events.Transfer) -> bool:
+    at_ms = heard_ms(data.occurred_at_ms, customer.now_ms)
+    return facts.has_gone_over(customer.ledger, data.account_id, data.to_account_id, at_ms)
 
 
 # --- receipts -------------------------------------------------------------------------------------
 
 
-def _delivered(desk: Customer, data: events.Receipt) -> list[Charge]:
+def _delivered(customer: Customer, data: events.Receipt) -> list[Charge]:
     mark = mark_of(data.decision_id)
-    found = facts.apply_delivered(desk.ledger, mark, data.occurred_at_ms, desk.now_ms)
+    found = facts.apply_delivered(customer.ledger, mark, data.occurred_at_ms, customer.now_ms)
     if found is None or found.contact.kind == Kind.FRIEND_REQUEST:
         return []  # a request is no message: its answer is what counts
     return [Charge(made_by(found), "delivered", found.contact.at_ms, found.contact, 1)]
 
 
-def _failed(desk: Customer, data: events.FailureReceipt) -> list[Charge]:
-    mark, when = mark_of(data.decision_id), (data.occurred_at_ms, desk.now_ms)
+def _failed(customer: Customer, data: events.FailureReceipt) -> list[Charge]:
+    mark, when = mark_of(data.decision_id), (data.occurred_at_ms, customer.now_ms)
     if data.reason == "already_received":
-        found = facts.slot_taken(desk.ledger, mark, *when)
+        found = facts.slot_taken(customer.ledger, mark, *when)
     else:
-        found = facts.apply_failed(desk.ledger, mark)
+        found = facts.apply_failed(customer.ledger, mark)
     if data.reason == "not_friend":
-        facts.no_friend(desk.ledger, mark, *when)
+        facts.no_friend(customer.ledger, mark, *when)
     if found is None:
         return []
     return [Charge(made_by(found), "failed", heard_ms(*when), found.contact, 1)]
@@ -89,49 +89,51 @@ def _failed(desk: Customer, data: events.FailureReceipt) -> list[Charge]:
 # --- what customers do ----------------------------------------------------------------------------
 
 
-def _message_received(desk: Customer, data: events.CustomerEvent) -> list[Charge]:
-    facts.apply_message_received(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
-    at_ms = heard_ms(data.occurred_at_ms, desk.now_ms)
+def _message_received(customer: Customer, data: events.CustomerEvent) -> list[Charge]:
+    facts.apply_message_received(
+        customer.ledger, data.account_id, data.occurred_at_ms, customer.now_ms
+    )
+    at_ms = heard_ms(data.occurred_at_ms, customer.now_ms)
     return [Charge(data.account_id, "received", at_ms, None, 1)]
 
 
-def _engaged(desk: Customer, data: events.CustomerEvent) -> None:
-    facts.apply_engaged(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _engaged(customer: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_engaged(customer.ledger, data.account_id, data.occurred_at_ms, customer.now_ms)
 
 
-def _complained(desk: Customer, data: events.Complaint) -> list[Charge]:
-    subject = _subject(desk, data)
-    facts.apply_complaint(desk.ledger, subject.account or data.account_id, subject.at_ms)
-    return _charged(desk, subject, feedback.COMPLAINT)
+def _complained(customer: Customer, data: events.Complaint) -> list[Charge]:
+    subject = _subject(customer, data)
+    facts.apply_complaint(customer.ledger, subject.account or data.account_id, subject.at_ms)
+    return _charged(customer, subject, feedback.COMPLAINT)
 
 
-def _blocked(desk: Customer, data: events.Complaint) -> list[Charge]:
+def _blocked(customer: Customer, data: events.Complaint) -> list[Charge]:
     """Whom the customer is with now is who lost them."""
-    subject = _subject(desk, data)
-    facts.apply_complaint(desk.ledger, subject.account or data.account_id, subject.at_ms)
+    subject = _subject(customer, data)
+    facts.apply_complaint(customer.ledger, subject.account or data.account_id, subject.at_ms)
     holder = subject.holder or data.account_id
-    facts.apply_friend_removed(desk.ledger, holder, data.occurred_at_ms, desk.now_ms)
-    return _charged(desk, subject, feedback.BLOCK)
+    facts.apply_friend_removed(customer.ledger, holder, data.occurred_at_ms, customer.now_ms)
+    return _charged(customer, subject, feedback.BLOCK)
 
 
-def _consent(desk: Customer, data: events.ConsentWish) -> list[Charge]:
-    when = (data.occurred_at_ms, desk.now_ms)
+def _consent(customer: Customer, data: events.ConsentWish) -> list[Charge]:
+    when = (data.occurred_at_ms, customer.now_ms)
     kinds = list(Kind) if data.kinds == "all" else [KIND_OF[name] for name in data.kinds]
-    took_back = facts.apply_consent(desk.ledger, kinds, *when, allowed=data.allowed)
-    facts.apply_quiet_hours(desk.ledger, _quiet(data.quiet_hours), data.time_zone, *when)
+    took_back = facts.apply_consent(customer.ledger, kinds, *when, allowed=data.allowed)
+    facts.apply_quiet_hours(customer.ledger, _quiet(data.quiet_hours), data.time_zone, *when)
     if not took_back:
         return []
-    return _charged(desk, _subject(desk, data), feedback.OPT_OUT)
+    return _charged(customer, _subject(customer, data), feedback.OPT_OUT)
 
 
-def _subject(desk: Customer, data: events.Complaint | events.ConsentWish) -> Subject:
+def _subject(customer: Customer, data: events.Complaint | events.ConsentWish) -> Subject:
     mark = None if data.decision_id is None else mark_of(data.decision_id)
-    when = (data.occurred_at_ms, desk.now_ms)
-    return feedback.subject_of(desk.ledger, data.account_id, mark, *when)
+    when = (data.occurred_at_ms, customer.now_ms)
+    return feedback.subject_of(customer.ledger, data.account_id, mark, *when)
 
 
-def _charged(desk: Customer, subject: Subject, what: str) -> list[Charge]:
-    return feedback.charge(desk.ledger, subject, what, desk.rules[0].weights)
+def _charged(customer: Customer, subject: Subject, what: str) -> list[Charge]:
+    return feedback.charge(customer.ledger, subject, what, customer.rules[0].weights)
 
 
 def _quiet(hours: events.QuietHours | str | None) -> CustomerQuietHours | None:
@@ -142,25 +144,27 @@ def _quiet(hours: events.QuietHours | str | None) -> CustomerQuietHours | None:
     return CustomerQuietHours(time_of_day_ms(hours.start), time_of_day_ms(hours.end))
 
 
-def _friend_added(desk: Customer, data: events.CustomerEvent) -> None:
-    facts.apply_friend_added(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _friend_added(customer: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_added(customer.ledger, data.account_id, data.occurred_at_ms, customer.now_ms)
 
 
-def _friend_removed(desk: Customer, data: events.CustomerEvent) -> None:
-    facts.apply_friend_removed(desk.ledger, data.account_id, data.occurred_at_ms, desk.now_ms)
+def _friend_removed(customer: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_removed(
+        customer.ledger, data.account_id, data.occurred_at_ms, customer.now_ms
+    )
 
 
-def _friend_refused(desk: Customer, data: events.CustomerEvent) -> None:
-    facts.apply_friend_refused(desk.ledger, data.account_id)
+def _friend_refused(customer: Customer, data: events.CustomerEvent) -> None:
+    facts.apply_friend_refused(customer.ledger, data.account_id)
 
 
-def _transferred(desk: Customer, data: events.Transfer) -> None:
-    when = (data.occurred_at_ms, desk.now_ms)
-    facts.apply_transferred(desk.ledger, data.account_id, data.to_account_id, *when)
+def _transferred(customer: Customer, data: events.Transfer) -> None:
+    when = (data.occurred_at_ms, customer.now_ms)
+    facts.apply_transferred(customer.ledger, data.account_id, data.to_account_id, *when)
 
 
-def _transfer_failed(desk: Customer, data: events.Transfer) -> None:
-    facts.apply_transfer_failed(desk.ledger, data.account_id, data.to_account_id)
+def _transfer_failed(customer: Customer, data: events.Transfer) -> None:
+    facts.apply_transfer_failed(customer.ledger, data.account_id, data.to_account_id)
 
 
 _APPLY: Final[dict[type, Callable[[Customer, Any], list[Charge] | None]]] = {

@@ -58,9 +58,9 @@ class LedgerSession:
     """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
 
     def __init__(
-        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, telling: Feedback
+        self, rules: Rules, erasure: Erasure, state: State, now_ms: int, feedback: Feedback
     ) -> None:
-        self._feedback = telling
+        self._feedback = feedback
         self._rules = rules
         self._erasure = erasure
         self._state = state
@@ -78,18 +78,18 @@ class LedgerSession:
             opened.entries = entries(opened.customer.ledger)
         return opened.customer
 
-    def _expire(self, desk: Customer) -> None:
+    def _expire(self, customer: Customer) -> None:
         """Tidy a ledger; where accounts are forgotten, they hear of it."""
-        before = ties_of(desk.ledger) if has_too_many_idle(desk.ledger) else None
-        desk.expire()
+        before = ties_of(customer.ledger) if has_too_many_idle(customer.ledger) else None
+        customer.expire()
         if before is not None:
-            self._feedback.compare(desk.enterprise, before, ties_of(desk.ledger))
+            self._feedback.compare(customer.enterprise, before, ties_of(customer.ledger))
 
     def open_for_timer(self, key: bytes) -> Customer:
         """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
-        desk = self.open(key)
+        customer = self.open(key)
         self._opened[key].wake = None
-        return desk
+        return customer
 
     def opened_keys(self) -> list[bytes]:
         """The keys of the ledgers in work."""
@@ -117,26 +117,28 @@ class LedgerSession:
         if value is None and self._erasure.is_marked(key, self._state):
             ledger.erased = True
         enterprise, customer = parts_of(key)
-        laws, orders = self._rules_by_enterprise.get(enterprise) or self._rules_of(enterprise)
-        desk = Customer(ledger, enterprise, customer, laws, self._now_ms, orders)
+        kind_rules, orders = self._rules_by_enterprise.get(enterprise) or self._rules_of(enterprise)
+        desk = Customer(ledger, enterprise, customer, kind_rules, self._now_ms, orders)
         return _Opened(desk, value, next_wake(ledger), len(ledger.held), _queued(ledger))
 
     def _rules_of(self, enterprise: str) -> tuple[tuple[KindRules, ...], RestrictionSource]:
         """What the enterprise is under in this batch; it stays so to the batch's end."""
-        laws = self._rules.kind_rules(enterprise, self._now_ms)
+        kind_rules = self._rules.kind_rules(enterprise, self._now_ms)
         orders = PartitionRestrictions(self._rules.controls, self._state, enterprise)
-        self._rules_by_enterprise[enterprise] = laws, orders
-        return laws, orders
+        self._rules_by_enterprise[enterprise] = kind_rules, orders
+        return kind_rules, orders
 
     def _store(self, key: bytes, opened: _Opened) -> None:
-        desk = opened.customer
-        ledger = desk.ledger
+        customer = opened.customer
+        ledger = customer.ledger
         if is_large(ledger, opened.entries + MORE):
-            self._expire(desk)
-        if desk.permits_wanted:
-            self._feedback.permit_wanted(desk.enterprise, desk.customer, desk.permits_wanted)
-        if desk.withdrawn:
-            self._feedback.withdrawn(desk.enterprise, desk.customer, desk.withdrawn)
+            self._expire(customer)
+        if customer.permits_wanted:
+            self._feedback.permit_wanted(
+                customer.enterprise, customer.customer, customer.permits_wanted
+            )
+        if customer.withdrawn:
+            self._feedback.withdrawn(customer.enterprise, customer.customer, customer.withdrawn)
         self._held += len(ledger.held) - opened.held
         self._queued += _queued(ledger) - opened.queued
         if ledger.held or opened.held:
@@ -144,7 +146,7 @@ class LedgerSession:
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
         if value is not None and len(value) > LARGEST:
-            shrink(ledger, desk.rules[0].retention, self._now_ms)
+            shrink(ledger, customer.rules[0].retention, self._now_ms)
             value = dump(ledger)
         if value is None:
             self._state.delete(key)
@@ -164,9 +166,9 @@ def _queued(ledger: Ledger) -> int:
     return sum(1 for held in ledger.held if held.ticket)
 
 
-def timer_of(desk: Customer, key: bytes) -> tuple[int, bytes] | None:
+def timer_of(customer: Customer, key: bytes) -> tuple[int, bytes] | None:
     """Time and name of the timer that this customer needs; None where nothing is held."""
-    wake = next_wake(desk.ledger)
+    wake = next_wake(customer.ledger)
     return None if wake is None else (wake.due_ms, _timer_name(wake, key))
 
 

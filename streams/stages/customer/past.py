@@ -49,7 +49,9 @@ def _nobody_s(ledger: Ledger, data: events.Transfer) -> bool:
 
 
 def _none_under_way(ledger: Ledger, _: events.Transfer) -> bool:
-    return all(pair.pending_transfer is None for pair in ledger.relationships.values())
+    return all(
+        relationship.pending_transfer is None for relationship in ledger.relationships.values()
+    )
 
 
 _ENDS: Final[dict[type, Callable[[Ledger, Any], bool]]] = {

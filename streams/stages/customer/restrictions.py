@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.controls import Action
-from streams.core.customer.case import UNRESTRICTED, RESIGNED, SUSPENDED, Restrictions, supersedes
+from streams.core.customer.case import RESIGNED, SUSPENDED, UNRESTRICTED, Restrictions, supersedes
 from streams.core.kinds import Kind
 
 if TYPE_CHECKING:
@@ -105,25 +105,29 @@ class PartitionRestrictions:
         self._state = state
         self._enterprise = enterprise
 
-    def of(self, ask: Request, now_ms: int) -> Restrictions:
+    def of(self, request: Request, now_ms: int) -> Restrictions:
         """What bears on this ask."""
-        pause = self._pause(ask, now_ms)
-        account = self._account_status(ask.account_id)
-        taker = _UNKNOWN if ask.to_account_id is None else self._account_status(ask.to_account_id)
-        killed = self._is_killed(ask)
+        pause = self._pause(request, now_ms)
+        account = self._account_status(request.account_id)
+        taker = (
+            _UNKNOWN
+            if request.to_account_id is None
+            else self._account_status(request.to_account_id)
+        )
+        killed = self._is_killed(request)
         if pause is None and account is _UNKNOWN and taker is _UNKNOWN and not killed:
             return UNRESTRICTED
         return Restrictions(pause, account.status, taker.status, account.braked_until_ms, killed)
 
-    def _is_killed(self, ask: Request) -> bool:
-        campaign = ask.campaign_id
+    def _is_killed(self, request: Request) -> bool:
+        campaign = request.campaign_id
         return campaign is not None and _campaign_key(self._enterprise, campaign) in self._state
 
-    def _pause(self, ask: Request, now_ms: int) -> Control | None:
+    def _pause(self, request: Request, now_ms: int) -> Control | None:
         if not self._controls:
             return None
         control = self._controls.applies(
-            self._enterprise, ask.account_id, ask.campaign_id, Kind(ask.kind), now_ms
+            self._enterprise, request.account_id, request.campaign_id, Kind(request.kind), now_ms
         )
         return control if control is not None and control.action is Action.PAUSE else None
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.account.fair_queue import QUANTUM, FairQueue, Entry, Turn
+from streams.core.account.fair_queue import QUANTUM, Entry, FairQueue, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
