@@ -1,9 +1,9 @@
 """Strimzi's KafkaTopics and KafkaUsers, and the table of roles in the docs, from their sources.
 
 Run `python -m deploy.kubernetes.generate` after a change of `streams/topics.py` or
-`streams/admin/acls.py`; a test compares. With a prefix, other partitions or another cluster's name, the
-resources of such an environment go to `--out`. Rules of this file: it decides nothing; what a topic
-or a role is stands in its source.
+`streams/admin/acls.py`; a test compares. With a prefix, other partitions or another cluster's name,
+the resources of such an environment go to `--out`. Rules of this file: it decides nothing; what a
+topic or a role is stands in its source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The reference of all metrics, as docs/metrics.md has it.
 
-`python -m streams.ops.metrics_docs > docs/metrics.md` writes it anew from `catalogue.METRICS`; a test
-compares. It must never say what the catalogue does not.
+`python -m streams.ops.metrics_docs > docs/metrics.md` writes it anew from `catalogue.METRICS`; a
+test compares. It must never say what the catalogue does not.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 What classes and constants need is done by importing it; the rest is called. It decides nothing and
 knows nothing of the lane. Each private name is listed in PRIVATE_NAMES and held by a contract test,
 so that an upgrade fails there and not in a running worker. What lies between Faust and aiokafka is
-in `faust_adapter`, and how a consumer unpacks what it has fetched in `fetch_patches`; no other file may
-touch a private name.
+in `faust_adapter`, and how a consumer unpacks what it has fetched in `fetch_patches`; no other file
+may touch a private name.
 """
 
 from __future__ import annotations

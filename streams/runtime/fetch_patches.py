@@ -2,8 +2,9 @@
 
 Theirs ends a consumer, for good, at the first batch that it cannot read, and unpacks a batch
 whatever that takes. Importing this file puts ours in its place, for every consumer of the process;
-`record_batches` does the reading. A consumer with the option KEEP_UNREADABLE goes on past what is broken.
-As in `aiokafka_patches`, each private name is listed in PRIVATE_NAMES and held by a contract test.
+`record_batches` does the reading. A consumer with the option KEEP_UNREADABLE goes on past what is
+broken. As in `aiokafka_patches`, each private name is listed in PRIVATE_NAMES and held by a
+contract test.
 """
 
 from __future__ import annotations

@@ -180,16 +180,16 @@ def greatest() -> Ledger:
     said += [(ContactState.DELIVERED, Kind.BROADCAST)] * BINDING_MOST
     said += [(ContactState.DELIVERED, Kind.MOMENT)] * FREE_MOST
     full: dict[str, Any] = {
-        "credit_ms": MAX_MS,
-        "engaged_ms": MAX_MS,
+        "last_message_ms": MAX_MS,
+        "last_engagement_ms": MAX_MS,
         "ignored": [MAX_MS] * IGNORED_MOST,
         "ignored_ms": MAX_MS,
         "ignored_more": 2**32,
-        "hurt_ms": MAX_MS,
+        "last_complaint_ms": MAX_MS,
         "friend": Friend.REMOVED,
         "friend_ms": MAX_MS,
-        "asked_ms": MAX_MS,
-        "giving": PendingTransfer(CAMPAIGN, MAX_MS),
+        "friend_request_ms": MAX_MS,
+        "pending_transfer": PendingTransfer(CAMPAIGN, MAX_MS),
         "blames": [Blame(9, MAX_MS, 2**64 - 1)] * 21,
     }
     ledger = Ledger(

@@ -1,7 +1,7 @@
 """The contract with Faust's and aiokafka's private parts.
 
-If one of these fails after an upgrade, read `streams/runtime/faust_adapter.py` against the new version
-before anything else, and run tests/kafka/test_lane*.py.
+If one of these fails after an upgrade, read `streams/runtime/faust_adapter.py` against the new
+version before anything else, and run tests/kafka/test_lane*.py.
 """
 
 from __future__ import annotations
