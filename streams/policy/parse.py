@@ -37,9 +37,9 @@ from streams.policy.values import (
     instant,
     text,
     whole,
+    zone,
 )
 from streams.policy.windows import Rules
-from streams.policy.zones import zone
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo

@@ -1,4 +1,4 @@
-"""The values a policy file is written in: durations, shares, rates, times, words.
+"""The values a policy file is written in: durations, shares, rates, times, zones, words.
 
 Rules of this file: a form reads one plain JSON-like value into one number or string that the core
 decides by, or raises `Refused` with one sentence. It never guesses, never coerces, and knows no
@@ -19,6 +19,7 @@ from typing_extensions import TypeAliasType
 from streams.core.local_calendar import DAY_MS
 from streams.core.written import IDENTIFIER, RFC_3339, TIME_OF_DAY, instant_ms, time_of_day_ms
 from streams.policy.faults import Refused, is_number, show, spelt
+from streams.policy.zones import zone_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -167,6 +168,17 @@ instant: Final = Form(
     _instant, {"anyOf": [{"type": "string", "pattern": f"^{RFC_3339}$"}, {"type": "null"}]}
 )
 """UTC milliseconds from an RFC 3339 time; nothing stays nothing."""
+
+
+def _zone(value: object) -> str:
+    wrong = zone_fault(value)
+    if wrong is not None or not isinstance(value, str):
+        raise Refused(str(wrong))
+    return value
+
+
+zone: Final = Form(_zone, {"type": "string"})
+"""The name of a time zone of the IANA database, spelt as it is there."""
 
 
 def whole(least: int, most: int, why: str = "") -> Form[int]:

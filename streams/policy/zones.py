@@ -6,22 +6,10 @@ import re
 from typing import Final
 
 from streams.core.local_calendar import zone_named, zone_names
-from streams.policy.faults import Refused, show, spelt
-from streams.policy.values import Form
+from streams.policy.faults import show, spelt
 
 _OFFSET: Final = re.compile("[0-9]")
 """What `Etc/GMT+8` has and a zone named after a place has not: a digit is no slip of the pen."""
-
-
-def _zone(value: object) -> str:
-    wrong = zone_fault(value)
-    if wrong is not None or not isinstance(value, str):
-        raise Refused(str(wrong))
-    return value
-
-
-zone: Final = Form(_zone, {"type": "string"})
-"""The name of a time zone of the IANA database, spelt as it is there."""
 
 
 def zone_fault(value: object) -> str | None:

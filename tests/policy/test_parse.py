@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from streams.core.kinds import Kind, mask_of, names_in
 from streams.core.local_calendar import DAY_MS
 from streams.core.policy import DAYS_IN_MONTH, FOREVER, Calendar, Policy, Scope, Weights, Window
+from streams.policy.faults import SHOWN
 from streams.policy.files import packaged, read_document
 from streams.policy.notes import notes
 from streams.policy.parse import parse_policy
@@ -256,6 +257,58 @@ def test_all_faults_are_told_at_once() -> None:
         "brake.pauses[2]",
         "canary.hold",
     ]
+
+
+RULE: Final = {"id": "a", "kinds": ["direct"], "scope": "account", "limit": 1, "rolling": "7d"}
+
+
+@pytest.mark.rule("R9.1")
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"reply": None}, ["reply: must be a mapping of keys, not nothing"]),
+        ({"groups": []}, ["groups: must be a mapping of keys, not a list"]),
+        ({"windows": {}}, ["windows: must be a list, not a mapping"]),
+        ({"windows": [[]]}, ["windows[0]: must be a mapping of keys, not a list"]),
+        (
+            {"windows": [RULE | {"limit": None}]},
+            ["windows[0].limit: nothing is not a whole number; or `days_in_month`"],
+        ),
+        (
+            {"windows": [RULE | {"kinds": []}]},
+            ["windows[0].kinds: a list of 0 is too short; the least is 1"],
+        ),
+        ({"windows": [RULE] * 65}, ["windows: a list of 65 is too long; the most is 64"]),
+        (
+            {"friends": {"requierd": True}},
+            [
+                "friends.requierd: unknown key; did you mean `required`?",
+                "friends.required: is missing",
+            ],
+        ),
+        ({1: 2}, ["`1`: unknown key"]),
+        ({"": 2}, ['"": unknown key']),
+        ({"[key]": 2}, ["[key]: unknown key"]),
+        (
+            {"groups": {1: ["direct"]}},
+            ["groups.`1`: `1` is not a string; put it in quotes"],
+        ),
+        (
+            {"groups": {"direct": ["direct", "direct"]}},
+            [
+                "groups.direct: is the name of a kind; a group needs a name of its own",
+                'groups.direct[1]: "direct" is named twice',
+            ],
+        ),
+    ],
+)
+def test_what_is_said_of_a_wrong_shape(section: dict[Any, Any], told: list[str]) -> None:
+    assert [str(fault) for fault in parse_policy(LEAST | section)[1]] == told
+
+
+def test_a_long_name_of_the_documents_own_is_cut_once_however_deep_it_stands() -> None:
+    (path,) = paths(LEAST | {"groups": {"a" * 64: ["direct", "direct"]}})
+    assert path == f"groups.{'a' * SHOWN}…[1]"
 
 
 @pytest.mark.rule("R9.4")

@@ -26,8 +26,8 @@ from streams.policy.values import (
     share,
     time_of_day,
     whole,
+    zone,
 )
-from streams.policy.zones import zone
 
 
 def fault(read: Form[Any], value: object) -> str:
