@@ -34,7 +34,7 @@ class Ties:
         """When the last handover was, by customer and giver."""
         self.failed: set[str] = set()
         """What was never sent."""
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str, str]] = set()
         self._erased_ms: dict[str, int] = {}
 
     def relations(self, account: str | None = None) -> int:
@@ -72,9 +72,10 @@ class Ties:
             return self._receipt(entry)
         if self._is_past(entry):
             return False
-        if (customer, entry.name) in self._known or self._has_gone_over(entry):
+        said = customer, entry.name, _what(entry)
+        if said in self._known or self._has_gone_over(entry):
             return False
-        self._known.add((customer, entry.name))
+        self._known.add(said)
         pair = customer, data.get("account_id", "")
         if entry.type == "friend_added":
             self._befriended(pair, data["occurred_at_ms"])
@@ -194,3 +195,8 @@ class Ties:
                 if kept.get(pair, {}).get("decision_id") == message["decision_id"]:
                     del kept[pair]
         return True
+
+
+def _what(entry: Entry) -> str:
+    """All that an event says: a name that is used again with other words is another event."""
+    return f"{entry.type} {sorted(entry.data.items())}"

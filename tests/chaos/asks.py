@@ -36,7 +36,7 @@ def read_asks(
             asked[key] += 1
             if key not in asks:
                 ask = _ask(standing, accepted.get(key, 0))
-                asks[key] = replace(ask, without_leave=key in unled)
+                asks[key] = replace(ask, unled_ms=unled.get(key))
     return asks, asked, asked.keys() - accepted.keys()
 
 
@@ -70,13 +70,15 @@ def _accepted_ms(candidates: Iterable[Seen]) -> dict[AskKey, int]:
     return found
 
 
-def _without_leave(candidates: Iterable[Seen]) -> set[AskKey]:
-    """Asks that once went on without leave: not for now, or too late, by the account's clock."""
-    found: set[AskKey] = set()
+def _without_leave(candidates: Iterable[Seen]) -> dict[AskKey, int]:
+    """Asks that once went on without leave, not for now, or too late, by the account's clock; and
+    when that was written first.
+    """
+    found: dict[AskKey, int] = {}
     for record in candidates:
         ask, leave_ms, _, refusal, _, wait = msgspec.msgpack.decode(record.value or b"")[:6]
         if not leave_ms and wait is None and (refusal is None or refusal[0] == "expired"):
-            found.add(key_of(record, ask))
+            found.setdefault(key_of(record, ask), record.timestamp)
     return found
 
 

@@ -83,6 +83,8 @@ class Replay:
         else:
             found = (self._options(path, said.record, said.data) for path in self._paths)
             options = list(self._braked([option for some in found for option in some], said))
+        for option in options:
+            option.known.written_ms = said.record.timestamp
         faults = [fault_of(o.known, said.ask, said.law, said.data) for o in options]
         good = [o for o, fault in zip(options, faults, strict=True) if fault is None]
         self._paths = _distinct(good or options[-1:])

@@ -21,7 +21,7 @@ def fault_of(known: Known, ask: Ask, law: Law, said: dict[str, Any]) -> str | No
     now_ms: int = said["decided_at_ms"]
     bounds = bounds_of(known, ask, law)
     why = said["reason"], said.get("rule")
-    if why[0] == "too_many_held" and ask.name in known.held:
+    if why[0] == "too_many_held" and ask.name in known.held | known.left_queue():
         # Whether it has become legal, or too late, is asked only when it is looked at again.
         return _least_urgent(known, ask, law)
     if said["outcome"] == "expired":
@@ -61,7 +61,7 @@ def _wants_leave(ask: Ask, law: Law) -> bool:
     """Whether it came without the leave of its account, which found it not for now or too late, and
     is to ask for leave, for it is neither by the customer's clock.
     """
-    return ask.without_leave and (ask.kind in law.paced or ask.kind == "friend_request")
+    return ask.unled_ms is not None and (ask.kind in law.paced or ask.kind == "friend_request")
 
 
 def _deadline_ms(known: Known, ask: Ask, law: Law) -> int:
@@ -87,12 +87,16 @@ def _may_expire(known: Known, ask: Ask, law: Law, bounds: Bounds, now_ms: int) -
 
 def _least_urgent(known: Known, ask: Ask, law: Law) -> str | None:
     held = {name: waiting.ask for name, waiting in known.held.items()} | {ask.name: ask}
-    if len(held) <= law.max_held:
-        return f"only {len(held)} are held, and {law.max_held} may be"
-    least = min((h.priority, -h.accepted_ms) for h in held.values())
-    if (ask.priority, -ask.accepted_ms) != least:
+    if any(_urgency(other) < _urgency(ask) for other in held.values()):
         return "another is less urgent"
-    return None
+    # What its account has let go may be on its way still.
+    came = {n: w.ask for n, w in known.left_queue().items() if _urgency(w.ask) >= _urgency(ask)}
+    number = len(held | came)
+    return f"only {number} are held" if number <= law.max_held else None
+
+
+def _urgency(ask: Ask) -> tuple[int, int]:
+    return ask.priority, -ask.accepted_ms
 
 
 def _approved(known: Known, ask: Ask, law: Law, bounds: Bounds, said: dict[str, Any]) -> str | None:

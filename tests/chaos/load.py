@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ENTERPRISE: Final = plot.ENTERPRISE
 RUDE: Final = plot.ACCOUNTS[1:]
 """Accounts whose messages people complain of, so that the brake has something to do."""
+HURTS: Final = [["complained"]] * 2 + [["complained", "blocked"], ["consent", "complained"]]
+"""What is said of one message, at once."""
 SEASON_MS: Final = 20_000
 """New campaigns come all the time, for one that is released fully is none any more."""
 KINDS: Final = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
@@ -149,7 +151,7 @@ class Load:
         elif dice < 0.42:
             whens["delivered"] = data["send_by_ms"] + 500
         if "delivered" in whens and data["account_id"] in RUDE and self.random.random() < 0.4:
-            whens["complained"] = whens["delivered"]
+            whens |= dict.fromkeys(self.random.choice(HURTS), whens["delivered"])
         for what, at_ms in whens.items():
             for _ in range(1 + (self.random.random() < 0.1)):
                 self._plan(what, at_ms, data)
@@ -157,14 +159,28 @@ class Load:
     def _plan(self, what: str, at_ms: int, data: dict[str, Any]) -> None:
         body = {name: data[name] for name in ("enterprise_id", "account_id", "customer_id")}
         body["occurred_at_ms"] = at_ms
-        if what != "complained":
+        if what in {"delivered", "failed"}:
             body["decision_id"] = data["decision_id"]
+        else:
+            body |= self._about(data)
         if what == "failed":
             body["reason"] = "not_sent"
+        if what == "consent":
+            body |= {"allowed": False, "kinds": ["moment"]}
         value = events.event(f"{what}-{data['decision_id']}", what, body, "sender")
         put = Put(INTERACTIONS, events.key(ENTERPRISE, data["customer_id"]), value)
         late_ms = at_ms + self.random.randint(0, 2_000)
         heapq.heappush(self._receipts, (late_ms, self.random.getrandbits(32), put))
+
+    def _about(self, data: dict[str, Any]) -> dict[str, str]:
+        """Feedback names its message, whoever tells it; or none, or one that nobody knows."""
+        dice = self.random.random()
+        if dice < 0.4:
+            return {}
+        if dice < 0.45:
+            return {"decision_id": "0" * 32}
+        teller = self.random.choice(plot.ACCOUNTS) if dice < 0.7 else data["account_id"]
+        return {"decision_id": data["decision_id"], "account_id": teller}
 
     def _intent(self, now_ms: int) -> Put:
         kind = self.random.choices(KINDS, KIND_WEIGHTS)[0]

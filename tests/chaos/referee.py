@@ -35,8 +35,8 @@ class Ask:
     accepted_ms: int
     not_before_ms: int
     deadline_ms: int | None
-    without_leave: bool = False
-    """Whether its account has ever let it go on without leave."""
+    unled_ms: int | None = None
+    """When its account first let it go on without leave, by that record's own time."""
 
 
 def ends_ms(ask: Ask, law: Law) -> int:
@@ -76,10 +76,13 @@ class Known:
     credit_ms: dict[str, int] = field(default_factory=dict)
     hurt_ms: dict[str, int] = field(default_factory=dict)
     consent: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    heard: frozenset[tuple[str, str]] = frozenset()
+    heard: frozenset[tuple[str, str, str]] = frozenset()
+    """Of the same source and id, what says something else is another event."""
     held: dict[str, Waiting] = field(default_factory=dict)
     queued: dict[str, Waiting] = field(default_factory=dict)
     """What waits here, and what waits in accounts' queues."""
+    written_ms: int = 0
+    """When the decision that is judged was written, by its record's own time."""
     braked_ms: Mapping[str, int] = field(default_factory=dict)
     """Until when each account is braked, as the customer's partition knows it."""
 
@@ -96,6 +99,14 @@ class Known:
         """What waits under a name, here or in a queue."""
         return self.held.get(name) or self.queued.get(name)
 
+    def left_queue(self) -> dict[str, Waiting]:
+        """What its account's queue had let go without leave: it asks again from here, unsaid."""
+        return {
+            name: waiting
+            for name, waiting in self.queued.items()
+            if (unled_ms := waiting.ask.unled_ms) is not None and unled_ms <= self.written_ms
+        }
+
     # --- what customers and senders say --------------------------------------------------------
 
     def hear(self, event: Event, noted_ms: int) -> None:
@@ -104,16 +115,24 @@ class Known:
         if event.type in {"delivered", "failed"}:
             self._receipt(event, at_ms)
             return
-        if (event.source, event.id) in self.heard:
+        said = event.source, event.id, f"{event.type} {event.data}"
+        if said in self.heard:
             return
-        self.heard |= {(event.source, event.id)}
+        self.heard |= {said}
         account = event.data.get("account_id", "")
         if event.type == "message_received":
             self.credit_ms[account] = max(self.credit_ms.get(account, 0), at_ms)
         elif event.type in {"complained", "blocked"}:
-            self.hurt_ms[account] = max(self.hurt_ms.get(account, 0), at_ms)
+            self._hurt(event.data, at_ms)
         elif event.type == "consent":
             self._consent(event.data, at_ms)
+
+    def _hurt(self, data: dict[str, Any], at_ms: int) -> None:
+        """The account of the message that is named, else the one told; never before the message."""
+        account, named = data["account_id"], self.contacts.get(data.get("decision_id", ""))
+        if named is not None:
+            account, at_ms = named.ask.account, max(at_ms, named.decided_ms)
+        self.hurt_ms[account] = max(self.hurt_ms.get(account, 0), at_ms)
 
     def _receipt(self, event: Event, at_ms: int) -> None:
         name = event.data["decision_id"]
@@ -138,10 +157,10 @@ class Known:
 
     def follow(self, ask: Ask, said: dict[str, Any], law: Law, number: int) -> None:
         """Let a decision have its effect, justified or not."""
-        self.held.pop(ask.name, None)
+        was_here = self.held.pop(ask.name, None) is not None
         self.queued.pop(ask.name, None)
-        if said["outcome"] == "deferred":
-            place = self.queued if said["stage"] == "account" else self.held
+        if said["outcome"] == "deferred":  # what waits for leave alone goes on to wait here
+            place = self.queued if said["stage"] == "account" and not was_here else self.held
             place[ask.name] = Waiting(ask, ends_ms(ask, law))
         elif said["outcome"] == "approved":
             now_ms, send_by_ms = said["decided_at_ms"], said["send_by_ms"]

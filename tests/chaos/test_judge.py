@@ -11,7 +11,7 @@ from tests.chaos.evidence import Seen
 from tests.chaos.judge import fault_of
 from tests.chaos.laws import read_laws
 from tests.chaos.load import POLICY, policy_event
-from tests.chaos.referee import Ask, Known
+from tests.chaos.referee import Ask, Known, Waiting
 
 ACCEPTED_MS = 1_000_000
 ASK = Ask(
@@ -24,7 +24,7 @@ ASK = Ask(
     accepted_ms=ACCEPTED_MS,
     not_before_ms=0,
     deadline_ms=None,
-    without_leave=True,
+    unled_ms=ACCEPTED_MS,
 )
 LATE_MS = ACCEPTED_MS + 9_000
 """Over the default deadline of a friend request."""
@@ -42,7 +42,7 @@ def test_what_came_without_leave_and_is_for_now_asks_for_it(outcome: str) -> Non
     ask = replace(ASK, deny=outcome == "denied")
     said = {"outcome": outcome, "reason": "account_pacing"}
     assert fault(ask, said) is None
-    assert fault(replace(ask, without_leave=False), said)
+    assert fault(replace(ask, unled_ms=None), said)
     assert fault(replace(ask, kind="direct"), said)
     assert fault(replace(ask, deny=not ask.deny), said)
 
@@ -54,7 +54,7 @@ def test_what_arrives_too_late_to_wait_for_leave_expires() -> None:
         "decided_at_ms": LATE_MS,
     }
     assert fault(ASK, said) is None
-    assert fault(replace(ASK, without_leave=False), said)
+    assert fault(replace(ASK, unled_ms=None), said)
     assert fault(ASK, said | {"decided_at_ms": ACCEPTED_MS + 8_000})
 
 
@@ -75,3 +75,22 @@ def test_a_brake_binds_its_kinds_until_its_end() -> None:
     goes |= {"remaining": {"two-20s": 1, "five-2m": 4}}
     assert fault(direct, goes) is None
     assert fault(direct, goes, known)
+
+
+@pytest.mark.parametrize(
+    ("unled_ms", "right"), [(ACCEPTED_MS, True), (LATE_MS, False), (None, False)]
+)
+def test_what_its_queue_has_let_go_without_leave_waits_here_unsaid(
+    unled_ms: int | None, *, right: bool
+) -> None:
+    """Which clocks that are apart bring about: too late by the account's, not by the customer's."""
+    direct = replace(ASK, name="tests/new", kind="direct", priority=10, unled_ms=None)
+    held = [replace(ASK, name=f"tests/h{number}", unled_ms=None) for number in range(4)]
+    known = Known(
+        held={ask.name: Waiting(ask, LATE_MS) for ask in [*held, direct]},
+        queued={ASK.name: Waiting(replace(ASK, unled_ms=unled_ms), LATE_MS)},
+        written_ms=ACCEPTED_MS + 2,
+    )
+    said = {"outcome": "denied", "reason": "too_many_held", "rule": "max_held"}
+    assert (fault(direct, said, known) is None) is right
+    assert fault(replace(direct, priority=90), said, known)
