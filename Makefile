@@ -49,7 +49,7 @@ format-check: $(READY) ## whether all code is in form
 types: $(READY) ## what mypy finds, strict
 	$(BIN)/mypy
 
-chaos: $(READY) ## kills, bad and late networks, stepping clocks, broker faults under load, audited; then noise (minutes)
+chaos: $(READY) ## kills, bad and late networks, stepping clocks, broker faults, broken batches; audited; noise (minutes)
 	$(BIN)/python -m tests.chaos
 
 replication: $(READY) ## nodes of a replicated cluster die under load, changelogs cleaned meanwhile (minutes)

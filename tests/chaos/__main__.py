@@ -80,6 +80,7 @@ def _options(arguments: Namespace) -> Options:
     counts = Counts(**{kind: getattr(arguments, kind) for kind in Counts._fields})
     return Options(
         counts=Counts() if arguments.only_ghosts else counts,
+        noise=0 if arguments.only_ghosts else arguments.noise,
         ghosts=arguments.ghosts,
         ghost_every_s=arguments.ghost_seconds,
         brokers=arguments.brokers,
@@ -116,6 +117,7 @@ def _parser() -> ArgumentParser:
     add("--ahead", type=int, default=1, help="a worker's clock stepped ahead, and back")
     add("--behind", type=int, default=1, help="a worker's clock stepped back, and ahead")
     add("--step-seconds", type=float, default=30.0, help="by how much")
+    add("--noise", type=int, default=150, help="odd and broken batches on the brokers' log")
     add("--ghosts", type=int, default=200, help="requests of transactions that arrive late")
     add("--ghost-seconds", type=float, default=1.0, help="from one to the next, at the least")
     add("--only-ghosts", action="store_true", help="no other faults, and no noise after")

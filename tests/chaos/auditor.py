@@ -4,8 +4,9 @@ What is proven from outside, for everything that was on the topics when they wer
 
 - *Nothing is lost or doubled.* Each accepted intent and customer has one first decision, as many
   `duplicate`s as it was repeated, and after `deferred` at most one final word; each refused record
-  one dead letter that keeps it whole; each stray a copy where it belongs. No repeat is answered
-  before the first, wherever that waits, and no two events have one id.
+  one dead letter that keeps it whole, and so each batch that nobody can read; each stray a copy
+  where it belongs. No repeat is answered before the first, wherever that waits, and no two events
+  have one id.
 - *No transaction is torn*: of all that the wire showed of one, everything is committed or nothing;
   and approved messages are the approved decisions, one to one, each in its key's partition.
 - *No cap is broken*: every window and gap, recounted from approved decisions and receipts alone;
@@ -230,6 +231,7 @@ class _Audit:
         counts["poison"] = len(self.intents.refused) + len(self.interactions.refused)
         counts.update(f"letter {reason}" for reason in reasons_of_letters(self.evidence))
         counts["unbalanced"] = unbalanced(self.evidence)
+        counts["broken"] = len(self.evidence.broken)
         counts["transactions"] = len(self.evidence.transactions)
         counts["aborted"] = self.evidence.aborted
         for said in self.decided.values():

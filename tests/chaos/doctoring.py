@@ -27,7 +27,7 @@ def find(
     raise AssertionError(f"nothing like it on {topic}")
 
 
-def change(evidence: Evidence, topic: str, place: int, **data: Any) -> None:
+def change(evidence: Evidence, topic: str, place: int, /, **data: Any) -> None:
     record = evidence.topics[topic][place]
     body = orjson.loads(record.value or b"")
     body["data"] |= data

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.lane.fetch_room import KEEP_UNREADABLE
+from streams.lane.stage import Unreadable
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from streams.runtime.stage import Record
     from tests.chaos.wire import Transaction
+
+Position = tuple[str, int, int]
+"""Topic, partition and offset."""
 
 
 class Seen(NamedTuple):
@@ -39,12 +44,21 @@ class Evidence:
     topics: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
     aborted: int = 0
     """Records of output topics that were written and never committed."""
+    broken: dict[Position, bytes] = field(default_factory=dict)
+    """Batches of which nobody can read all records, by the first of those; whole, as they stand."""
+    spoilt: set[bytes] = field(default_factory=set)
+    """What stood behind the headers of those that were thrown there (`noise`)."""
     transactions: list[Transaction] = field(default_factory=list)
     """What each wrote, as far as the wire showed it (`wire`); topics by their logical names."""
 
     def add(self, topic: str, records: Iterable[Record]) -> None:
         """Keep records of a topic, read in order."""
-        self.topics[topic] += map(_seen, records)
+        for record in records:
+            if isinstance(record, Unreadable):
+                place = topic, record.partition, record.first_offset
+                self.broken[place] = record.value
+            else:
+                self.topics[topic].append(_seen(record))
 
 
 async def read_cluster(options: Mapping[str, Any], prefix: str, partitions: int) -> Evidence:
@@ -53,8 +67,9 @@ async def read_cluster(options: Mapping[str, Any], prefix: str, partitions: int)
     for topic in TOPICS:
         count = topic.partition_count(partitions)
         parts = [TopicPartition(names.physical(topic.name), number) for number in range(count)]
-        kept: list[Seen] = evidence.topics[topic.name]
+        kept: list[Record] = []
         await _read(options, parts, "read_committed", kept.append)
+        evidence.add(topic.name, kept)
         if topic.direction != "in":
             written = await _count(options, parts)
             evidence.aborted += written - len(kept)
@@ -75,7 +90,7 @@ async def _read(
     options: Mapping[str, Any],
     parts: list[TopicPartition],
     isolation: str,
-    on: Callable[[Seen], None],
+    on: Callable[[Record], None],
 ) -> None:
     consumer = AIOKafkaConsumer(
         **options,
@@ -83,6 +98,7 @@ async def _read(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,
+        check_crcs=KEEP_UNREADABLE,
     )
     await consumer.start()
     try:
@@ -93,7 +109,7 @@ async def _read(
             fetched = await consumer.getmany(*left, timeout_ms=500)
             for records in fetched.values():
                 for record in records:
-                    on(_seen(record))
+                    on(record)
             left = {part for part in left if await consumer.position(part) < ends[part]}
     finally:
         await consumer.stop()

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.topics import INTENTS, INTERACTIONS
+from streams.topics import CONTROLS, INTENTS, INTERACTIONS, POLICIES
 from tests.accounts import figures
 from tests.accounts.past import READ, Past
 from tests.accounts.plot import SECOND_MS
+from tests.chaos.inputs import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,6 +38,8 @@ class Shelf:
 
     def __init__(self, evidence: Evidence, intents: Inputs, interactions: Inputs) -> None:
         kept: dict[str, Iterable[Seen]] = {topic: evidence.topics[topic] for topic in READ}
+        for topic in (POLICIES, CONTROLS):
+            kept[topic] = [r for r in kept[topic] if read_event(r.value) is not None]
         for topic, inputs in ((INTENTS, intents), (INTERACTIONS, interactions)):
             kept[topic] = [standing.record for standing in inputs.standing]
         order = sorted(

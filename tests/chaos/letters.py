@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from streams.topics import DEAD_LETTERS, INTENTS, INTERACTIONS
+from tests.chaos.noise import BEHIND_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,11 @@ def faults_of_letters(evidence: Evidence, intents: Inputs, interactions: Inputs)
     for topic, inputs in ((INTENTS, intents), (INTERACTIONS, interactions)):
         due |= {(topic, r.partition, r.offset): r for r in inputs.refused}
     yield from (f"no letter about {place}" for place in due.keys() - counted.keys())
+    yield from _of_broken(evidence, letters)
     for letter in letters:
         place = _place(letter)
+        if place in evidence.broken:
+            continue
         record = due.get(place) or _rule(evidence, place)
         if record is None:
             yield f"a letter about {place}, which is not to be refused"
@@ -43,6 +47,19 @@ def faults_of_letters(evidence: Evidence, intents: Inputs, interactions: Inputs)
             yield f"the letter about {place} does not keep it as it was"
         elif place in due and letter["reason"] != _why(place[0], record.value):
             yield f"the letter about {place} says {letter['reason']}"
+
+
+def _of_broken(evidence: Evidence, letters: list[dict[str, Any]]) -> Iterator[str]:
+    """One letter keeps a batch whole; and nothing is broken but what was thrown so."""
+    found = {_place(letter): letter for letter in letters}
+    for place, batch in evidence.broken.items():
+        letter = found.get(place)
+        if letter is None:
+            yield f"no letter about the broken batch at {place}"
+        elif (letter["reason"], _bytes(letter, "value")) != ("unreadable", batch):
+            yield f"the letter about the broken batch at {place} does not keep it as it was"
+        if batch[BEHIND_HEADER:] not in evidence.spoilt:
+            yield f"the batch at {place} is unreadable, and was written whole"
 
 
 def reasons_of_letters(evidence: Evidence) -> list[str]:

@@ -19,6 +19,7 @@ from tests.chaos.crew import Crew
 from tests.chaos.evidence import read_cluster
 from tests.chaos.faults import PATIENCE_S, Counts, Lasting, Saboteur, plan, unexplained
 from tests.chaos.load import LOOSER, POLICY, Load, policy_event
+from tests.chaos.noise import Noise
 from tests.chaos.silences import Silences
 from tests.chaos.traffic import Traffic, wall_clock_ms
 from tests.kafka.tide import Tide
@@ -43,6 +44,7 @@ class Options:
     """What a run is made of. `seconds`: the least that the load goes on."""
 
     counts: Counts
+    noise: int = 0
     ghosts: int = 0
     ghost_every_s: float = 0.4
     brokers: int = 1
@@ -76,6 +78,7 @@ class Result:
     gap: Gap
     drained_s: float
     haunting: Haunting
+    noise: Noise
     unexplained: list[str]
     """Workers that ended by themselves, and no fault but ghosts was there to end them."""
     took_s: dict[str, float] = field(default_factory=dict)
@@ -106,6 +109,8 @@ async def run(
     client, random = settings.client_options(), Random(options.seed)
     await topics_admin.ensure(settings)
     load = Load(random, options.partitions, customers=options.customers)
+    names = Topics(prefix)
+    noise = Noise(site.cluster, names.physical, load, random)
     traffic = Traffic(client, prefix, load, options.rate)
     await traffic.put(policy_event(1, POLICY))
     environment = {
@@ -135,6 +140,7 @@ async def run(
         async with asyncio.TaskGroup() as group:
             if options.ghosts:
                 group.create_task(site.haunting.run(options.ghosts, options.ghost_every_s))
+            group.create_task(noise.run(options.noise))
             saboteur = Saboteur(crew, site.cluster, options.lasting, say)
             striking = group.create_task(saboteur.run(faults))
         struck = striking.result()
@@ -155,7 +161,8 @@ async def run(
     say("auditing")
     evidence = await read_cluster(client, prefix, options.partitions)
     for way in site.ways:
-        evidence.transactions += way.wire.named(Topics(prefix).logical)
+        evidence.transactions += way.wire.named(names.logical)
+    evidence.spoilt = noise.spoilt
     read = time.monotonic()
     report = audit(evidence)
     silences = Silences(evidence, began_s=time.time() - (time.monotonic() - began))
@@ -169,6 +176,7 @@ async def run(
         gap=silences.longest,
         drained_s=drained - ended,
         haunting=site.haunting,
+        noise=noise,
         unexplained=unexplained(crew.fell, struck),
         took_s={
             "load": ended - began,

@@ -90,6 +90,9 @@ def _rows(result: Result) -> Iterator[Row]:
     yield "unbalanced", str(counts["unbalanced"])
     yield "still held", str(counts["held"])
     yield "poison", f"{counts['poison']} records, {_letters(result)}"
+    if options.noise:
+        taken = ", ".join(f"{number} × {how}" for how, number in sorted(result.noise.taken.items()))
+        yield "noise on the log", f"{taken}; {counts['broken']} of these batches are broken"
     yield "strays forwarded", str(counts["strays"])
     yield "transactions", f"{counts['transactions']} seen on the wire, each whole or not at all"
     yield "aborted records", f"{counts['aborted']} written, none of them committed"

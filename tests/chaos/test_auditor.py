@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,6 +188,42 @@ def test_a_letter_that_gives_a_wrong_reason(evidence: Evidence) -> None:
 def test_a_letter_that_keeps_something_else(evidence: Evidence) -> None:
     change(evidence, DEAD_LETTERS, 0, value_base64="AAAA")
     assert found(evidence) == {"dead letters"}
+
+
+# --- what cannot be read -----------------------------------------------------------------------
+
+BATCH = bytes(61) + b"broken"
+PLACE = (INTENTS, 0, 1 << 30)
+
+
+def letter_about(evidence: Evidence, batch: bytes) -> None:
+    """As a stage writes it about the batch at the place."""
+    topic, partition, offset = PLACE
+    repeat(evidence, DEAD_LETTERS, 0)
+    last = len(evidence.topics[DEAD_LETTERS]) - 1
+    about = {"topic": topic, "partition": partition, "offset": offset}
+    kept = b64encode(batch).decode()
+    change(evidence, DEAD_LETTERS, last, **about, reason="unreadable", value_base64=kept)
+
+
+@pytest.mark.parametrize(
+    ("letters", "spoilt", "right"),
+    [
+        ([BATCH], BATCH, True),
+        ([], BATCH, False),
+        ([BATCH, BATCH], BATCH, False),
+        ([BATCH[:-1]], BATCH, False),
+        ([BATCH], b"", False),
+    ],
+    ids=["kept", "no letter", "two letters", "not as it was", "was written whole"],
+)
+def test_a_batch_that_nobody_can_read(
+    evidence: Evidence, letters: list[bytes], spoilt: bytes, *, right: bool
+) -> None:
+    evidence.broken, evidence.spoilt = {PLACE: BATCH}, {spoilt[61:]}
+    for batch in letters:
+        letter_about(evidence, batch)
+    assert found(evidence) == (set() if right else {"dead letters"})
 
 
 # --- what is half ------------------------------------------------------------------------------
