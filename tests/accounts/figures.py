@@ -7,8 +7,14 @@ from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.topics import ACCOUNT_LIMITS, INTERACTIONS, LIMIT_CHANGES, POLICIES
-from tests.accounts.hurts import Hurts
+from streams.topics import (
+    ACCOUNT_LIMITS,
+    CAMPAIGN_STATUS,
+    INTERACTIONS,
+    LIMIT_CHANGES,
+    POLICIES,
+)
+from tests.accounts.hurts import WEIGHTS, Hurts
 from tests.accounts.past import APPROVED
 from tests.accounts.plot import ACCOUNTS, SECOND_MS
 from tests.accounts.ties import Ties
@@ -51,6 +57,7 @@ class _Recount:
         self.allowed: dict[tuple[str, str], bool] = {}
         self.adds: list[dict[str, Any]] = []
         self.told: dict[str, dict[str, Any]] = {}
+        self.campaigns: dict[str, dict[str, Any]] = {}
         self.policy: Entry | None = None
         self.doubted: set[str] = set()
         """Accounts that came back in the very moment in which something was told of them."""
@@ -61,6 +68,8 @@ class _Recount:
             self.policy = entry
         elif entry.topic == ACCOUNT_LIMITS:
             self.told[entry.data["account_id"]] = entry.data
+        elif entry.topic == CAMPAIGN_STATUS:
+            self.campaigns[entry.key.partition("/")[2]] = entry.data
         elif entry.topic in APPROVED:
             self.ties.approved(entry.data)
             if entry.data["kind"] == "friend_request":
@@ -124,6 +133,7 @@ class _Recount:
             return
         now_ms = self.past.rests[rest][1]
         fresh = now_ms - self.policy.at_ms < SECOND_MS
+        yield from self._of_campaigns(rest)
         for account in ACCOUNTS:
             told = self.told.get(account)
             if told is None:
@@ -140,6 +150,13 @@ class _Recount:
                         f"{account}: {what} {told.get(what)} is told, it is {right},"
                         f" rest {rest} at {now_ms}"
                     )
+
+    def _of_campaigns(self, rest: int) -> Iterator[str]:
+        for campaign, told in self.campaigns.items():
+            right = self.hurts.of_campaign(campaign, WEIGHTS)
+            if told and not _alike(told["complaints"], right):
+                said = f"complaints {told['complaints']} are told, it is {right}"
+                yield f"campaign {campaign}: {said}, rest {rest}"
 
     def _right(self, account: str, now_ms: int) -> Iterator[tuple[str, float | None]]:
         policy = self.policy.data if self.policy else {}

@@ -26,6 +26,7 @@ class Complaint:
     message: str | None
     what: str = ""
     at_ms: int = 0
+    campaign: str | None = None
     settled: bool = False
     """The account was reinstated since: a heavier word alone counts anew."""
     open_ms: list[int] = field(default_factory=list)
@@ -43,6 +44,11 @@ class Hurts:
         for complaint in self.complaints:
             if complaint.account == account and complaint.what and not complaint.settled:
                 yield complaint.what, complaint.at_ms
+
+    def of_campaign(self, campaign: str, weights: dict[str, float]) -> float:
+        """What hurts a campaign, in complaints' worth: whatever became of the accounts."""
+        said = (c.what for c in self.complaints if c.campaign == campaign and c.what)
+        return sum(weights[what] for what in said)
 
     def reinstated(self, account: str, at_ms: int) -> bool:
         """Nothing from before counts; whether a heavier word of this very moment may still come."""
@@ -97,7 +103,10 @@ class Hurts:
     def _of(self, customer: str, message: dict[str, Any]) -> Complaint:
         name = message["decision_id"]
         known = [c for c in self.complaints if (c.customer, c.message) == (customer, name)]
-        return known[0] if known else Complaint(customer, message["account_id"], name)
+        if known:
+            return known[0]
+        campaign = message.get("campaign_id")
+        return Complaint(customer, message["account_id"], name, campaign=campaign)
 
     def _add(self, complaint: Complaint, what: str, at_ms: int) -> bool:
         if not any(complaint is known for known in self.complaints):

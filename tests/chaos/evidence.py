@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.lane.fetch_room import KEEP_UNREADABLE
-from streams.lane.stage import Unreadable
+from streams.runtime.fetch_patches import KEEP_UNREADABLE
+from streams.runtime.stage import Unreadable
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from streams.core.account import account as book
 from streams.core.account import pacing
 from streams.core.campaign import Phase
-from streams.core.customer import interactions, timing, windows
+from streams.core.customer import feedback, interactions, timing, windows
 from streams.events import decode
 from streams.runtime.checkpoint import Checkpoint
 from streams.stages.account.admission import Admission
@@ -96,6 +96,18 @@ def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.core.account.rates.Totals.add", lambda *_: None)
 
 
+def blames_the_account_that_tells(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.core.customer.feedback.find_contact", lambda *_: None)
+
+
+def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(feedback.Subject, "charged", None)
+
+
+def swallows_what_an_old_name_says_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.stages.customer.interactions.events.content_of", lambda _: b"")
+
+
 @pytest.mark.parametrize(
     ("breaking", "kinds"),
     [
@@ -112,6 +124,9 @@ def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:
         (tells_no_customers_of_a_brake, {"under a brake"}),
         (knows_no_stages, {"before their turn"}),
         (counts_nothing_that_hurts, {"wrong figures"}),
+        (blames_the_account_that_tells, {"wrong figures"}),
+        (counts_each_word_of_a_person, {"wrong figures"}),
+        (swallows_what_an_old_name_says_anew, {"wrong figures"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
