@@ -54,7 +54,8 @@ class _Recount:
         """By account, what and time."""
         self.since_ms: dict[str, int] = {}
         self.word: dict[str, tuple[int, int]] = {}
-        self.allowed: dict[tuple[str, str], bool] = {}
+        self.refused: dict[tuple[str, str], tuple[int, bool]] = {}
+        """The newest word on each of a customer's kinds: when, and whether it was a no."""
         self.adds: list[dict[str, Any]] = []
         self.told: dict[str, dict[str, Any]] = {}
         self.campaigns: dict[str, dict[str, Any]] = {}
@@ -102,24 +103,30 @@ class _Recount:
             return
         if entry.type == "erase":
             self.hurts.erased(data["customer_id"])
-            for key in [k for k in self.allowed if k[0] == data["customer_id"]]:
-                del self.allowed[key]
+            for key in [k for k in self.refused if k[0] == data["customer_id"]]:
+                del self.refused[key]
         elif entry.type == "delivered" and message.get("kind") not in _NO_MESSAGE:
             at_ms = max(message["decided_at_ms"], min(data["occurred_at_ms"], now_ms))
             self._count(message["account_id"], "delivered", at_ms)
         elif entry.type == "message_received":
             self._count(data["account_id"], "received", min(data["occurred_at_ms"], now_ms))
-        elif entry.type in _HURTING or (entry.type == "consent" and self._took_back(data)):
-            what, at_ms = _HURTING.get(entry.type, "opt_out"), min(data["occurred_at_ms"], now_ms)
+        elif entry.type in _HURTING or entry.type == "consent":
+            at_ms = min(data["occurred_at_ms"], now_ms)
+            if entry.type == "consent" and not self._took_back(data, at_ms):
+                return
+            what = _HURTING.get(entry.type, "opt_out")
             self.hurts.heard(what, data, at_ms, self.ties.messages)
 
-    def _took_back(self, data: dict[str, Any]) -> bool:
+    def _took_back(self, data: dict[str, Any], at_ms: int) -> bool:
+        """Whether it is a no to what was allowed: an older word than the known one changes none."""
         every = ["direct", "broadcast", "moment", "friend_request", "reply", "transactional"]
         kinds, took_back = data.get("kinds", "all"), False
         for kind in [*every, "transfer"] if kinds == "all" else kinds:
             key = data["customer_id"], kind
-            took_back |= self.allowed.get(key, True) and not data["allowed"]
-            self.allowed[key] = data["allowed"]
+            known, told = self.refused.get(key, (0, False)), (at_ms, not data["allowed"])
+            if known < told:
+                took_back |= told[1] and not known[1]
+                self.refused[key] = told
         return took_back
 
     def _count(self, account: str, what: str, at_ms: int) -> None:

@@ -196,7 +196,7 @@ class _Audit:
     def _fault_of_account(self, said: Said) -> str | None:
         if said.data["reason"] in CAMPAIGNS:
             return self.campaigns.fault(said)
-        paused = self.brakes.covers(said.ask, said.data)
+        paused = self.brakes.covers(said.ask, said.data, said.record.timestamp)
         return fault_of_account(said.ask, said.law, said.data, paused=paused)
 
     def _wrongly(self, said: Said, fault: str | None) -> None:

@@ -42,6 +42,8 @@ class Pause(NamedTuple):
     account: str
     from_ms: int
     until_ms: int
+    written_ms: int
+    """When it was told, by its record's own time."""
 
 
 class _Word(NamedTuple):
@@ -64,14 +66,15 @@ class Brakes:
                 word = _Word(record.offset, "/".join(sweep[SWEPT]), sweep[SWEPT_UNTIL])
                 self._words[record.partition].append(word)
 
-    def covers(self, ask: Ask, data: dict[str, Any]) -> bool:
-        """Whether an account's own word was given within one of its pauses: when it accepted, and
-        told later, by the customer stage and on another clock; where a batch was full, in between.
+    def covers(self, ask: Ask, data: dict[str, Any], written_ms: int) -> bool:
+        """Whether an account's own word may have been given within one of its pauses: after it was
+        put on and before the word was written down, by the records' own times, for the clocks of
+        account and customer may be apart; and not over when the ask was accepted.
         """
         account = f"{data['enterprise_id']}/{data['account_id']}"
-        first_ms, last_ms = sorted((ask.accepted_ms, data["decided_at_ms"]))
+        first_ms = min(ask.accepted_ms, data["decided_at_ms"])
         return any(
-            p.account == account and p.from_ms <= last_ms and first_ms < p.until_ms
+            p.account == account and p.written_ms <= written_ms and first_ms < p.until_ms
             for p in self.pauses
         )
 
@@ -109,4 +112,5 @@ def _pauses(evidence: Evidence) -> Iterator[Pause]:
     for record in evidence.topics[LIMIT_CHANGES]:
         data = orjson.loads(record.value or b"{}")["data"]
         if data["what"] == "pause" and data["after"]:
-            yield Pause((record.key or b"").decode(), data["changed_at_ms"], data["after"])
+            name = (record.key or b"").decode()
+            yield Pause(name, data["changed_at_ms"], data["after"], record.timestamp)

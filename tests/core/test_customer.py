@@ -11,9 +11,10 @@ from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.ledger import Ledger
 from streams.core.customer.request import Candidate, Request
 from streams.core.customer.rules import compile_rules
+from streams.core.customer.verdict import Verdict
 from streams.core.kinds import Kind
 from streams.core.policy import Calendar, QuietHours, Silence, Suppression
-from streams.core.reasons import Reason
+from streams.core.reasons import Outcome, Reason
 from streams.events.fields import MAX_MS
 from streams.policy.files import packaged
 from tests.core.person import (
@@ -341,6 +342,22 @@ def test_who_would_not_wait_and_asks_for_leave_unsaid_takes_nobody_s_place() -> 
             Candidate(ask), mark
         )
     assert [line[:2] for line in outcomes(said)] == [("i3", "deferred")]
+
+
+@pytest.mark.rule("R5.10")
+def test_who_would_not_wait_takes_nobody_s_place_after_an_answer_of_no_use_either() -> None:
+    """Too late by the account's clock, and not by the customer's: it will ask again."""
+    law = policy(rolling(9, DAY), max_held=1, pacing=LEAVE)
+    ledger, said = Ledger(), []
+    gave_up = Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
+    waits, asks = (
+        Request(f"i{mark}", "s", "a", Kind.BROADCAST, 50, deny=mark == 2, accepted_ms=NOON + mark)
+        for mark in (1, 2)
+    )
+    answer = Candidate(asks, is_held=True, denial=gave_up)
+    for mark, candidate in ((2, Candidate(asks)), (2, answer), (1, Candidate(waits)), (2, answer)):
+        said += Customer(ledger, "e", "c", compile_rules(law), NOON).decide_request(candidate, mark)
+    assert [line[:2] for line in outcomes(said)] == [("i1", "deferred")]
 
 
 # --- reconsidering --------------------------------------------------------------------------------

@@ -376,9 +376,10 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
 def _is_here(held: HeldRequest) -> bool:
     """Whether it waits here, be it for leave; not in its account's queue from the first.
 
-    Who would not wait asks for leave unsaid, for some milliseconds: nobody is denied for that.
+    Who would not wait asks for leave unsaid, once more where the answer was of no use: nobody is
+    denied for that.
     """
-    return not held.request.deny if held.permit_requested else not held.ticket
+    return not held.request.deny and (held.permit_requested or not held.ticket)
 
 
 def _may_come(verdict: Verdict) -> bool:
