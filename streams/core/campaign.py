@@ -39,7 +39,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
-from streams.core.account.rates import wilson_high, wilson_low
 from streams.core.campaign_state import (
     UNKNOWN_RELEASE,
     CampaignFacts,
@@ -61,6 +60,7 @@ from streams.core.campaign_state import (
     steps_to,
 )
 from streams.core.local_calendar import DAY_MS
+from streams.core.stats import wilson_high, wilson_low
 
 if TYPE_CHECKING:
     from collections.abc import Callable

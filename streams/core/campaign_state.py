@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.account.rates import wilson_high, wilson_low
-from streams.core.customer.denials import share_of
 from streams.core.policy import Weights
+from streams.core.stats import share_of, wilson_high, wilson_low
 
 if TYPE_CHECKING:
     from streams.core.policy import Canary, Policy

@@ -30,6 +30,9 @@ STAGED: Final = frozenset({Kind.BROADCAST, Kind.MOMENT})
 
 KIND_NAMES: Final = tuple(kind.name.lower() for kind in Kind)
 KIND_OF: Final = {name: Kind(number) for number, name in enumerate(KIND_NAMES)}
+MOST_URGENT: Final = 100
+"""The highest priority of an intent; the contract allows 0 to 100."""
+
 ALL_KINDS: Final = (1 << len(KIND_NAMES)) - 1
 
 

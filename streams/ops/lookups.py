@@ -17,10 +17,10 @@ import msgspec
 from aiohttp import web
 
 from streams.core.customer.dry_run import Question
+from streams.core.kinds import MOST_URGENT
 from streams.core.written import IDENTIFIER_CHARACTERS, MAX_IDENTIFIER
 from streams.runtime.partitioner import partition_for
 from streams.settings import split_address
-from streams.stages.customer.ledgers import MOST_URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from streams.core.customer.verdict import Verdict
+from streams.core.customer.request import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

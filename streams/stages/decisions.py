@@ -17,9 +17,8 @@ from streams.events.identity import decision_id
 
 if TYPE_CHECKING:
     from streams.core.customer.customer import Customer, Decided
-    from streams.core.customer.request import Request
+    from streams.core.customer.request import Request, Verdict
     from streams.core.customer.rules import KindRules
-    from streams.core.customer.verdict import Verdict
 
 
 def decision_id_of(customer: Customer, request: Request) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from streams.core.controls import Action, Control, ControlBook
-from streams.core.customer.rules import KindRules, compile_rules
+from streams.core.customer.compile import compile_rules
 from streams.core.policy_versions import EVERYONE, PolicyVersions, UnreadPolicyError, since_ms
 from streams.core.written import rfc3339
 from streams.events.decode import decode_control, decode_policy
@@ -30,6 +30,7 @@ from streams.stages.routing import to_every_partition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from streams.core.customer.rules import KindRules
     from streams.core.policy import Policy
     from streams.policy.faults import Fault
     from streams.runtime.stage import DueTimer, Output, Record

@@ -102,7 +102,7 @@ class _History:
 
     def _echo(self, outputs: Iterable[Output]) -> Iterator[Item]:
         """What comes back of approved messages: receipts, and some answers."""
-        approved = set(self._stage.approved.values())
+        approved = set(self._stage.context.approved.values())
         for topic, _, _, value in outputs:
             if topic not in approved or value is None:
                 continue

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import dump, load
 from streams.core.customer.request import Candidate, Request
-from streams.core.customer.rules import compile_rules
 from streams.core.customer.upkeep import is_large
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import Calendar, Policy, Scope, Window
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from streams.core.customer.customer import Decided
     from streams.core.customer.ledger import Ledger
+    from streams.core.customer.request import Verdict
     from streams.core.customer.rules import KindRules
-    from streams.core.customer.verdict import Verdict
     from streams.core.reasons import Reason
 
 SECOND: Final = 1_000

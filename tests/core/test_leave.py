@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.customer import Customer, next_wake
 from streams.core.customer.ledger import Ledger
-from streams.core.customer.request import Candidate, Request
-from streams.core.customer.rules import compile_rules
-from streams.core.customer.verdict import Verdict
+from streams.core.customer.request import Candidate, Request, Verdict
 from streams.core.kinds import KIND_NAMES, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.policy.files import packaged

@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from streams.core.customer.ledger import (
-    SEEN_MOST,
     ConsentRecord,
     Contact,
     ContactState,
     Ledger,
     Relationship,
     dump,
-    forget_repeats,
     load,
-    remember,
-    seen_before,
 )
+from streams.core.dedup import SEEN_MOST, forget_repeats, remember, seen_before
 from streams.core.kinds import Kind
 from streams.core.policy import Calendar, Policy, QuietHours, Reply, Scope, Silence
 from streams.policy.files import packaged

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from streams.core.customer.request import Candidate
-from streams.core.customer.rules import compile_rules
-from streams.core.customer.verdict import Verdict
+from streams.core.customer.compile import compile_rules
+from streams.core.customer.request import Candidate, Verdict
 from streams.core.kinds import ALL_KINDS, Kind, mask_of
 from streams.core.policy import (
     DAYS_IN_MONTH,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.customer import Customer
 from streams.core.customer.dry_run import DryRun, Question, dry_run
 from streams.core.customer.ledger import dump, load
-from streams.core.customer.rules import compile_rules
 from streams.core.kinds import KIND_NAMES, KIND_OF, Kind
 from streams.policy.files import packaged
 from tests.core.person import DAY, HOUR, NOON, Person, deadline, policy, rolling

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streams.core.customer.denials import share_of
 from streams.core.kinds import Kind, mask_of
 from streams.core.policy import FOREVER, Holdout, QuietHours, Reply, Suppression
+from streams.core.stats import share_of
 from tests.core.person import (
     DAY,
     DISTURBING,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.customer import Customer
 from streams.core.customer.ledger import load
-from streams.core.customer.rules import compile_rules
 from streams.core.customer.view import CreditsView, CustomerView, view_of
 from streams.core.customer.view import SuppressionView as Silenced
 from streams.core.kinds import Kind

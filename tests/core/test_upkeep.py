@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.ledger import (
     IGNORED_MOST,
-    SEEN_MOST,
     Blame,
     ConsentRecord,
     Contact,
@@ -20,10 +20,9 @@ from streams.core.customer.ledger import (
     PendingTransfer,
     Relationship,
     dump,
-    remember,
 )
-from streams.core.customer.rules import compile_rules
 from streams.core.customer.upkeep import BINDING_MOST, FREE_MOST, IDLE_MOST, RELEASED_MOST, shrink
+from streams.core.dedup import SEEN_MOST, remember
 from streams.core.kinds import Kind
 from streams.core.policy import Reply, Scope
 from streams.core.reasons import Reason

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.customer import Customer
 from streams.core.customer.dry_run import Question, dry_run
 from streams.core.customer.ledger import Contact, load
-from streams.core.customer.rules import compile_rules
 from streams.core.customer.view import view_of
 from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
 from streams.events.envelope import Rejected

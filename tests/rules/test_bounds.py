@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.customer.ledger import SEEN_MOST, HeldRequest, Ledger, dump, remember
+from streams.core.customer.ledger import HeldRequest, Ledger, dump
+from streams.core.dedup import SEEN_MOST, remember
 from streams.core.kinds import Kind
 from streams.core.reasons import Reason
 from streams.core.written import MAX_IDENTIFIER

@@ -128,7 +128,7 @@ def test_without_the_key_nobody_is_forgotten_and_nothing_is_changed(
 ) -> None:
     world = DriverWorld()
     stage = next(s for s in world.stages if isinstance(s, CustomerStage))
-    stage.erasure = Erasure(None)
+    stage.context = stage.context._replace(erasure=Erasure(None))
     scene = told(world, **SECTIONS)
     a_life(scene)
     before = kept(world)

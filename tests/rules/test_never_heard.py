@@ -295,7 +295,7 @@ def test_what_else_is_a_no_is_heard_as_well(told: Callable[..., Scene], what: st
 def test_an_erasure_that_cannot_be_heard_is_refused_once(told: Callable[..., Scene]) -> None:
     world = DriverWorld()
     stage = next(s for s in world.stages if isinstance(s, CustomerStage))
-    stage.erasure = Erasure(None)
+    stage.context = stage.context._replace(erasure=Erasure(None))
     letter = (scene := told(world)).letter(scene.hear("erase", account_id=""))
     assert "DECORUM_SUPPRESSION_KEY" in letter["error"]
 

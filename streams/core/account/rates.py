@@ -12,10 +12,11 @@ time (`Facts.at_ms`); only what is kept is cut to buckets.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+
+from streams.core.stats import wilson_high, wilson_low
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,32 +165,6 @@ def weighted(counts: Totals, weights: Weights) -> float:
         + weights.block * counts.blocks
         + weights.opt_out * counts.opt_outs,
     )
-
-
-def wilson_low(hits: float, trials: int, z: float) -> float:
-    """The lower one-sided score bound of a share (Wilson 1927) at the normal quantile `z`.
-
-    `hits` may be fractional (weights) and are taken as at most `trials`: a complaint can arrive
-    before the receipt of what it is about. 0 without trials: nothing is known.
-    """
-    if trials <= 0:
-        return 0.0
-    centre, spread, scale = _wilson(hits, trials, z)
-    return max(0.0, (centre - spread) / scale)
-
-
-def wilson_high(hits: float, trials: int, z: float) -> float:
-    """The upper one-sided score bound of a share, as `wilson_low`. 1 without trials."""
-    if trials <= 0:
-        return 1.0
-    centre, spread, scale = _wilson(hits, trials, z)
-    return min(1.0, (centre + spread) / scale)
-
-
-def _wilson(hits: float, trials: int, z: float) -> tuple[float, float, float]:
-    share = min(hits / trials, 1.0)
-    z2 = z * z / trials
-    return share + z2 / 2, z * sqrt(share * (1 - share) / trials + z2 / (4 * trials)), 1 + z2
 
 
 def rates_of(red: Totals, green: Totals, weights: Weights, red_z: float, green_z: float) -> Rates:

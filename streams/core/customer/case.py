@@ -13,6 +13,7 @@ from streams.core.controls import Control  # noqa: TC001 (msgspec may be asked f
 from streams.core.policy import FOREVER
 
 if TYPE_CHECKING:
+    from streams.core.customer.ledger import Ledger, Relationship
     from streams.core.customer.request import Request
     from streams.core.customer.rules import KindRules
 
@@ -47,6 +48,18 @@ class Restrictions(msgspec.Struct, frozen=True, gc=False):
 
 
 UNRESTRICTED: Final = Restrictions()
+
+
+class DecisionInput(msgspec.Struct, frozen=True, gc=False):
+    """One ask of one customer's before the law at one moment. `pair` is the asking account's."""
+
+    ledger: Ledger
+    relationship: Relationship
+    request: Request
+    customer: str
+    rules: KindRules
+    now_ms: int
+    restrictions: Restrictions = UNRESTRICTED
 
 
 def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int | None:

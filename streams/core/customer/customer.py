@@ -15,22 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from streams.core.customer.case import NoRestrictions
+from streams.core.customer.case import DecisionInput, NoRestrictions
 from streams.core.customer.decide import decide, slots_left
-from streams.core.customer.leave import permit_is_valid
-from streams.core.customer.ledger import (
-    NO_RELATIONSHIP,
-    Contact,
-    HeldRequest,
-    PendingTransfer,
-    forget_repeats,
-    remember,
-    seen_before,
-)
-from streams.core.customer.request import Candidate, Request, deadline_ms
+from streams.core.customer.ledger import NO_RELATIONSHIP, Contact, HeldRequest, PendingTransfer
+from streams.core.customer.request import Candidate, Request, Verdict, deadline_ms
 from streams.core.customer.upkeep import forget_contacts
-from streams.core.customer.verdict import DecisionInput, Verdict
+from streams.core.dedup import forget_repeats, remember, seen_before
 from streams.core.kinds import Kind
+from streams.core.local_calendar import period
+from streams.core.policy import Calendar
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -371,6 +364,18 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
             remaining=slots_left(case),
         )
         return Decided(least.request, least.decision_key, verdict)
+
+
+def permit_is_valid(leave_ms: int, rules: KindRules, now_ms: int) -> bool:
+    """Whether leave given at `leave_ms` (0: none) still holds.
+
+    A friend request counts for the calendar day of its leave, so it cannot be used on another.
+    """
+    if not leave_ms:
+        return False
+    if rules.kind is not Kind.FRIEND_REQUEST:
+        return True
+    return leave_ms >= period(Calendar.DAY, rules.zone, now_ms).start_ms
 
 
 def _is_here(held: HeldRequest) -> bool:

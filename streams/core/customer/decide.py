@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.core.customer.request import Verdict
 from streams.core.customer.timing import (
     eligible_ms,
     quiet_span_of,
@@ -19,14 +20,13 @@ from streams.core.customer.timing import (
     window_reason,
 )
 from streams.core.customer.upkeep import is_full
-from streams.core.customer.verdict import Verdict
 from streams.core.customer.windows import Contacts, WindowUsage, live_contacts, window_usages
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.customer.verdict import DecisionInput
+    from streams.core.customer.case import DecisionInput
 
 
 def decide(case: DecisionInput) -> Verdict:

@@ -6,13 +6,12 @@ anything. A new one is a function and its line in `_REFUSALS`, with the laws it 
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.case import RESIGNED, SUSPENDED
 from streams.core.customer.ledger import ContactState, Friend
+from streams.core.customer.request import Verdict, denial
 from streams.core.customer.timing import legal_ms, window_reason, zone_of
-from streams.core.customer.verdict import Verdict, denial
 from streams.core.customer.windows import live_contacts, window_usages
 from streams.core.kinds import STAGED, Kind
 from streams.core.policy import FOREVER
@@ -25,15 +24,14 @@ from streams.core.reasons import (
     Outcome,
     Reason,
 )
+from streams.core.stats import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.core.customer.case import DecisionInput
     from streams.core.customer.ledger import Contact, Relationship
-    from streams.core.customer.rules import KindRules
-    from streams.core.customer.verdict import DecisionInput
-
-    Refusal = Callable[[DecisionInput], Verdict | None]
+    from streams.core.customer.rules import Check, KindRules
 
 
 def _deadline_passed(case: DecisionInput) -> Verdict | None:
@@ -164,7 +162,7 @@ def _held_out(case: DecisionInput) -> Verdict | None:
     return None
 
 
-_DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Refusal], ...]] = (
+_DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Check], ...]] = (
     (lambda _: True, _deadline_passed),
     # Customers of an account that is gone are what transfers are for.
     (lambda rules: rules.kind is not Kind.TRANSFER, _account_resigned),
@@ -181,12 +179,6 @@ _DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Refusal], ...]] = (
 )
 
 
-def denials_for(rules: KindRules) -> tuple[Refusal, ...]:
+def denials_for(rules: KindRules) -> tuple[Check, ...]:
     """The refusals that can speak under a law, in their order."""
     return tuple(refuse for binds, refuse in _DENIALS if binds(rules))
-
-
-def share_of(salt: str, subject: str) -> float:
-    """A subject's stable place in [0, 1): uniform over subjects, independent between salts."""
-    digest = blake2b(subject.encode(), digest_size=8, person=salt.encode()).digest()
-    return int.from_bytes(digest, "big") / 2**64

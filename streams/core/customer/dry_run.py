@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.customer.customer import Customer
-    from streams.core.customer.verdict import Verdict
+    from streams.core.customer.request import Verdict
 
 USUAL_PRIORITY: Final = 50
 """The contract's default."""

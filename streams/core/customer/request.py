@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.core.customer.verdict import Verdict  # noqa: TC001 (msgspec reads what it decodes)
 from streams.core.local_calendar import LAST_MS
+from streams.core.reasons import Outcome, Reason
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
@@ -42,6 +42,37 @@ def deadline_ms(request: Request, patience_ms: int) -> int:
     if request.deadline_ms is not None:
         return request.deadline_ms
     return min(max(request.accepted_ms, request.not_before_ms or 0) + patience_ms, LAST_MS)
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was decided; fields as in the contract's decision."""
+
+    outcome: Outcome
+    reason: Reason
+    rule: str | None = None
+    eligible_at_ms: int | None = None
+    send_by_ms: int | None = None
+    remaining: dict[str, int] | None = None
+    wecom_errcode: int | None = None
+    shadow: dict[str, str] | None = None
+    stage: str = "customer"
+
+
+def denial(
+    reason: Reason,
+    *,
+    rule: str | None = None,
+    eligible_at_ms: int | None = None,
+    wecom_errcode: int | None = None,
+) -> Verdict:
+    """A denial."""
+    return Verdict(
+        Outcome.DENIED,
+        reason,
+        rule=rule,
+        eligible_at_ms=eligible_at_ms,
+        wecom_errcode=wecom_errcode,
+    )
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
+    from streams.core.customer.case import DecisionInput
     from streams.core.customer.ledger import Ledger, Relationship
     from streams.core.customer.rules import KindRules
-    from streams.core.customer.verdict import DecisionInput
     from streams.core.customer.windows import WindowUsage
     from streams.core.policy import Silence
 

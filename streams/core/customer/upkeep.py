@@ -10,7 +10,7 @@ Rules of this file: state and its upkeep only, no policy questions but those of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.ledger import FEEDBACK_MS, ContactState, Friend, ignore, is_unanswered
 from streams.core.kinds import Kind
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from streams.core.customer.ledger import Contact, Ledger, Relationship
+    from streams.core.customer.rules import Retention
 
 BINDING_MOST: Final = 768
 """Contacts that some binding window or credit counts: two a day for a year. Further ones wait."""
@@ -35,19 +36,6 @@ IDLE_MOST: Final = 192
 
 _FEW: Final = RELEASED_MOST
 """Up to so many contacts no bound is reached."""
-
-
-class Retention(NamedTuple):
-    """What upkeep must know of the policy.
-
-    `keep_ms`: by kind, how long after its time a contact can still be asked for. `binding_ms`: how
-    long some window or credit that decides counts it, 0 where none does. `silent`: kinds that the
-    silence back-off counts.
-    """
-
-    keep_ms: tuple[int, ...]
-    binding_ms: tuple[int, ...]
-    silent: int
 
 
 def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:

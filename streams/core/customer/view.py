@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from streams.core.customer.case import DecisionInput
 from streams.core.customer.decide import decide
 from streams.core.customer.denials import denials_for, replies_used
 from streams.core.customer.ledger import NO_RELATIONSHIP, ContactState, Friend, dump
 from streams.core.customer.request import Request
 from streams.core.customer.timing import quiet_span_of, silent_until_ms, zone_of
-from streams.core.customer.verdict import DecisionInput
 from streams.core.customer.windows import Contacts, window_usages
 from streams.core.kinds import KIND_NAMES, Kind
 from streams.core.reasons import CREDIT_OVER, Reason
@@ -24,8 +24,8 @@ from streams.core.reasons import CREDIT_OVER, Reason
 if TYPE_CHECKING:
     from streams.core.customer.customer import Customer
     from streams.core.customer.ledger import Contact, HeldRequest, Relationship
+    from streams.core.customer.request import Verdict
     from streams.core.customer.rules import KindRules
-    from streams.core.customer.verdict import Verdict
     from streams.core.policy import Window
 
 _NO_CONTACTS: Final = Contacts([], [])

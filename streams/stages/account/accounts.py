@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from streams.core.account.fair_queue import Entry, SubQueueKey
     from streams.core.account.limits import Change
-    from streams.core.customer.request import Request
-    from streams.core.customer.verdict import Verdict
+    from streams.core.customer.request import Request, Verdict
     from streams.core.policy import Canary
     from streams.events.news import TakeOver
     from streams.runtime.stage import Output

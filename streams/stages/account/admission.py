@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from streams.core.account.fair_queue import Entry
     from streams.core.campaign import CampaignRelease
     from streams.core.controls import Control
-    from streams.core.customer.request import Request
-    from streams.core.customer.verdict import Verdict
+    from streams.core.customer.request import Request, Verdict
     from streams.runtime.state import State
     from streams.stages.account.aggregates import SharedTotals
     from streams.stages.account.store import StoredAccount

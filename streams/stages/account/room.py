@@ -14,7 +14,7 @@ from streams.stages.account.aggregates import TELL_EVERY_MS
 from streams.stages.context import denial
 
 if TYPE_CHECKING:
-    from streams.core.customer.verdict import Verdict
+    from streams.core.customer.request import Verdict
     from streams.stages.account.aggregates import SharedTotals
     from streams.stages.account.store import StoredAccount
     from streams.stages.context import BatchRules

@@ -7,7 +7,7 @@ says.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.customer.customer import DUPLICATE
 from streams.core.kinds import STAGED, Kind
@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.runtime.stage import DueTimer, Output, Record
     from streams.runtime.state import State
-    from streams.stages.customer.stage import CustomerStage
+    from streams.stages.customer.erasure import Erasure
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
 
 NO_SUPPRESSION_KEY: Final = (
     "$.type: erase is not accepted before DECORUM_SUPPRESSION_KEY is set: without it nothing could"
@@ -55,15 +58,28 @@ _BINDING_KINDS: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
 _NO_NAMES: Final[Mapping[int, str]] = {}
 
 
+class BatchContext(NamedTuple):
+    """What all batches of the stage share.
+
+    `approved`: by kind, the topic of its approved messages.
+    """
+
+    topics: Topics
+    router: Router
+    rules: Rules
+    erasure: Erasure
+    approved: dict[str, str]
+
+
 class Batch:
     """The ledgers, outputs and counts of one batch."""
 
-    def __init__(self, stage: CustomerStage, state: State, now_ms: int) -> None:
-        self.stage = stage
+    def __init__(self, context: BatchContext, state: State, now_ms: int) -> None:
+        self.context = context
         self.state = state
         self.now_ms = now_ms
         self.feedback = Feedback(now_ms)
-        self.ledgers = LedgerSession(stage.rules, stage.erasure, state, now_ms, self.feedback)
+        self.ledgers = LedgerSession(context.rules, context.erasure, state, now_ms, self.feedback)
         self.outputs = state.budget.collect()
         self.balance = balance.balance_of(state)
         if self.balance.published_ms != now_ms:
@@ -131,12 +147,12 @@ class Batch:
             self._reject(record, refused)
             return
         key = key_of(event)
-        if self.stage.router.is_misrouted(record, key, self.state):
+        if self.context.router.is_misrouted(record, key, self.state):
             self.outputs.append(
-                reroute(self.stage.topics, self.stage.router, record, key, self.state)
+                reroute(self.context.topics, self.context.router, record, key, self.state)
             )
             return
-        if isinstance(event, Erase) and self.stage.erasure.mark(key) is None:
+        if isinstance(event, Erase) and self.context.erasure.mark(key) is None:
             refused = Rejected("invalid", NO_SUPPRESSION_KEY)
         self._reject(record, refused)
         self.state.counters["interactions_total", str(event.__struct_config__.tag)] += 1
@@ -165,7 +181,7 @@ class Batch:
     def continue_sweeps(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
         sweeping = SweepVisits(self.state, self.now_ms, self._concerned)
-        for key, _ in sweeping.visits(timers, self.stage.rules.generation):
+        for key, _ in sweeping.visits(timers, self.context.rules.generation):
             customer = self.ledgers.open(key)
             self._publish(key, customer, customer.reconsider())
 
@@ -205,7 +221,7 @@ class Batch:
         held, queued = self.ledgers.close()
         self.balance.held += held
         self.balance.queued += queued
-        self.outputs += self.feedback.outputs(self.stage.topics, self.stage.router)
+        self.outputs += self.feedback.outputs(self.context.topics, self.context.router)
         balance.store(self.state, self.balance)
         return self.outputs
 
@@ -219,7 +235,7 @@ class Batch:
         if not is_news(self.state, sweep):
             self.state.counters["repeats_total", INTERACTIONS] += 1
             return
-        topics, router = self.stage.topics, self.stage.router
+        topics, router = self.context.topics, self.context.router
         self.outputs += to_every_partition(topics.sweeps, router.partitions, encode_sweep(sweep))
         key = account_key(data.enterprise_id, data.account_id)
         news = StatusNews(data.status, sweep.status_ms)
@@ -228,7 +244,7 @@ class Batch:
     def _apply(self, key: bytes, event: Interaction, heard_ms: int) -> None:
         customer = self.ledgers.open(key)
         if customer.ledger.erased:
-            erased_ms = self.stage.erasure.erased_ms(key, self.state)
+            erased_ms = self.context.erasure.erased_ms(key, self.state)
             if is_past(customer.ledger, event, erased_ms):
                 return
         if is_duplicate(customer, event):
@@ -243,7 +259,7 @@ class Batch:
             self._publish(key, customer, customer.reconsider())
 
     def _erase(self, event: Erase, key: bytes) -> None:
-        erasure = self.stage.erasure
+        erasure = self.context.erasure
         mark = erasure.mark(key)
         if mark is None:
             return
@@ -264,7 +280,7 @@ class Batch:
         if refused is None:
             return
         letter = dead_letter(
-            self.stage.topics, record, refused.reason, refused.error, self.state, self.now_ms
+            self.context.topics, record, refused.reason, refused.error, self.state, self.now_ms
         )
         self.outputs.append(letter)
 
@@ -276,7 +292,7 @@ class Batch:
         names: Mapping[int, str] = _NO_NAMES,
     ) -> None:
         """`names`: the decision ids that are known already, by their marks."""
-        topics, place = self.stage.topics, self.stage.router.partition
+        topics, place = self.context.topics, self.context.router.partition
         for case in decided:
             saying = decision_event(case, customer, names.get(case.decision_key))
             outcome, kind = case.verdict.outcome, saying.kind
@@ -293,7 +309,7 @@ class Batch:
                     self.feedback.approved(customer.enterprise, case.request.campaign_id)
                 account = account_key(customer.enterprise, case.request.account_id)
                 self.outputs.append(
-                    (self.stage.approved[kind], place(account), account, saying.approved())
+                    (self.context.approved[kind], place(account), account, saying.approved())
                 )
 
 

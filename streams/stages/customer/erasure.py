@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.ledger import forget_repeats, last_ms, remember, seen_before
+from streams.core.dedup import forget_repeats, last_ms, remember, seen_before
 
 if TYPE_CHECKING:
     from streams.runtime.state import State

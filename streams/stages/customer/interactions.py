@@ -12,7 +12,8 @@ from streams.core.customer import feedback
 from streams.core.customer import interactions as facts
 from streams.core.customer.feedback import Charge
 from streams.core.customer.interactions import heard_ms, made_by
-from streams.core.customer.ledger import CustomerQuietHours, remember, seen_before
+from streams.core.customer.ledger import CustomerQuietHours
+from streams.core.dedup import remember, seen_before
 from streams.core.kinds import KIND_OF, Kind
 from streams.core.written import time_of_day_ms
 from streams.events import interactions as events

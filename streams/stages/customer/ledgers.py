@@ -13,6 +13,7 @@ import msgspec
 from streams.core.customer.customer import Customer, Wake, next_wake
 from streams.core.customer.ledger import dump, load
 from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shrink
+from streams.core.kinds import MOST_URGENT
 from streams.events.keys import parts_of
 from streams.stages.customer.feedback import ties_of
 from streams.stages.customer.held import note_held
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from streams.stages.customer.erasure import Erasure
     from streams.stages.customer.feedback import Feedback
     from streams.stages.rules import Rules
-
-MOST_URGENT: Final = 100
-"""The highest priority of the contract."""
 
 LARGEST: Final = RECORD_BYTES - 65_536
 """Bytes of a ledger: its record's bound, less a key and a batch's overhead."""

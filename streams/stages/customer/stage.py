@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streams.core.kinds import KIND_NAMES
 from streams.runtime.stage import Unreadable
-from streams.stages.customer.batch import Batch
+from streams.stages.customer.batch import Batch, BatchContext
 from streams.stages.dead_letters import unreadable_letter
 from streams.stages.sweeps import is_sweep
 
@@ -33,10 +33,8 @@ class CustomerStage:
 
     def __init__(self, topics: Topics, router: Router, rules: Rules, erasure: Erasure) -> None:
         self.topics = topics
-        self.erasure = erasure
-        self.router = router
-        self.rules = rules
-        self.approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
+        approved = {kind: topics.approved(kind) for kind in KIND_NAMES}
+        self.context = BatchContext(topics, router, rules, erasure, approved)
         self.sources = (topics.candidates, topics.interactions, topics.sweeps)
         self.changelog = topics.customer_state
 
@@ -44,7 +42,7 @@ class CustomerStage:
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Decide candidates and note interactions, in their order."""
-        batch = Batch(self, state, now_ms)
+        batch = Batch(self.context, state, now_ms)
         take = {
             self.topics.candidates: batch.candidate,
             self.topics.interactions: batch.interaction,
@@ -61,7 +59,7 @@ class CustomerStage:
         self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Look again at the held intents whose time has come, or that a sweep comes to."""
-        batch = Batch(self, state, now_ms)
+        batch = Batch(self.context, state, now_ms)
         batch.on_timers([timer for timer in due if not is_sweep(timer)])
         batch.continue_sweeps([timer for timer in due if is_sweep(timer)])
         return batch.close()

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from streams.core.account.deadlines import Deadlines
+from streams.core.customer.compile import compile_rules
 from streams.core.customer.request import Request, deadline_ms
-from streams.core.customer.rules import compile_rules
 from streams.core.kinds import Kind
 from tests.core.person import DAY, HOUR, MINUTE, NOON, deadline, policy
 

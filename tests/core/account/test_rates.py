@@ -9,13 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.account.facts import Facts
-from streams.core.account.rates import (
-    Bucket,
-    Totals,
-    totals_of,
-    wilson_high,
-    wilson_low,
-)
+from streams.core.account.rates import Bucket, Totals, totals_of
+from streams.core.stats import wilson_high, wilson_low
 from tests.core.account.holder import BUCKET_MS, START, Holder, bucket_ms
 from tests.core.person import DAY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.core.account.limits import Grade
-from streams.core.account.rates import wilson_high, wilson_low
+from streams.core.stats import wilson_high, wilson_low
 from tests.core.account.holder import BUCKET_MS, START, Holder, changed
 from tests.core.person import DAY, HOUR
 
