@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
+    from streams.runtime.unit import Source
 
 LINGER_S: Final = 0.015  # at low load: measured best at 1,000/s, where the broker is what is short
 SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its partitions
@@ -115,14 +116,8 @@ class StreamApp:
         self._instance = settings.instance
         self._stages, self._extras = stages, extras
         self._assignor = StickyUnits([s.sources for s in stages], extras.address)
-        self._shared: dict[str, Any] = {
-            "options": self._options,
-            "group": settings.prefix + group,
-            "observer": observer,
-            "gates": extras.start_conditions,
-            "clock": clock,
-            "linger_s": linger_s,
-        }
+        self._group = settings.prefix + group
+        self._observer, self._clock, self._linger_s = observer, clock, linger_s
         self._partitions: dict[str, int] = {}
         self._units: UnitManager | None = None
 
@@ -188,18 +183,29 @@ class StreamApp:
         self._partitions = {s.name: counts[s.changelog] for s in self._stages}
 
     def _build(self) -> tuple[faust.App, UnitManager]:
-        app = _faust_app(self._shared["group"], self._instance)
+        app = _faust_app(self._group, self._instance)
         unit_manager = self._units = UnitManager(
             self._stages, self._options, self._assignor, self._partitions
         )
         transport = AppTransport([URL("kafka://")], app, unit_manager)
-        unit_manager.attach(transport, UnitContext(source=unit_manager, **self._shared))
+        unit_manager.attach(transport, self._context(unit_manager))
         app.transport = app.producer_transport = transport
         for topic in sorted({t for stage in self._stages for t in stage.sources}):
             app.topics.add(app.topic(topic, value_serializer="raw", acks=False))
         app.on_partitions_revoked.connect(unit_manager.on_revoked)
         app.on_partitions_assigned.connect(unit_manager.on_assigned)
         return app, unit_manager
+
+    def _context(self, source: Source) -> UnitContext:
+        return UnitContext(
+            options=self._options,
+            group=self._group,
+            source=source,
+            observer=self._observer,
+            start_conditions=self._extras.start_conditions,
+            clock=self._clock,
+            linger_s=self._linger_s,
+        )
 
 
 def _faust_app(group: str, instance: str | None) -> faust.App:
