@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Policy
     from streams.ops.http import Health
-    from streams.runtime.partition import Clock
+    from streams.runtime.context import Clock
     from streams.runtime.state import State
     from streams.settings import Settings
 

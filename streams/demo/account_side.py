@@ -24,7 +24,7 @@ from streams.topics import (
 
 if TYPE_CHECKING:
     from streams.core.policy import Weights
-    from streams.runtime.stage import Record
+    from streams.runtime.records import Record
 
 TOPICS_READ: Final = (ACCOUNT_LIMITS, LIMIT_CHANGES, CAMPAIGN_STATUS, ENTERPRISE_LIMITS)
 HURTS: Final = {

@@ -19,7 +19,7 @@ from streams.runtime.partitioner import partition_for
 from streams.topics import DEAD_LETTERS, DECISIONS, INTENTS, INTERACTIONS, approved
 
 if TYPE_CHECKING:
-    from streams.runtime.stage import Record
+    from streams.runtime.records import Record
 
 APPROVED: Final = {approved(kind): kind for kind in KIND_NAMES}
 HELD: Final = "deferred"

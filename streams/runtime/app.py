@@ -23,23 +23,22 @@ from yarl import URL
 
 from streams.runtime.assignor import StickyUnits
 from streams.runtime.clients import partition_counts
+from streams.runtime.context import UnitContext
 from streams.runtime.failure import end_process
 from streams.runtime.faust_adapter import AppTransport, NoTables
 from streams.runtime.logs import quieten_libraries
 from streams.runtime.preflight import check_topics, topics_needed
 from streams.runtime.tasks import run_or_exit
-from streams.runtime.unit import UnitContext
 from streams.runtime.unit_manager import UnitManager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    from streams.runtime.context import Clock, Observer, Source
     from streams.runtime.global_table import GlobalTable
-    from streams.runtime.partition import Clock, Observer
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
-    from streams.runtime.unit import Source
 
 LINGER_S: Final = 0.015  # at low load: measured best at 1,000/s, where the broker is what is short
 SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its partitions

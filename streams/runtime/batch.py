@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterable, Iterator, Sequence
 
     from streams.runtime.checkpoint import Checkpoint
-    from streams.runtime.stage import Output, Record, Stage
+    from streams.runtime.records import Output, Record
+    from streams.runtime.stage import Stage
     from streams.runtime.state import State
 
 MAX_RECORDS: Final = 2_000  # a transaction costs about 10 ms; more records a batch gain nothing

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
 
 MOST_OUTPUT: Final = 8 << 20
 """Weight of one transaction, all partitions of its unit together. A full batch of ordinary records

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.runtime.batch import Writes
+    from streams.runtime.context import UnitContext
     from streams.runtime.restore import Restore
-    from streams.runtime.unit import UnitContext
 
 PATIENCE_S: Final = 30.0  # to find out what became of a try
 OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors

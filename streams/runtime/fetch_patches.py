@@ -16,7 +16,7 @@ from aiokafka.consumer import fetcher
 
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.record_batches import Batches, BrokenBatchError, Item, RecordBatch, read
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

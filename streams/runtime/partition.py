@@ -7,7 +7,7 @@ its part of a transaction: no partition of a unit sees another's records or stat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
@@ -15,42 +15,12 @@ from streams.runtime.batch import Batch, Share, decide_batch, seal_progress
 from streams.runtime.inbox import Inbox
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Mapping
 
     from streams.runtime.inbox import Records
     from streams.runtime.restore import RestoredPartition
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
-
-
-class Observer(Protocol):
-    """Told about every commit, never about a batch that was not committed."""
-
-    def committed(
-        self,
-        stage: str,
-        partition: int,
-        counters: Counter[tuple[str, ...]],
-        records: int,
-        seconds: float,
-    ) -> None:
-        """A partition's batch is committed; `seconds` from taking the records of its unit's batch
-        to the end of the commit that all partitions of the unit share.
-        """
-
-    def was_in_doubt(self, stage: str, *, committed: bool) -> None:
-        """A unit's batch was in doubt, and what became of it is known."""
-
-
-class Clock(Protocol):
-    """UTC milliseconds; a clock other than the machine's may run at another speed."""
-
-    def __call__(self) -> int:
-        """The time now."""
-
-    def seconds_until(self, moment_ms: int) -> float:
-        """Real seconds until the clock shows `moment_ms`; negative once it has passed."""
 
 
 class Partition:

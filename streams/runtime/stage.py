@@ -1,89 +1,27 @@
-"""What the lane and the stages say to each other: the only names of this package a stage needs.
+"""The contract of a stage with the runtime.
 
 A stage is two functions over values: records and due timers in, outputs and changed state out.
-It must never await, read a clock, draw a random number or touch Kafka: a batch that was not
-committed is decided again after a restart, and has to come out the same.
+It never awaits, reads a clock, draws a random number or touches Kafka: after a restart, a batch
+that was not committed is decided again and must give the same result.
 
-A batch's output is bounded (`lane.budget`). Records come one at a time and end when the budget is
-used up; those that were not given out come first in the next batch. A stage that has done a part of
-a record sets `state.budget.unfinished` and is given it again, first of its topic: how far it came,
-it keeps in its state. What a stage does beyond its records it bounds itself: while
-`state.budget.is_spent()` it leaves things to the next batch, by `state.put_back` of a timer or by a
-new one for now.
+A batch's output is bounded (see `budget`):
+- The runtime hands out records one at a time and stops when the budget is used up. The records that
+  are left come first in the next batch.
+- A stage that has finished only a part of a record sets `state.budget.unfinished`. It keeps its
+  progress in its state, and gets the record again, first of its topic.
+- The stage bounds its own loops. While `state.budget.is_spent()`, it leaves the rest to the next
+  batch: it puts a due timer back (`state.put_back`) or sets a new timer for now.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.state import State
-
-
-class Record(Protocol):
-    """One record of a source topic. aiokafka's `ConsumerRecord` passes through as it is."""
-
-    @property
-    def topic(self) -> str:
-        """The physical topic name."""
-
-    @property
-    def partition(self) -> int:
-        """The partition number, shared by all topics of a stage."""
-
-    @property
-    def offset(self) -> int:
-        """The offset in its partition; growing, not always by one."""
-
-    @property
-    def timestamp(self) -> int:
-        """UTC milliseconds: the producer's, or the broker's, as the topic is set."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The key as produced."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The value as produced; `None` is a tombstone, and reaches the stage too."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unreadable:
-    """A `Record` for a batch of records, or the rest of one, that nobody can read.
-
-    It stands at the last of their offsets, so that they are decided together.
-    """
-
-    topic: str
-    partition: int
-    first_offset: int
-    offset: int
-    timestamp: int
-    value: bytes
-    """The whole batch as it stands in the log, those records of it included that could be read."""
-    error: str
-    key: ClassVar[None] = None
-
-    @property
-    def serialized_value_size(self) -> int:
-        """As of any fetched record."""
-        return len(self.value)
-
-
-Output = tuple[str, int | None, bytes | None, bytes | None]
-"""Topic, partition (`None`: the number of the deciding partition), key, value."""
-
-
-class DueTimer(NamedTuple):
-    """A durable timer whose time has come; it is already taken out of the state."""
-
-    due_ms: int
-    name: bytes
-    payload: bytes
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
 
 
 class Stage(Protocol):

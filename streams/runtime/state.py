@@ -13,10 +13,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.runtime.budget import RECORD_WEIGHT, Budget
-from streams.runtime.stage import DueTimer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +36,14 @@ def is_reserved(key: bytes) -> bool:
 
 def _timer_key(due_ms: int, name: bytes) -> bytes:
     return _TIMER + _DUE.pack(due_ms) + name
+
+
+class DueTimer(NamedTuple):
+    """A durable timer whose time has come; it is already taken out of the state."""
+
+    due_ms: int
+    name: bytes
+    payload: bytes
 
 
 class State:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streams.runtime.batch import MAX_RECORDS, WHOLE, Batch, Share, decide_batch
 from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.partitioner import partition_for
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from streams.runtime.state import CHECKPOINT_KEY, State
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 from streams.runtime.batch import MAX_RECORDS, MAX_TIMERS, Batch, Share, merge_writes
 from streams.runtime.budget import MOST_OUTPUT
@@ -30,43 +30,16 @@ from streams.runtime.partition import Partition
 from streams.runtime.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from aiokafka import ConsumerRecord, TopicPartition
 
-    from streams.runtime.partition import Clock, Observer
+    from streams.runtime.context import UnitContext
     from streams.runtime.restore import Restore
 
 IDLE_CHECK_S: Final = 1.0
 
 log = logging.getLogger("decorum.lane")
-
-
-class Source(Protocol):
-    """Where a unit's records come from: the fetcher of the worker's group membership."""
-
-    async def open(self, unit: Unit) -> bool:
-        """Put the fetcher at the watermarks and let records in; False if no longer assigned."""
-
-    async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
-        """Where the fetcher stands, everything below having been offered; empty if unassigned."""
-
-    async def is_member(self) -> bool:
-        """Whether the group still counts this worker in, and so has given nobody else what it has.
-        Raises KafkaError where that cannot be said now.
-        """
-
-
-class UnitContext(NamedTuple):
-    """What all units of a worker share."""
-
-    options: Mapping[str, Any]
-    group: str  # with the prefix: also begins the transactional ids
-    source: Source
-    observer: Observer
-    start_conditions: Mapping[str, Callable[[], Awaitable[None]]]
-    clock: Clock
-    linger_s: float
 
 
 class Unit:

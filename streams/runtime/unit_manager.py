@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from streams.runtime.assignor import StagePartition, StickyUnits
+    from streams.runtime.context import SourceReader, UnitContext
     from streams.runtime.faust_adapter import AppConsumer, AppTransport
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
-    from streams.runtime.unit import UnitContext
     from streams.runtime.warmups import UnitKey
 
 
@@ -90,7 +90,7 @@ class UnitManager:
 
     # What units ask for.
 
-    async def open(self, unit: Unit) -> bool:
+    async def open(self, unit: SourceReader) -> bool:
         """Put the fetcher at the unit's watermarks and let records in."""
         consumer = self._consumer
         async with consumer.quiet:
@@ -99,7 +99,7 @@ class UnitManager:
             unit.accept()
             return True
 
-    async def positions(self, unit: Unit) -> Mapping[TopicPartition, int]:
+    async def positions(self, unit: SourceReader) -> Mapping[TopicPartition, int]:
         """Where the fetcher stands with this unit's sources; empty once a rebalance has begun.
 
         A rebalance waits for the unit that asks, and a fetch that has the fetcher waits for the

@@ -9,7 +9,7 @@ from streams.events.dead_letters import encode_dead_letter
 from streams.topics import MIB
 
 if TYPE_CHECKING:
-    from streams.runtime.stage import Output, Record, Unreadable
+    from streams.runtime.records import Output, Record, Unreadable
     from streams.runtime.state import State
     from streams.topics import Topics
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.events.news import News
-    from streams.runtime.stage import Output, Record
+    from streams.runtime.records import Output, Record
     from streams.runtime.state import State
     from streams.topics import Topics
 

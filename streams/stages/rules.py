@@ -23,7 +23,7 @@ from streams.events.news import SweepBroadcast, encode_news
 from streams.events.sweeps import Sweep, encode_sweep
 from streams.policy.parse import parse_policy
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from streams.stages.dead_letters import dead_letter, unreadable_letter
 from streams.stages.routing import to_every_partition
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from streams.core.customer.rules import KindRules
     from streams.core.policy import Policy
     from streams.policy.faults import Fault
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from streams.topics import Topics
 
 _POLICY: Final = b"policy/"

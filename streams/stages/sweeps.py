@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from streams.events.sweeps import Sweep
-    from streams.runtime.stage import DueTimer
-    from streams.runtime.state import State
+    from streams.runtime.state import DueTimer, State
 
 SLICE: Final = 500
 """Visits a batch: held intents of so many are decided in some tens of milliseconds."""

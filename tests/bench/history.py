@@ -26,7 +26,7 @@ from tests.bench import load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
     from tests.bench.cluster import Item
 
 DAYS: Final = 14

@@ -25,8 +25,8 @@ from tests.lane.toy import Settings, Silent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from tests.bench.cluster import Item
 
 DAY_MS: Final = 86_400_000

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.runtime.fetch_patches import KEEP_UNREADABLE
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streams.runtime.stage import Record
+    from streams.runtime.records import Record
     from tests.chaos.wire import Transaction
 
 Position = tuple[str, int, int]

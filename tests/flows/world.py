@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streams.runtime.batch import Batch, Share
-    from streams.runtime.stage import Record, Stage
+    from streams.runtime.records import Record
+    from streams.runtime.stage import Stage
 
 START_MS: Final = 1_893_974_400_000
 """Monday, 7 January 2030, 00:00 UTC: beyond any broker's own clock, so that a policy written

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from hypothesis import strategies as st
 
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from tests.fuzz.target import Target
 from tests.support.fetched import fetch, log_of
 from tests.support.rawlog import CODECS, Raw, batch, pack, records

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
-    from streams.runtime.stage import Record
+    from streams.runtime.records import Record
 
     Result = TypeVar("Result")
 

@@ -13,9 +13,9 @@ from aiokafka.protocol.transaction import EndTxnRequest
 
 from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.commits import Commits
+from streams.runtime.context import UnitContext
 from streams.runtime.restore import Restore
 from streams.runtime.state import CHECKPOINT_KEY
-from streams.runtime.unit import UnitContext
 from tests.lane.toy import Count
 from tests.support import records
 

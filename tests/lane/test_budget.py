@@ -8,7 +8,7 @@ from streams.runtime.state import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
 
 ONE: Output = ("out", None, b"key", b"value")
 WEIGHT = RECORD_WEIGHT + len(b"key") + len(b"value")

@@ -8,8 +8,9 @@ from streams.runtime.assignor import StickyUnits
 from streams.runtime.unit_manager import UnitManager
 
 if TYPE_CHECKING:
+    from streams.runtime.context import UnitContext
     from streams.runtime.faust_adapter import AppTransport
-    from streams.runtime.unit import Unit, UnitContext
+    from streams.runtime.unit import Unit
 
 SOON_S = 5.0
 

@@ -11,7 +11,7 @@ import pytest
 
 from streams.runtime import fetch_patches, record_batches
 from streams.runtime.failure import StartRefusedError
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from tests.support.fetched import TP, fetch, fetch_all, log_of
 from tests.support.rawlog import CODECS, Raw, batch, field, header, pack, records, sound, varint
 

@@ -4,8 +4,7 @@ from collections import Counter
 
 import pytest
 
-from streams.runtime.stage import DueTimer
-from streams.runtime.state import State
+from streams.runtime.state import DueTimer, State
 
 FAR = 10**18
 

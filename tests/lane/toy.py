@@ -15,8 +15,8 @@ from streams.runtime.partitioner import partition_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from streams.runtime.aiokafka_patches import InDoubtError
 from streams.runtime.checkpoint import Checkpoint
+from streams.runtime.context import UnitContext
 from streams.runtime.restore import Restore, RestoredPartition
 from streams.runtime.state import CHECKPOINT_KEY, State
-from streams.runtime.unit import Unit, UnitContext
+from streams.runtime.unit import Unit
 from streams.runtime.units import UNIT_SIZE
 from tests.lane.toy import arrived
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from streams.runtime.batch import Writes
+    from streams.runtime.context import SourceReader
     from streams.runtime.stage import Stage
 
 PARTITIONS = 2 * UNIT_SIZE
@@ -118,11 +120,11 @@ class World:
         """How often nobody answers before somebody does."""
         self.now_ms = 0
 
-    async def open(self, unit: Unit) -> bool:
+    async def open(self, unit: SourceReader) -> bool:
         unit.accept()
         return True
 
-    async def positions(self, _: Unit) -> Mapping[TopicPartition, int]:
+    async def positions(self, _: SourceReader) -> Mapping[TopicPartition, int]:
         return self.fetcher
 
     async def is_member(self) -> bool:

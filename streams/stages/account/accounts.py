@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streams.core.customer.request import Request, Verdict
     from streams.core.policy import Canary
     from streams.events.news import TakeOver
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
     from streams.runtime.state import State
     from streams.stages.account.store import StoredAccount
     from streams.stages.context import Blocked

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from streams.core.enterprise import EnterpriseFacts
     from streams.events.news import News
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
     from streams.runtime.state import State
     from streams.stages.routing import Router
     from streams.stages.rules import Rules

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from streams.core.account.facts import Facts
     from streams.core.customer.request import Request
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from streams.stages.account.stage import AccountStage
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from streams.runtime.stage import Record
+    from streams.runtime.records import Record
     from streams.runtime.state import State
 
 _KEY: Final = b"progress"

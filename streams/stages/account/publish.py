@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from streams.core.account.fair_queue import Entry
     from streams.core.account.limits import Change
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
     from streams.runtime.state import State
     from streams.stages.account.admission import Admission
     from streams.stages.account.slices import QueuedSlice

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from streams.stages.account.batch import Batch
 from streams.stages.dead_letters import unreadable_letter
 from streams.stages.sweeps import is_sweep
@@ -19,8 +19,8 @@ from streams.stages.sweeps import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from streams.core.customer.request import Request
-    from streams.runtime.stage import DueTimer
-    from streams.runtime.state import State
+    from streams.runtime.state import DueTimer, State
     from streams.stages.account.slices import QueuedSlice
 
 # No identifier holds a `/`, so none of these begins like a key of an account or a campaign.

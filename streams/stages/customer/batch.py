@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from streams.core.customer.customer import Customer, Decided
     from streams.core.customer.request import Candidate
     from streams.events.interactions import AccountStatusChange, Interaction
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from streams.stages.customer.erasure import Erasure
     from streams.stages.routing import Router
     from streams.stages.rules import Rules

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streams.core.customer.feedback import Charge
     from streams.core.customer.ledger import Ledger, PendingTransfer
     from streams.core.customer.request import Candidate, Request
-    from streams.runtime.stage import Output
+    from streams.runtime.records import Output
     from streams.stages.routing import Router
     from streams.topics import Topics
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.kinds import KIND_NAMES
-from streams.runtime.stage import Unreadable
+from streams.runtime.records import Unreadable
 from streams.stages.customer.batch import Batch, BatchContext
 from streams.stages.dead_letters import unreadable_letter
 from streams.stages.sweeps import is_sweep
@@ -18,8 +18,8 @@ from streams.stages.sweeps import is_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.runtime.stage import DueTimer, Output, Record
-    from streams.runtime.state import State
+    from streams.runtime.records import Output, Record
+    from streams.runtime.state import DueTimer, State
     from streams.stages.customer.erasure import Erasure
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
