@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from streams.events.asks import decode_candidate
+from streams.events.internal import decode_candidate
 from streams.topics import (
     ACCOUNT_LIMITS,
     CAMPAIGN_STATUS,

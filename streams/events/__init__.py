@@ -1,7 +1,8 @@
-"""What travels: events in and out as typed values, and nothing that decides.
+"""The messages that come in and go out, as typed values. Nothing here decides.
 
-Read in this order: `fields` (limits), `envelope`, `intents`, `interactions`, `controls`, `decode`
-(bytes in), then `outcomes` and `letters` (bytes out); `keys`, `identity` and `asks`
-serve the stages. What producers send stands in `schemas/*.schema.json` in their own language, with
-the same limits; a test holds the two together.
+Reading order, bytes in: `fields` (limits), `envelope`, `intents`, `interactions`, `controls`,
+`policies`, then `decode`, `faults` (the sentence of a refusal) and `salvage` (opt-outs in refused
+events). Bytes out: `decisions`, `limits`, `dead_letters`. Between the stages: `internal`; `keys`
+and `identity` serve both. `schemas/*.schema.json` describes the public messages with the same
+limits; a test compares the two.
 """

@@ -45,7 +45,7 @@ CONTROL: Final = "\x00-\x1f\x7f-\x9f"
 _is_time = re.compile(RFC_3339).fullmatch
 _find_control = re.compile(f"[{CONTROL}]").search
 
-_FAULTS: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+DECODE_FAULTS: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
 class _Typed(Envelope, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def decode_intent(value: bytes | None) -> Intent | Rejected:
         if not value.isascii():
             value.decode()
         event = _intents.decode(value)
-    except _FAULTS as fault:
+    except DECODE_FAULTS as fault:
         return _refused(value, fault, _INTENT)
     data = event.data
     wrong = _wrong(event, data, _intent_identifiers(data)) or _contradiction(data)
@@ -93,7 +93,7 @@ def decode_interaction(value: bytes | None) -> Interaction | Rejected:
         if not value.isascii():
             value.decode()
         event: Interaction = _interactions.decode(value)
-    except _FAULTS as fault:
+    except DECODE_FAULTS as fault:
         return _refused(value, fault, _INTERACTION)
     data = event.data
     wrong = _wrong(event, data, filter(None, _identifiers_of[type(data)](data)))
@@ -109,7 +109,7 @@ def decode_control(value: bytes | None) -> Control | Rejected:
     try:
         value.decode()
         event = _controls.decode(value)
-    except _FAULTS as fault:
+    except DECODE_FAULTS as fault:
         return _refused(value, fault, _CONTROL)
     wrong = _wrong(event, event.data, ())
     return event if wrong is None else wrong
@@ -122,7 +122,7 @@ def decode_policy(value: bytes | None) -> PolicyEvent | Rejected:
     try:
         value.decode()
         return _policies.decode(value)
-    except _FAULTS as fault:
+    except DECODE_FAULTS as fault:
         return _refused(value, fault, _POLICY)
 
 
@@ -233,7 +233,7 @@ def _refused(value: bytes, fault: Exception, shapes: Mapping[str, type]) -> Reje
         return Rejected("invalid", "$: nested too deeply")
     except msgspec.ValidationError:
         return Rejected("invalid", "$: holds a number that is too large to read")
-    except _FAULTS as broken:
+    except DECODE_FAULTS as broken:
         return Rejected("not_json", _printable(f"$: {broken}"))
     event_type = plain.get("type", "") if isinstance(plain, dict) else ""
     if isinstance(event_type, str) and event_type and event_type not in shapes:

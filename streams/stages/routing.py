@@ -10,13 +10,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from streams.events.news import encode_news
+from streams.events.internal import encode_news
 from streams.runtime.partitioner import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streams.events.news import News
+    from streams.events.internal import News
     from streams.runtime.records import Output, Record
     from streams.runtime.state import State
     from streams.topics import Topics

@@ -19,8 +19,7 @@ from streams.core.policy_versions import EVERYONE, PolicyVersions, UnreadPolicyE
 from streams.core.written import rfc3339
 from streams.events.decode import decode_control, decode_policy
 from streams.events.envelope import Rejected
-from streams.events.news import SweepBroadcast, encode_news
-from streams.events.sweeps import Sweep, encode_sweep
+from streams.events.internal import Sweep, SweepBroadcast, encode_news, encode_sweep
 from streams.policy.parse import parse_policy
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.records import Unreadable

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from streams.events.sweeps import decode_sweep, encode_sweep, scope_of
+from streams.events.internal import decode_sweep, encode_sweep, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from streams.events.sweeps import Sweep
+    from streams.events.internal import Sweep
     from streams.runtime.state import DueTimer, State
 
 SLICE: Final = 500

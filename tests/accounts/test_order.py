@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streams.core.campaign import CampaignRelease, Phase
-from streams.events.asks import decode_candidate
-from streams.events.news import CampaignBroadcast, encode_news
+from streams.events.internal import CampaignBroadcast, decode_candidate, encode_news
 from streams.topics import ACCOUNT_NEWS, CANDIDATES
 from tests.flows.scene import Scene
 from tests.flows.world import DriverWorld

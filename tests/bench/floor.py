@@ -16,8 +16,8 @@ from streams.core.customer.ledger import dump
 from streams.core.customer.ledger import load as open_ledger
 from streams.core.customer.request import Candidate
 from streams.core.reasons import Outcome
-from streams.events.asks import request_of
 from streams.events.identity import mark_of
+from streams.events.internal import request_of
 from streams.policy.files import packaged
 from streams.runtime.batch import MAX_RECORDS, decide_batch
 from streams.runtime.checkpoint import Checkpoint

@@ -9,9 +9,9 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.customer.request import Candidate
-from streams.events.asks import encode_candidate, request_of
 from streams.events.decode import decode_intent, decode_interaction
 from streams.events.envelope import Rejected
+from streams.events.internal import encode_candidate, request_of
 from streams.events.keys import account_key, customer_key
 from tests.bench.report import BenchError
 from tests.flows import events

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from streams.core.campaign import CampaignRelease, Phase
-from streams.events.news import CampaignBroadcast, StatusNews, encode_news
+from streams.events.internal import CampaignBroadcast, StatusNews, encode_news
 from streams.runtime.batch import Share
 from streams.runtime.budget import MOST_OUTPUT, RECORD_WEIGHT
 from streams.topics import DECISIONS, Topics

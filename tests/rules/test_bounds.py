@@ -11,7 +11,6 @@ from streams.core.dedup import SEEN_MOST, remember
 from streams.core.kinds import Kind
 from streams.core.reasons import Reason
 from streams.core.written import MAX_IDENTIFIER
-from streams.events.asks import request_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Rejected
 from streams.events.fields import (
@@ -24,6 +23,7 @@ from streams.events.fields import (
     MAX_RECORD_BYTES,
     MAX_SOURCE,
 )
+from streams.events.internal import request_of
 from streams.policy.parse import parse_policy
 from streams.topics import POLICIES, RECORD_BYTES
 from tests.core.person import NOON

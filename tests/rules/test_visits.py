@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.core.campaign import CampaignRelease, Phase
-from streams.events.news import CampaignBroadcast, encode_news
+from streams.events.internal import CampaignBroadcast, encode_news
 from streams.stages import sweeps as sweeping
 from streams.topics import Topics
 from tests.flows import events

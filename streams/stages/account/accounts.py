@@ -19,9 +19,8 @@ from streams.core.campaign import CampaignFacts, CampaignRelease, Phase, is_stag
 from streams.core.customer.request import Candidate
 from streams.core.kinds import STAGED
 from streams.core.reasons import Outcome, Reason
-from streams.events.asks import encode_candidate
+from streams.events.internal import CampaignNews, encode_candidate
 from streams.events.keys import account_key, campaign_key, customer_key
-from streams.events.news import CampaignNews
 from streams.stages.account.admission import Admission
 from streams.stages.account.aggregates import SharedTotals
 from streams.stages.account.publish import Publisher
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from streams.core.account.limits import Change
     from streams.core.customer.request import Request, Verdict
     from streams.core.policy import Canary
-    from streams.events.news import TakeOver
+    from streams.events.internal import TakeOver
     from streams.runtime.records import Output
     from streams.runtime.state import State
     from streams.stages.account.store import StoredAccount

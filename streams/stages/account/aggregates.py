@@ -15,21 +15,22 @@ from streams.core import campaign as campaigns
 from streams.core import enterprise as enterprises
 from streams.core.campaign import CampaignFacts, CampaignRelease, Phase
 from streams.core.enterprise import EnterpriseTotals
-from streams.events.keys import campaign_key, enterprise_key
-from streams.events.limits import encode_campaign_status, encode_enterprise_limits
-from streams.events.news import (
+from streams.events.internal import (
     CampaignBroadcast,
     EnterpriseBroadcast,
+    Sweep,
     encode_news,
+    encode_sweep,
 )
-from streams.events.sweeps import Sweep, encode_sweep
+from streams.events.keys import campaign_key, enterprise_key
+from streams.events.limits import encode_campaign_status, encode_enterprise_limits
 from streams.stages.routing import to_every_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.core.enterprise import EnterpriseFacts
-    from streams.events.news import News
+    from streams.events.internal import News
     from streams.runtime.records import Output
     from streams.runtime.state import State
     from streams.stages.routing import Router

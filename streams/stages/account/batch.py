@@ -13,22 +13,22 @@ from streams.core.account import account as books
 from streams.core.campaign import Phase
 from streams.core.customer.case import RESIGNED
 from streams.core.kinds import Kind
-from streams.events.asks import request_of
 from streams.events.decode import decode_intent
 from streams.events.envelope import Rejected
-from streams.events.keys import account_key
-from streams.events.news import (
+from streams.events.internal import (
     AccountFeedback,
     CampaignBroadcast,
     CampaignNews,
     EnterpriseBroadcast,
     EnterpriseNews,
     StatusNews,
+    Sweep,
     SweepBroadcast,
     TakeOver,
     decode_news,
+    request_of,
 )
-from streams.events.sweeps import Sweep
+from streams.events.keys import account_key
 from streams.stages import balance
 from streams.stages.account.accounts import Accounts
 from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign

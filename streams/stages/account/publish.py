@@ -18,11 +18,9 @@ from streams.core.account import account as books
 from streams.core.customer.request import Candidate
 from streams.core.enterprise import EnterpriseFacts
 from streams.core.reasons import Outcome
-from streams.events.asks import encode_candidate
+from streams.events.internal import EnterpriseNews, Sweep, encode_candidate, encode_sweep
 from streams.events.keys import customer_key, enterprise_key
 from streams.events.limits import encode_account_limits, encode_limit_change
-from streams.events.news import EnterpriseNews
-from streams.events.sweeps import Sweep, encode_sweep
 from streams.stages.account.aggregates import TELL_EVERY_MS
 from streams.stages.context import denial
 from streams.stages.routing import news_for, to_every_partition

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streams.core.customer.customer import DUPLICATE
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
-from streams.events.asks import decode_candidate
 from streams.events.envelope import Rejected
 from streams.events.identity import fingerprint, mark_of
 from streams.events.interactions import AccountStatus, Erase, content_of
+from streams.events.internal import StatusNews, Sweep, decode_candidate, decode_sweep, encode_sweep
 from streams.events.keys import account_key, key_of
-from streams.events.news import StatusNews
-from streams.events.noes import decode_or_salvage
-from streams.events.sweeps import Sweep, decode_sweep, encode_sweep
+from streams.events.salvage import decode_or_salvage
 from streams.stages import balance
 from streams.stages.customer.feedback import Feedback, ties_of
 from streams.stages.customer.held import TIMER_HEAD, held_of, name_of, waiting_customers

@@ -14,14 +14,14 @@ from streams.core.campaign import CampaignFacts
 from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import Friend
 from streams.core.kinds import Kind
-from streams.events.keys import account_key, campaign_key
-from streams.events.news import (
+from streams.events.internal import (
     AccountFeedback,
     CampaignNews,
     PermitRequest,
     ReturnedPermit,
     WithdrawnEntry,
 )
+from streams.events.keys import account_key, campaign_key
 from streams.stages.routing import news_for
 
 if TYPE_CHECKING:

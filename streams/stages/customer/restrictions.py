@@ -17,7 +17,7 @@ from streams.core.kinds import Kind
 if TYPE_CHECKING:
     from streams.core.controls import Control, ControlBook
     from streams.core.customer.request import Request
-    from streams.events.sweeps import Sweep
+    from streams.events.internal import Sweep
     from streams.runtime.state import State
 
 _STATUS: Final = b"status/"
