@@ -16,8 +16,8 @@ from streams.events.decisions import Approved, Decision, encode_approved, encode
 from streams.events.identity import decision_id
 
 if TYPE_CHECKING:
-    from streams.core.customer.customer import Customer, Decided
-    from streams.core.customer.request import Request, Verdict
+    from streams.core.customer.customer import Customer
+    from streams.core.customer.request import Decided, Request, Verdict
     from streams.core.customer.rules import KindRules
 
 

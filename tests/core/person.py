@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from streams.core.customer.compile import compile_rules
-from streams.core.customer.customer import Customer, next_wake
+from streams.core.customer.customer import Customer
 from streams.core.customer.feedback import HURTS
+from streams.core.customer.held import next_wake
 from streams.core.customer.ledger import dump, load
 from streams.core.customer.request import Candidate, Request
 from streams.core.customer.upkeep import is_large
@@ -29,9 +30,8 @@ from streams.stages.customer.interactions import QUIET, apply, is_duplicate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.core.customer.customer import Decided
     from streams.core.customer.ledger import Ledger
-    from streams.core.customer.request import Verdict
+    from streams.core.customer.request import Decided, Verdict
     from streams.core.customer.rules import KindRules
     from streams.core.reasons import Reason
 

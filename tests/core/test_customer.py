@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from streams.core.customer.compile import compile_rules
-from streams.core.customer.customer import Customer, next_wake
+from streams.core.customer.customer import Customer
+from streams.core.customer.held import next_wake
 from streams.core.customer.ledger import Ledger
 from streams.core.customer.request import Candidate, Request, Verdict
 from streams.core.kinds import Kind

@@ -38,8 +38,7 @@ from tests.core.model import Answer, Model, Want, local, period_of
 from tests.core.person import DAY, DISTURBING, HOUR, MARKETING, MINUTE, Person, ms, policy
 
 if TYPE_CHECKING:
-    from streams.core.customer.customer import Decided
-    from streams.core.customer.request import Request
+    from streams.core.customer.request import Decided, Request
 
 COUNTED = [kind for kind in Kind if kind is not Kind.REPLY]
 STARTS = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import pytest
 
-from streams.core.customer.customer import QUEUED_MOST
+from streams.core.customer.held import QUEUED_MOST
 from streams.topics import DECISIONS
 from tests.core.person import HOUR
 from tests.flows.accounts import CEILINGS, ONE_A_SECOND

@@ -1,425 +1,257 @@
-"""One customer's desk: what becomes of an ask, what waits, and what is looked at again.
+"""One customer: what becomes of each request, what waits, and what is decided again.
 
-The only place where a decision changes a ledger. Rules of this file: every ask that enters leaves
-as a `Settled` with a final outcome, or stays in `ledger.held` and says so with `deferred`; whatever
-is dropped from there is said as well. Nothing here knows topics, bytes or time zones.
+Rules of this file: each request ends in a `Decided` with a final outcome, or stays in `ledger.held`
+with a `deferred` one; what leaves `ledger.held` is decided, too. Nothing here knows topics, bytes
+or time zones.
 
-What waits in an account's queue is held here too, under its ticket. So there is one memory of what
-came before, and one place that hears the customer: what ends here is taken out of the queue, and
-what the queue passes on under a ticket that is not held is nobody's.
+Requests in an account's queue are held here as well, under their ticket. So one ledger detects all
+duplicates and hears everything the customer does: what ends here is withdrawn from the queue, and
+what the queue sends under an unknown ticket is ignored.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.case import DecisionInput, NoRestrictions
-from streams.core.customer.decide import decide, slots_left
-from streams.core.customer.ledger import NO_RELATIONSHIP, Contact, HeldRequest, PendingTransfer
-from streams.core.customer.request import Candidate, Request, Verdict, deadline_ms
-from streams.core.customer.upkeep import forget_contacts
-from streams.core.dedup import forget_repeats, remember, seen_before
-from streams.core.kinds import Kind
-from streams.core.local_calendar import period
-from streams.core.policy import Calendar
+from streams.core.customer.decide import decide
+from streams.core.customer.decider import NEEDS_PERMIT, Decider
+from streams.core.customer.held import (
+    by_urgency,
+    due_requests,
+    find_held,
+    has_same_answer,
+    is_held_here,
+    least_urgent_if_full,
+)
+from streams.core.customer.ledger import HeldRequest
+from streams.core.customer.request import DUPLICATE, Candidate, Decided, Request, Verdict
+from streams.core.dedup import remember
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from streams.core.customer.case import RestrictionSource
-    from streams.core.customer.ledger import Ledger
-    from streams.core.customer.rules import KindRules
-
-
-NO_RESTRICTIONS: Final[RestrictionSource] = NoRestrictions()
-
-DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
-NEEDS_PERMIT: Final = Verdict(Outcome.DEFERRED, Reason.ACCOUNT_PACING)
-"""Everything allows the ask, and its account has to be asked for leave."""
+    from collections.abc import Iterable, Iterator
 
 ASK_AGAIN_MS: Final = 1_000
-"""How long after an answer that was of no use an account is asked again: it goes by another clock,
-or by rules that have not come here, and will say the same until that is over."""
-
+"""How long to wait before asking an account again, after an answer that was of no use. The account
+has another clock, or rules that have not arrived here, and would say the same until that is over.
+"""
 
 _CANCELLING: Final = frozenset({Reason.ACCOUNT_RESIGNED, Reason.CAMPAIGN_PAUSED})
-"""Whose end cancels what waits: nobody needs to be told no who had not been told yes or no."""
+"""Denials for these reasons become `cancelled` for a request that was held."""
 
 
-QUEUED_MOST: Final = 200
-"""How much may wait for one customer in accounts' queues, at most 0.2 MB of their ledger: so many
-accounts do not wait to write to one person, whatever the policy lets wait here (`max_held`)."""
+class Customer(Decider, frozen=True, gc=False):
+    """A customer's ledger under the rules in force at one moment, and the requests that wait."""
 
-
-class Decided(msgspec.Struct, frozen=True, gc=False):
-    """What is to be said of one ask: `mark` is the first 64 bits of its decision id."""
-
-    request: Request
-    decision_key: int
-    verdict: Verdict
-
-
-class Customer(msgspec.Struct, frozen=True, gc=False):
-    """A customer's ledger under the laws in force at one moment."""
-
-    ledger: Ledger
-    enterprise: str
-    customer: str
-    rules: Sequence[KindRules]
-    now_ms: int
-    restrictions: RestrictionSource = NO_RESTRICTIONS
-    permits_wanted: list[Request] = []
-    """Asks that lack nothing but their account's leave, to be asked for."""
-    withdrawn: list[tuple[str, int]] = []
-    """Accounts, and tickets of what is to be taken out of their queues."""
-
-    def expire(self) -> None:
-        """Drop what can no longer be asked for. Call before anything is judged or noted."""
-        rules = self.rules[0]
-        if self.ledger.seen:
-            forget_repeats(self.ledger, self.now_ms - rules.remember_ms)
-        forget_contacts(self.ledger, rules.retention, self.now_ms)
+    permits_wanted: list[Request] = msgspec.field(default_factory=list)
+    """Requests that lack nothing but their account's permit: the stage asks for it."""
+    withdrawn: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    """Accounts and tickets to take out of the accounts' queues."""
 
     def decide_request(self, candidate: Candidate, decision_key: int) -> list[Decided]:
-        """Decide an ask that has just arrived; where another must yield to it, that one as well.
+        """Decide a request that has just arrived, and the held one that it evicts.
 
-        What is held and due goes first, for its time came before.
+        Held requests that are due go first: their time came before.
         """
         if not self.ledger.held:
             return self._decide_one(candidate, decision_key)
-        return self._reevaluate_all(self._due()) + self._decide_one(candidate, decision_key)
-
-    def _decide_one(self, candidate: Candidate, decision_key: int) -> list[Decided]:
-        if candidate.wait is not None:
-            return self._hold_queued(candidate, decision_key, candidate.wait)
-        if candidate.is_held or candidate.ticket:
-            return self._on_permit(candidate, decision_key)
-        request, verdict = candidate.request, self._decide_new(candidate, decision_key)
-        if verdict.outcome is Outcome.DEFERRED:
-            return self._hold_new(request, decision_key, verdict)
-        return [Decided(request, decision_key, verdict)]
-
-    def _decide_new(self, candidate: Candidate, decision_key: int) -> Verdict:
-        """The verdict on an ask that comes for the first time, or that it does not."""
-        return (
-            DUPLICATE
-            if self._is_repeat(candidate.request, decision_key)
-            else self._decide(candidate, decision_key)
-        )
-
-    def _is_repeat(self, request: Request, decision_key: int) -> bool:
-        """Whether the ask came before; from now on it has."""
-        ledger = self.ledger
-        # Who was forgotten is refused anew at every repeat: to remember it would be to know them.
-        if ledger.erased and self.rules[request.kind].disturbs:
-            return False
-        if seen_before(ledger, decision_key) or (ledger.held and self._held_under(decision_key)):
-            return True
-        remember(ledger, decision_key, self.now_ms)
-        return False
-
-    # --- what waits in its account's queue ---
-
-    def _hold_queued(self, candidate: Candidate, decision_key: int, wait: Verdict) -> list[Decided]:
-        """Hold an ask that its account queues; what need not wait is said and taken out there."""
-        if candidate.is_held:
-            return self._requeue_held(candidate, decision_key, wait)
-        request = candidate.request
-        verdict = (
-            DUPLICATE if self._is_repeat(request, decision_key) else decide(self._input(request))
-        )
-        if not _may_come(verdict):
-            self.withdrawn.append((request.account_id, candidate.ticket))
-            return [Decided(request, decision_key, verdict)]
-        wait = self._not_before_now(wait)
-        held = self._hold(request, decision_key, wait)
-        self._mark_queued(held, request, candidate.ticket)
-        yielded = self._evict_if_full(held)
-        if yielded is not None and yielded.decision_key == decision_key:
-            return [yielded]
-        said = [Decided(request, decision_key, wait)]
-        return said if yielded is None else [*said, yielded]
-
-    def _requeue_held(
-        self, candidate: Candidate, decision_key: int, wait: Verdict
-    ) -> list[Decided]:
-        """Leave that was asked for has to be waited for: news, where what was said last is over."""
-        request, held = candidate.request, self._held_under(decision_key)
-        if held is None or held.ticket:
-            self.withdrawn.append((request.account_id, candidate.ticket))
-            return []
-        held.permit_requested = True
-        self._mark_queued(held, request, candidate.ticket)
-        is_over = held.eligible_ms is not None and held.eligible_ms <= self.now_ms
-        if (held.reason, held.rule) == (wait.reason, wait.rule) and not is_over:
-            return []
-        wait = self._not_before_now(wait)
-        held.reason, held.rule, held.eligible_ms = wait.reason, wait.rule, wait.eligible_at_ms
-        return [Decided(request, decision_key, wait)]
-
-    def _mark_queued(self, held: HeldRequest, request: Request, ticket: int) -> None:
-        held.request, held.ticket, held.due_ms = request, ticket, held.deadline_ms + 1
-
-    def _may_stay_queued(self, held: HeldRequest) -> bool:
-        """Whether what waits in a queue may wait on, by all that time does not mend."""
-        return held.ticket != 0 and _may_come(decide(self._input(held.request)))
-
-    def _withdraw(self, held: HeldRequest) -> None:
-        if held.ticket:
-            self.withdrawn.append((held.request.account_id, held.ticket))
-
-    # --- what waits here ---
-
-    def _hold_new(self, request: Request, decision_key: int, verdict: Verdict) -> list[Decided]:
-        """Hold an ask and say so, or have its account asked; who must yield to it is told too.
-
-        Who would not wait is told the account's answer and nothing before.
-        """
-        if self.now_ms > self._deadline_ms(request):
-            # Accepted long ago, by a clock of before an outage: there is no time left to wait.
-            return [Decided(request, decision_key, self._expired(request, verdict.rule))]
-        held = self._hold(request, decision_key, verdict)
-        held.permit_requested = verdict is NEEDS_PERMIT
-        yielded = self._evict_if_full(held)
-        if yielded is not None and yielded.decision_key == decision_key:
-            return [yielded]
-        if held.permit_requested:
-            self.permits_wanted.append(request)
-        said = [] if request.deny else [Decided(request, decision_key, verdict)]
-        return said if yielded is None else [*said, yielded]
-
-    def _held_under(self, decision_key: int) -> HeldRequest | None:
-        return next((held for held in self.ledger.held if held.decision_key == decision_key), None)
-
-    def _on_permit(self, candidate: Candidate, decision_key: int) -> list[Decided]:
-        """The account's answer for an ask that is held; none of our business if it is no longer,
-        or waits in another place.
-        """
-        held = self._held_under(decision_key)
-        if held is None or held.ticket != candidate.ticket:
-            return []
-        said = list(self._reevaluate(held, candidate))
-        came = None if _is_here(held) else self._held_under(decision_key)
-        yielded = None if came is None else self._evict_if_full(came)
-        if yielded is None:
-            return said
-        return [yielded] if yielded.decision_key == decision_key else [*said, yielded]
+        due = due_requests(self.ledger, self.now_ms)
+        return self._reevaluate_all(due) + self._decide_one(candidate, decision_key)
 
     def on_timer(self) -> list[Decided]:
-        """Look again at the most urgent of what is due, of equals at the oldest.
+        """Decide the most urgent of the due requests again; of equal ones, the oldest.
 
-        What else is due waits for its own turn, which others' more urgent ones may come before.
+        The others wait for timers of their own: other customers' more urgent ones may go before.
         """
-        return self._reevaluate_all(_by_urgency(self._due())[:1])
+        return self._reevaluate_all(by_urgency(due_requests(self.ledger, self.now_ms))[:1])
 
     def reconsider(self) -> list[Decided]:
-        """Look again at everything held, after an event that may have changed the answer.
+        """Decide everything that waits again, after an event that may change the answers.
 
-        A policy that lets less be held is such an event: the least urgent yield.
+        A new policy may allow fewer to wait: then the least urgent are evicted.
         """
         decided = self._reevaluate_all(self.ledger.held)
-        while (yielded := self._evict_if_full(None)) is not None:
-            decided.append(yielded)
+        while (evicted := self._evict_if_full(None)) is not None:
+            decided.append(evicted)
         return decided
 
     def cancel(self, reason: Reason) -> list[Decided]:
-        """End everything that is held."""
+        """End everything that waits."""
         ended, self.ledger.held = self.ledger.held, []
         for held in ended:
             self._withdraw(held)
         verdict = Verdict(Outcome.CANCELLED, reason)
         return [Decided(held.request, held.decision_key, verdict) for held in ended]
 
-    def _due(self) -> list[HeldRequest]:
-        return [h for h in self.ledger.held if h.due_ms <= self.now_ms and not h.ticket]
+    def _decide_one(self, candidate: Candidate, decision_key: int) -> list[Decided]:
+        request = candidate.request
+        if candidate.wait is not None:
+            return self._hold_queued(candidate, decision_key, candidate.wait)
+        if candidate.is_held or candidate.ticket:
+            return self._on_permit(candidate, decision_key)
+        if self.is_repeat(request, decision_key):
+            return [Decided(request, decision_key, DUPLICATE)]
+        verdict = self.decide(candidate, decision_key)
+        if verdict.outcome is Outcome.DEFERRED:
+            return self._hold_new(request, decision_key, verdict)
+        return [Decided(request, decision_key, verdict)]
+
+    # --- requests that wait in their account's queue ---
+
+    def _hold_queued(self, candidate: Candidate, decision_key: int, wait: Verdict) -> list[Decided]:
+        """Hold a request that its account has queued, or decide and withdraw it at once."""
+        if candidate.is_held:
+            return self._queue_held(candidate, decision_key, wait)
+        request, is_repeat = candidate.request, self.is_repeat(candidate.request, decision_key)
+        verdict = DUPLICATE if is_repeat else decide(self.input_of(request))
+        if not _is_still_possible(verdict):
+            self.withdrawn.append((request.account_id, candidate.ticket))
+            return [Decided(request, decision_key, verdict)]
+        wait = self.not_before_now(wait)
+        held = self._hold(request, decision_key, wait)
+        _move_to_queue(held, request, candidate.ticket)
+        return self._with_evicted(held, [Decided(request, decision_key, wait)])
+
+    def _queue_held(self, candidate: Candidate, decision_key: int, wait: Verdict) -> list[Decided]:
+        """The permit of a held request has to be waited for in the account's queue.
+
+        Publish that, unless the last decision gave the same reason and its time is still to come.
+        """
+        request, held = candidate.request, find_held(self.ledger, decision_key)
+        if held is None or held.ticket:
+            self.withdrawn.append((request.account_id, candidate.ticket))
+            return []
+        held.permit_requested = True
+        _move_to_queue(held, request, candidate.ticket)
+        is_over = held.eligible_ms is not None and held.eligible_ms <= self.now_ms
+        if (held.reason, held.rule) == (wait.reason, wait.rule) and not is_over:
+            return []
+        wait = self.not_before_now(wait)
+        held.reason, held.rule, held.eligible_ms = wait.reason, wait.rule, wait.eligible_at_ms
+        return [Decided(request, decision_key, wait)]
+
+    def _on_permit(self, candidate: Candidate, decision_key: int) -> list[Decided]:
+        """The account's answer to a held request.
+
+        It is ignored where the request has ended, or waits under another ticket by now.
+        """
+        held = find_held(self.ledger, decision_key)
+        if held is None or held.ticket != candidate.ticket:
+            return []
+        decided = list(self._reevaluate(held, candidate))
+        # What waited in the queue may wait here from now on, and count under another bound.
+        moved = None if is_held_here(held) else find_held(self.ledger, decision_key)
+        return decided if moved is None else self._with_evicted(moved, decided)
+
+    def _may_stay_queued(self, held: HeldRequest) -> bool:
+        return held.ticket != 0 and _is_still_possible(decide(self.input_of(held.request)))
+
+    def _withdraw(self, held: HeldRequest) -> None:
+        if held.ticket:
+            self.withdrawn.append((held.request.account_id, held.ticket))
+
+    # --- requests that wait here ---
+
+    def _hold_new(self, request: Request, decision_key: int, verdict: Verdict) -> list[Decided]:
+        """Hold a request, and publish `deferred` for it or ask for its permit.
+
+        With `if_not_now: deny` only the account's answer is published.
+        """
+        if self.now_ms > self.deadline_ms(request):
+            # Accepted long ago, by a clock of before an outage: no time is left to wait.
+            return [Decided(request, decision_key, self.expired(request, verdict.rule))]
+        held = self._hold(request, decision_key, verdict)
+        held.permit_requested = verdict is NEEDS_PERMIT
+        deferred = [] if request.deny else [Decided(request, decision_key, verdict)]
+        decided = self._with_evicted(held, deferred)
+        if held.permit_requested and held in self.ledger.held:
+            self.permits_wanted.append(request)
+        return decided
+
+    def _hold(self, request: Request, decision_key: int, verdict: Verdict) -> HeldRequest:
+        last_ms, eligible_ms = self.deadline_ms(request), verdict.eligible_at_ms
+        due_ms = last_ms + 1 if eligible_ms is None else min(eligible_ms, last_ms + 1)
+        held = HeldRequest(
+            due_ms, last_ms, decision_key, verdict.reason, verdict.rule, request, eligible_ms
+        )
+        self.ledger.held.append(held)
+        return held
+
+    def _keep_waiting(self, held: HeldRequest, *, is_answered: bool) -> None:
+        """Hold on for a permit. `is_answered`: an answer came, but with no valid permit."""
+        due_ms = held.deadline_ms + 1
+        if is_answered:
+            due_ms = min(due_ms, self.now_ms + ASK_AGAIN_MS)
+        elif not held.permit_requested:
+            self.permits_wanted.append(held.request)
+        waits = msgspec.structs.replace(held, due_ms=due_ms, permit_requested=not is_answered)
+        self.ledger.held.append(waits)
+
+    # --- decided again ---
 
     def _reevaluate_all(self, chosen: Iterable[HeldRequest]) -> list[Decided]:
-        return [decided for held in _by_urgency(chosen) for decided in self._reevaluate(held)]
+        return [decided for held in by_urgency(chosen) for decided in self._reevaluate(held)]
 
     def _reevaluate(self, held: HeldRequest, answer: Candidate | None = None) -> Iterator[Decided]:
+        """Decide a held request again; `answer`: its account's. Yields what is new to publish."""
         if answer is None and self._may_stay_queued(held):
             return
         self.ledger.held.remove(held)
         if answer is None:
             self._withdraw(held)
-        else:  # which has the whole ask
+        else:  # the answer carries the whole request, which the ledger does not keep
             held = msgspec.structs.replace(held, request=answer.request, ticket=0)
-        if self.now_ms > self._deadline_ms(held.request):
-            verdict = self._expired(held.request, held.rule)
-        else:
-            verdict = self._decide(answer or Candidate(held.request), held.decision_key)
+        verdict = self._verdict_on(held, answer)
         if verdict is NEEDS_PERMIT:
-            self._keep_waiting(held, answered=answer is not None)
-            return
-        denied = verdict.outcome is Outcome.DENIED and not held.request.deny
-        if denied and verdict.reason in _CANCELLING:
-            reason, rule, stage = verdict.reason, verdict.rule, verdict.stage
-            verdict = Verdict(Outcome.CANCELLED, reason, rule=rule, stage=stage)
-        if verdict.outcome is not Outcome.DEFERRED:
-            # What has waited is known as a duplicate from its end on, not from its arrival.
+            self._keep_waiting(held, is_answered=answer is not None)
+        elif verdict.outcome is not Outcome.DEFERRED:
+            # A request that waited counts as a repeat from its end on, not from its arrival.
             remember(self.ledger, held.decision_key, self.now_ms)
-        elif _is_told_already(self._hold(held.request, held.decision_key, verdict), held):
-            return
-        yield Decided(held.request, held.decision_key, verdict)
+            yield Decided(held.request, held.decision_key, verdict)
+        elif not has_same_answer(self._hold(held.request, held.decision_key, verdict), held):
+            yield Decided(held.request, held.decision_key, verdict)
 
-    def _decide(self, candidate: Candidate, decision_key: int) -> Verdict:
-        """The verdict; what it approves is reserved. `LEAVE_FIRST` where only leave is missing."""
-        refusal = candidate.denial
-        if refusal is not None and not self._has_time_left(candidate.request, refusal):
-            return self._not_before_now(refusal)
-        case = self._input(candidate.request)
-        verdict = decide(case)
-        if verdict.send_by_ms is not None:
-            if case.rules.needs_permit and not permit_is_valid(
-                candidate.permit_ms, case.rules, self.now_ms
-            ):
-                return NEEDS_PERMIT
-            self._reserve(candidate, decision_key, verdict.send_by_ms)
+    def _verdict_on(self, held: HeldRequest, answer: Candidate | None) -> Verdict:
+        request = held.request
+        if self.now_ms > self.deadline_ms(request):
+            return self.expired(request, held.rule)
+        verdict = self.decide(answer or Candidate(request), held.decision_key)
+        is_denied = verdict.outcome is Outcome.DENIED and not request.deny
+        if is_denied and verdict.reason in _CANCELLING:
+            reason, rule, stage = verdict.reason, verdict.rule, verdict.stage
+            return Verdict(Outcome.CANCELLED, reason, rule=rule, stage=stage)
         return verdict
 
-    def _not_before_now(self, verdict: Verdict) -> Verdict:
-        """An account's word, whose earliest time may have passed on its way, or by this clock."""
-        eligible_ms = verdict.eligible_at_ms
-        if eligible_ms is None or eligible_ms >= self.now_ms:
-            return verdict
-        return msgspec.structs.replace(verdict, eligible_at_ms=self.now_ms)
+    # --- too many wait ---
 
-    def _input(self, request: Request) -> DecisionInput:
-        rules, relationship = (
-            self.rules[request.kind],
-            self.ledger.relationships.get(request.account_id, NO_RELATIONSHIP),
-        )
-        order = self.restrictions.of(request, self.now_ms)
-        return DecisionInput(
-            self.ledger, relationship, request, self.customer, rules, self.now_ms, order
-        )
+    def _with_evicted(self, newcomer: HeldRequest, decided: list[Decided]) -> list[Decided]:
+        """These decisions, and that on whoever gives way to the newcomer.
 
-    def _expired(self, request: Request, rule: str | None) -> Verdict:
-        remaining = slots_left(self._input(request))
-        return Verdict(Outcome.EXPIRED, Reason.DEADLINE_PASSED, rule=rule, remaining=remaining)
-
-    def _has_time_left(self, request: Request, denial: Verdict) -> bool:
-        """Whether its account gave an ask up by a policy that has been replaced on the way."""
-        return denial.outcome is Outcome.EXPIRED and self.now_ms <= self._deadline_ms(request)
-
-    def _reserve(self, candidate: Candidate, decision_key: int, send_by_ms: int) -> None:
-        request, lag_ms = candidate.request, send_by_ms - self.now_ms
-        relationship = self.ledger.relationship(request.account_id)
-        relationship.contacts.append(
-            Contact(send_by_ms, lag_ms, decision_key, request.kind, campaign=request.campaign_id)
-        )
-        if request.kind == Kind.FRIEND_REQUEST:
-            relationship.friend_request_ms = candidate.permit_ms
-        elif request.kind == Kind.TRANSFER and request.to_account_id is not None:
-            relationship.pending_transfer = PendingTransfer(
-                request.to_account_id, candidate.permit_ms
-            )
-
-    def _deadline_ms(self, request: Request) -> int:
-        return deadline_ms(request, self.rules[request.kind].deadline_ms)
-
-    def _hold(self, request: Request, decision_key: int, verdict: Verdict) -> HeldRequest:
-        deadline_ms = self._deadline_ms(request)
-        eligible_ms = verdict.eligible_at_ms
-        due_ms = deadline_ms + 1 if eligible_ms is None else min(eligible_ms, deadline_ms + 1)
-        held = HeldRequest(
-            due_ms, deadline_ms, decision_key, verdict.reason, verdict.rule, request, eligible_ms
-        )
-        self.ledger.held.append(held)
-        return held
-
-    def _keep_waiting(self, held: HeldRequest, *, answered: bool) -> None:
-        """Hold on; `answered`: the answer that came was none, or had run out on its way."""
-        due_ms = held.deadline_ms + 1
-        if answered:
-            due_ms = min(due_ms, self.now_ms + ASK_AGAIN_MS)
-        elif not held.permit_requested:
-            self.permits_wanted.append(held.request)
-        waits = msgspec.structs.replace(held, due_ms=due_ms, permit_requested=not answered)
-        self.ledger.held.append(waits)
+        Where the newcomer itself gives way, only that is published.
+        """
+        evicted = self._evict_if_full(newcomer)
+        if evicted is None:
+            return decided
+        return [evicted] if evicted.decision_key == newcomer.decision_key else [*decided, evicted]
 
     def _evict_if_full(self, newcomer: HeldRequest | None) -> Decided | None:
-        """End the least urgent where more wait than may, here or in queues; it may be the newcomer
-        itself.
-        """
-        here = newcomer is None or _is_here(newcomer)
-        most = self.rules[0].max_held if here else QUEUED_MOST
-        beside = [held for held in self.ledger.held if _is_here(held) == here]
-        if len(beside) <= most:
+        """End the least urgent request where too many wait; it may be the newcomer."""
+        least = least_urgent_if_full(self.ledger, newcomer, self.rules[0].max_held)
+        if least is None:
             return None
-        least = _by_urgency(beside)[-1]
         self.ledger.held.remove(least)
         self._withdraw(least)
-        if least is not newcomer:  # which is remembered from its arrival on, and that is now
+        if least is not newcomer:  # a newcomer is remembered since its arrival, which is now
             remember(self.ledger, least.decision_key, self.now_ms)
-        case = self._input(least.request)
-        verdict = Verdict(
-            Outcome.DENIED,
-            Reason.TOO_MANY_HELD,
-            rule="max_held",
-            eligible_at_ms=decide(case).eligible_at_ms,
-            remaining=slots_left(case),
-        )
-        return Decided(least.request, least.decision_key, verdict)
+        return Decided(least.request, least.decision_key, self.evicted(least.request))
 
 
-def permit_is_valid(leave_ms: int, rules: KindRules, now_ms: int) -> bool:
-    """Whether leave given at `leave_ms` (0: none) still holds.
-
-    A friend request counts for the calendar day of its leave, so it cannot be used on another.
-    """
-    if not leave_ms:
-        return False
-    if rules.kind is not Kind.FRIEND_REQUEST:
-        return True
-    return leave_ms >= period(Calendar.DAY, rules.zone, now_ms).start_ms
+def _move_to_queue(held: HeldRequest, request: Request, ticket: int) -> None:
+    held.request, held.ticket, held.due_ms = request, ticket, held.deadline_ms + 1
 
 
-def _is_here(held: HeldRequest) -> bool:
-    """Whether it waits here, be it for leave; not in its account's queue from the first.
-
-    Who would not wait asks for leave unsaid, once more where the answer was of no use: nobody is
-    denied for that.
-    """
-    return not held.request.deny and (held.permit_requested or not held.ticket)
-
-
-def _may_come(verdict: Verdict) -> bool:
-    """Whether time may bring it."""
+def _is_still_possible(verdict: Verdict) -> bool:
+    """Whether waiting may lead to an approval."""
     return verdict.outcome in {Outcome.APPROVED, Outcome.DEFERRED}
-
-
-def _is_told_already(one: HeldRequest, other: HeldRequest) -> bool:
-    """Whether the same was said of both."""
-    return _said(one) == _said(other)
-
-
-def _said(held: HeldRequest) -> tuple[str, str | None, int | None, int]:
-    return held.reason, held.rule, held.eligible_ms, held.deadline_ms
-
-
-def _by_urgency(held: Iterable[HeldRequest]) -> list[HeldRequest]:
-    return sorted(held, key=lambda h: (-h.request.priority, h.request.accepted_ms))
-
-
-class Wake(NamedTuple):
-    """When a ledger must be looked at again, and how urgent what is due then is."""
-
-    due_ms: int
-    priority: int
-    accepted_ms: int
-
-
-def next_wake(ledger: Ledger) -> Wake | None:
-    """The earliest moment at which something held is due; the most urgent of those due then.
-
-    What waits in a queue is due when its account says so.
-    """
-    here = [held for held in ledger.held if not held.ticket]
-    if not here:
-        return None
-    first = min(here, key=lambda h: (h.due_ms, -h.request.priority, h.request.accepted_ms))
-    return Wake(first.due_ms, first.request.priority, first.request.accepted_ms)

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.interactions import find_contact, heard_ms, made_by
+from streams.core.customer.interactions import heard_ms
 from streams.core.customer.ledger import FEEDBACK_MS, NO_RELATIONSHIP, Blame, ContactState
+from streams.core.customer.receipts import find_contact, made_by
 from streams.core.kinds import Kind, mask_of
 from streams.core.local_calendar import DAY_MS
 

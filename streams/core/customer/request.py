@@ -6,6 +6,8 @@ and in internal topics, and an older version's bytes must decode for ever.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from streams.core.local_calendar import LAST_MS
@@ -75,6 +77,9 @@ def denial(
     )
 
 
+DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
+
+
 class Candidate(msgspec.Struct, frozen=True, array_like=True):
     """An ask with its account's word on it.
 
@@ -91,3 +96,11 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
     denial: Verdict | None = None
     ticket: int = 0
     wait: Verdict | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """A decision to publish. `decision_key`: the first 64 bits of its decision id."""
+
+    request: Request
+    decision_key: int
+    verdict: Verdict

@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core.customer.customer import DUPLICATE
+from streams.core.customer.request import DUPLICATE
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Outcome, Reason
 from streams.events.envelope import Rejected
@@ -34,8 +34,8 @@ from streams.topics import INTENTS, INTERACTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from streams.core.customer.customer import Customer, Decided
-    from streams.core.customer.request import Candidate
+    from streams.core.customer.customer import Customer
+    from streams.core.customer.request import Candidate, Decided
     from streams.events.interactions import AccountStatusChange, Interaction
     from streams.runtime.records import Output, Record
     from streams.runtime.state import DueTimer, State

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.customer.customer import Customer, Wake, next_wake
+from streams.core.customer.customer import Customer
+from streams.core.customer.held import Wake, next_wake
 from streams.core.customer.ledger import dump, load
 from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shrink
 from streams.core.kinds import MOST_URGENT

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core.customer.interactions import find_contact
 from streams.core.customer.ledger import NO_RELATIONSHIP, Friend
+from streams.core.customer.receipts import find_contact
 from streams.events import interactions as events
 from streams.events.identity import mark_of
 
