@@ -2,8 +2,8 @@
 
 Exact: the state is the log of the allowed contacts' times. Kafka Streams gets the same rule, the
 same records and the same answers to give (`kstreams/`); `expected` is the naive model that both are
-held to. Run as `python -m tests.bench.toy BOOTSTRAP PREFIX` it is a worker of our lane with the
-rule as its only stage.
+held to. Run as `python -m tests.bench.toy BOOTSTRAP PREFIX` it is a worker of our runtime with
+the rule as its only stage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import orjson
 
 from streams.ops.logs import configure_logs
 from streams.runtime.app import StreamApp
-from tests.lane.toy import Settings, Silent
+from tests.runtime.toy import Settings, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kafka.lane_rig import Rig, rig_on
+from tests.kafka.runtime_rig import Rig, rig_on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from streams.runtime.commits import Commits
 from streams.runtime.context import UnitContext
 from streams.runtime.restore import Restore
 from streams.runtime.state import CHECKPOINT_KEY
-from tests.lane.toy import Count
+from tests.runtime.toy import Count
 from tests.support import records
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from streams.runtime.batch import Writes
-    from tests.kafka.lane_rig import Rig
+    from tests.kafka.runtime_rig import Rig
 
 FENCED_CODE = 47  # INVALID_PRODUCER_EPOCH
 

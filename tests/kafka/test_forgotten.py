@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.local.kafka import LocalKafka
-from tests.kafka.lane_rig import Rig
 from tests.kafka.late_rig import committed, writing
+from tests.kafka.runtime_rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

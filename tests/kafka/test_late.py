@@ -14,7 +14,7 @@ from streams.runtime.aiokafka_patches import ONCE
 from tests.kafka.late_rig import Way, committed, deliver, writing
 
 if TYPE_CHECKING:
-    from tests.kafka.lane_rig import Rig
+    from tests.kafka.runtime_rig import Rig
 
 FENCED_CODE = 47  # INVALID_PRODUCER_EPOCH
 

@@ -206,15 +206,15 @@ async def answered_by_its_owner_alone(rig: Rig, customer: str) -> None:
 
 
 async def taken_over(rig: Rig, customer: str) -> None:
-    """Every answer on the way is a redirect or a 503, and then the heir knows what the dead did."""
-    dead, heir = await owner_of(rig, customer)
+    """Answers are redirects or 503 until the successor knows what the dead worker did."""
+    dead, successor = await owner_of(rig, customer)
     before = await dead.look(customer)
     dead.process.kill()
     seen: list[Answer] = []
     give_up_at = time.monotonic() + PATIENCE_S
     while not seen or seen[-1].status in {307, 503}:
         assert time.monotonic() < give_up_at
-        seen.append(await heir.look(customer))
+        seen.append(await successor.look(customer))
         await asyncio.sleep(0.002)
     assert (seen[0].status, seen[-1].status) == (307, 200)
     waits = [answer for answer in seen if answer.status == 503]

@@ -1,7 +1,7 @@
 """Whether a real Kafka has come to rest, by its topics alone: nothing waits, nothing is due.
 
 A stage writes its outputs, its state and how far it has read in one transaction. So, with all
-committed records read, everything is decided when each watermark stands behind the last record of
+committed records read, everything is decided when each checkpoint stands behind the last record of
 each source, and nothing is due when no timer in the changelogs is.
 """
 
@@ -102,7 +102,7 @@ class Tide:
             async with asyncio.timeout(patience_s):
                 await self.look()
                 # Once more after it looks still: a transaction's records become visible topic by
-                # topic, its watermark perhaps before its outputs.
+                # topic, its checkpoint perhaps before its outputs.
                 while self.restless(now_ms) or await self._moves_on(now_ms):
                     await self._something()
                     await self.look()

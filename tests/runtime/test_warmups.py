@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.runtime.restore import Restore
 from streams.runtime.warmups import WarmupReplicas
-from tests.lane.toy import Count
+from tests.runtime.toy import Count
 
 if TYPE_CHECKING:
     from streams.runtime.warmups import UnitKey

@@ -1,4 +1,4 @@
-"""The lane's promises on a real Kafka, with real processes that are really killed."""
+"""The runtime's promises on a real Kafka, with real processes that are really killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.runtime.batch import MAX_RECORDS
-from tests.kafka.lane_rig import ALL, Rig, expected, text_of, until
+from tests.kafka.runtime_rig import ALL, Rig, expected, text_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,8 +73,8 @@ async def test_a_worker_that_slept_through_its_replacement_cannot_commit(rig: Ri
     async with load(rig) as told:
         await asyncio.sleep(1.0)
         sleeper.send(signal.SIGSTOP)
-        heir = await rig.worker()
-        await heir.accepts(ALL)
+        successor = await rig.worker()
+        await successor.accepts(ALL)
         sleeper.send(signal.SIGCONT)
         await asyncio.sleep(2.0)
     assert await rig.read("out", told.sent) == expected(KEYS, told.sent)
@@ -97,7 +97,7 @@ async def test_sigterm_hands_over_at_once_and_loses_nothing(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("instance", ["-", "lasting"])
-async def test_who_leaves_decides_on_until_its_heir_has_read_everything_ahead(
+async def test_who_leaves_decides_on_until_its_successor_has_read_everything_ahead(
     rig: Rig, instance: str
 ) -> None:
     """With a lasting name as well, for which nobody would take over before the session ends."""

@@ -1,4 +1,4 @@
-"""What the lane's tests on a real Kafka share: topics, worker processes, writers and readers."""
+"""What the runtime's tests on a real Kafka share: topics, worker processes, writers and readers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import NewTopic
 
 from streams.runtime.partitioner import partition_for
+from tests.runtime.toy import GROUP
 from tests.support import records, topics, waiting
 from tests.support.topics import partitions_of
 from tests.support.workers import ROOT
@@ -44,12 +45,12 @@ ALL = {f"{stage}-{n}" for stage in ("relay", "count") for n in range(PARTITIONS)
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait for something that tells nobody when it happens, with the lane's patience."""
+    """Wait for `condition`, for PATIENCE_S at most."""
     await waiting.until(condition, PATIENCE_S)
 
 
 class Worker:
-    """One worker process and what it has said."""
+    """One worker process and what it has printed."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -128,7 +129,7 @@ class Rig:
     async def worker(self, instance: str = "-", partitions: int = PARTITIONS) -> Worker:
         """Start a worker; the rig kills it at the end of the test."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.kafka.lane_worker"),
+            *(sys.executable, "-m", "tests.kafka.runtime_worker"),
             *(self.bootstrap, self.prefix, instance, str(partitions)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -185,7 +186,7 @@ class Rig:
         consumer = AIOKafkaConsumer(
             self.prefix + topic,
             **self.options,
-            group_id=self.prefix + "lane",
+            group_id=self.prefix + GROUP,
             enable_auto_commit=False,
         )
         await consumer.start()
@@ -198,14 +199,14 @@ class Rig:
     async def members(self) -> int:
         """How many the group of the workers has."""
         async with topics.admin(self.options) as admin:
-            (answer,) = await admin.describe_consumer_groups([self.prefix + "lane"])
+            (answer,) = await admin.describe_consumer_groups([self.prefix + GROUP])
             (group,) = answer.groups
             return len(group[5])  # after error, name, state, protocol type and protocol
 
     async def set_group_offsets(self, topic: str, offset: int) -> None:
         """What an operator may do to a group at rest."""
         parts = self._partitions(topic)
-        async with records.reader(self.options, parts, group_id=self.prefix + "lane") as consumer:
+        async with records.reader(self.options, parts, group_id=self.prefix + GROUP) as consumer:
             await consumer.commit(dict.fromkeys(parts, offset))
 
     async def close(self) -> None:

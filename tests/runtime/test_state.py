@@ -54,7 +54,7 @@ def test_changes_are_the_last_of_each_key_and_start_anew() -> None:
     assert state.take_changes() == ({}, Counter())
 
 
-def test_tally_is_handed_over_with_the_changes() -> None:
+def test_counters_are_handed_over_with_the_changes() -> None:
     state = State()
     state.counters["decisions", "approved"] += 2
     assert state.take_changes()[1] == Counter({("decisions", "approved"): 2})
@@ -62,7 +62,7 @@ def test_tally_is_handed_over_with_the_changes() -> None:
 
 
 @pytest.mark.parametrize("key", [b"\x00", b"\x00w", b"\x00t" + bytes(8) + b"name"])
-def test_the_lanes_own_keys_are_refused(key: bytes) -> None:
+def test_the_runtime_s_own_keys_are_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="zero byte"):
         State().put(key, b"1")
 
@@ -127,7 +127,7 @@ def test_many_cancelled_timers_do_not_stay_in_memory() -> None:
     assert state.next_due_ms() == FAR
 
 
-def test_recovery_gives_the_state_that_wrote_the_changelog() -> None:
+def test_a_restore_gives_the_state_that_wrote_the_changelog() -> None:
     state = State()
     state.put(b"kept", b"1")
     state.put(b"deleted", b"1")

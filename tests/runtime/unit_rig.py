@@ -16,7 +16,7 @@ from streams.runtime.restore import Restore, RestoredPartition
 from streams.runtime.state import CHECKPOINT_KEY, State
 from streams.runtime.unit import Unit
 from streams.runtime.units import UNIT_SIZE
-from tests.lane.toy import arrived
+from tests.runtime.toy import arrived
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -166,8 +166,8 @@ class Blank(Restore):
 
 @asynccontextmanager
 async def running(stage: Stage, world: World) -> AsyncIterator[Unit]:
-    context = UnitContext({}, "p-lane", world, world, {}, world, 0.0)
-    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-lane"), context)
+    context = UnitContext({}, "p-group", world, world, {}, world, 0.0)
+    unit = Unit(Blank(stage, 0, PARTITIONS, {}, "p-group"), context)
     unit.grant()
     async with asyncio.timeout(10):
         await until(lambda: unit.is_accepting)
@@ -191,7 +191,7 @@ def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
 
 
 def told_by(writes: Writes, changelog: str) -> dict[int, Checkpoint]:
-    """The watermark of each partition in one transaction."""
+    """The checkpoint of each partition in one transaction."""
     return {
         number: Checkpoint.decode(value)
         for (topic, number), items in writes.items()

@@ -1,4 +1,4 @@
-"""What the lane is tried with: toy stages, and doubles of everything around them.
+"""What the runtime is tested with: toy stages, and doubles of everything around them.
 
 A toy's outputs tell by themselves whether anything was lost, doubled or reordered.
 """
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from streams.runtime.state import DueTimer, State
 
 
+GROUP = "toys"
+"""The consumer group of workers that run toy stages."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """As much of Decorum's settings as the lane reads."""
+    """The settings that the runtime reads."""
 
     bootstrap: str
     prefix: str
@@ -32,7 +36,7 @@ class Settings:
 
 
 class Silent:
-    """An observer that keeps nothing of what it is told."""
+    """An observer that keeps nothing."""
 
     def committed(self, *_: object, **__: object) -> None:
         """Nobody looks."""
@@ -115,7 +119,7 @@ class Relay:
 class Alarm:
     """Sets a timer from each record (`due_ms name`, or `-due_ms name` to cancel); tells firings.
 
-    `frugal`: it leaves timers to the next batch where there is no room.
+    `frugal`: it leaves timers to the next batch when the budget is spent.
     """
 
     name: str = "alarm"
@@ -154,7 +158,7 @@ class Alarm:
 
 @dataclass
 class Slow:
-    """Says each letter of a record, as many in a batch as there is room for, and one at least."""
+    """Outputs each letter of a record: as many in a batch as the budget allows, at least one."""
 
     name: str = "slow"
     sources: tuple[str, ...] = ("words",)
@@ -164,8 +168,8 @@ class Slow:
     def on_records(
         self, partition: int, records: Iterable[Record], state: State, now_ms: int
     ) -> list[Output]:
-        """How many letters of the word under way are said stands in the state."""
-        said = state.budget.collect()
+        """The state keeps how many letters of the current word are out."""
+        outputs = state.budget.collect()
         for record in records:
             word, done = record.value or b"", int(state.get(b"done") or 0)
             for at in range(done, len(word)):
@@ -173,10 +177,10 @@ class Slow:
                     state.put(b"done", b"%d" % at)
                     state.budget.unfinished = True
                     break
-                said.append((self.output, None, record.key, word[at : at + 1]))
+                outputs.append((self.output, None, record.key, word[at : at + 1]))
             else:
                 state.delete(b"done")
-        return said
+        return outputs
 
     def on_timers(
         self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int

@@ -12,8 +12,8 @@ from aiokafka.errors import RecordListTooLargeError
 from streams.runtime import clients, commits
 from streams.runtime import unit as units
 from streams.runtime.commits import LostUnitError, was_committed
-from tests.lane.toy import Alarm, Count
-from tests.lane.unit_rig import (
+from tests.runtime.toy import Alarm, Count
+from tests.runtime.unit_rig import (
     FENCED,
     LOST,
     NEVER,
@@ -126,7 +126,7 @@ async def test_who_is_fenced_off_and_no_member_ends_and_fences_nobody(
         offer(unit, "in", NUMBERS[0], b"x")
         await until(lambda: bool(ends))
     assert isinstance(ends[0], LostUnitError)
-    assert kafka.ids == ["p-lane-count-0-of-2", "a ghost"]
+    assert kafka.ids == ["p-group-count-0-of-2", "a ghost"]
     assert kafka.written == []
 
 

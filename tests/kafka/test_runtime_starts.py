@@ -7,7 +7,7 @@ import signal
 import pytest
 from aiokafka.admin import NewPartitions
 
-from tests.kafka.lane_rig import ALL, PARTITIONS, TOPICS, Rig
+from tests.kafka.runtime_rig import ALL, PARTITIONS, TOPICS, Rig
 from tests.support import topics
 from tests.support.rawlog import Raw, RawProducer, sound
 

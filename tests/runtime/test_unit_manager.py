@@ -16,11 +16,11 @@ SOON_S = 5.0
 
 
 async def test_a_unit_that_asks_for_positions_holds_no_rebalance_up() -> None:
-    """A fetch has the fetcher and waits for the rebalance, which waits for the unit that asks."""
+    """A fetch holds the lock and waits for the rebalance; the rebalance waits for this unit."""
     fetching = asyncio.Lock()
     unit_manager = UnitManager((), {}, StickyUnits([]), {})
-    room: Any = SimpleNamespace(consumer=SimpleNamespace(quiet=fetching))
-    unit_manager.attach(cast("AppTransport", room), cast("UnitContext", None))
+    transport: Any = SimpleNamespace(consumer=SimpleNamespace(quiet=fetching))
+    unit_manager.attach(cast("AppTransport", transport), cast("UnitContext", None))
     unit = cast("Unit", SimpleNamespace(is_accepting=True, sources={}))
     async with fetching, asyncio.timeout(SOON_S):
         asking = asyncio.create_task(unit_manager.positions(unit))

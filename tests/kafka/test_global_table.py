@@ -1,4 +1,4 @@
-"""Broadcast state on a real Kafka: what followers see, and when they say that they have seen it."""
+"""Global tables on a real Kafka: what they apply, and when they report it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.global_table import GlobalTable
-from tests.kafka.lane_rig import ALL, Rig, until
+from tests.kafka.runtime_rig import ALL, Rig, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,10 +34,10 @@ class Seen:
 
 @asynccontextmanager
 async def following(rig: Rig, seen: Seen) -> AsyncIterator[GlobalTable]:
-    follower = GlobalTable(rig.prefix + "count-state", seen.apply)
-    task = asyncio.create_task(follower.run({"bootstrap_servers": rig.bootstrap}))
+    table = GlobalTable(rig.prefix + "count-state", seen.apply)
+    task = asyncio.create_task(table.run({"bootstrap_servers": rig.bootstrap}))
     try:
-        yield follower
+        yield table
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -48,8 +48,8 @@ async def test_sees_the_stages_keys_alone_and_goes_on_following(rig: Rig) -> Non
     await rig.produce("in", [(b"a", b"x"), (b"b", b"x")])
     await rig.read("out", 2)
     seen = Seen()
-    async with following(rig, seen) as follower, asyncio.timeout(20):
-        await follower.ready()
+    async with following(rig, seen) as table, asyncio.timeout(20):
+        await table.ready()
         assert seen.values == {b"a": b"1", b"b": b"1"}
         await worker.accepts(ALL)
         await rig.produce("in", [(b"a", b"x")])
@@ -59,10 +59,10 @@ async def test_sees_the_stages_keys_alone_and_goes_on_following(rig: Rig) -> Non
 async def test_is_caught_up_only_when_the_stage_has_decided_what_stood_there(rig: Rig) -> None:
     await rig.produce("in", [(b"%d" % n, b"x") for n in range(20)])
     seen = Seen()
-    async with following(rig, seen) as follower, asyncio.timeout(30):
-        await follower.ready()
+    async with following(rig, seen) as table, asyncio.timeout(30):
+        await table.ready()
         assert seen.values == {}
-        caught_up = asyncio.create_task(follower.caught_up_with(rig.prefix + "in"))
+        caught_up = asyncio.create_task(table.caught_up_with(rig.prefix + "in"))
         _, waiting = await asyncio.wait([caught_up], timeout=0.5)
         assert waiting
         await rig.worker()
@@ -71,30 +71,30 @@ async def test_is_caught_up_only_when_the_stage_has_decided_what_stood_there(rig
 
 
 async def test_nothing_in_the_sources_is_covered_at_once(rig: Rig) -> None:
-    async with following(rig, Seen()) as follower, asyncio.timeout(10):
-        await follower.caught_up_with(rig.prefix + "in", rig.prefix + "first")
+    async with following(rig, Seen()) as table, asyncio.timeout(10):
+        await table.caught_up_with(rig.prefix + "in", rig.prefix + "first")
 
 
 async def test_a_transactions_marker_at_the_end_of_a_source_is_covered_too(rig: Rig) -> None:
     async with rig.producer(f"{rig.prefix}writer") as producer, producer.transaction():
         await rig.send(producer, "in", b"a", b"x")
     (tp,) = await ends_above(rig, 1)
-    async with following(rig, Seen()) as follower, asyncio.timeout(20):
+    async with following(rig, Seen()) as table, asyncio.timeout(20):
         await rig.worker()
-        await follower.wait_until_applied(tp.topic, tp.partition, 2)
+        await table.wait_until_applied(tp.topic, tp.partition, 2)
 
 
 async def ends_above(rig: Rig, offset: int) -> list[TopicPartition]:
-    follower = GlobalTable(rig.prefix + "count-state", Seen().apply)
-    follower._options = {"bootstrap_servers": rig.bootstrap}
-    ends = await follower._ends(rig.prefix + "in")
+    table = GlobalTable(rig.prefix + "count-state", Seen().apply)
+    table._options = {"bootstrap_servers": rig.bootstrap}
+    ends = await table._ends(rig.prefix + "in")
     return [tp for tp, end in ends.items() if end > offset]
 
 
 async def test_without_its_topic_it_refuses(rig: Rig) -> None:
-    follower = GlobalTable(rig.prefix + "no-such-topic", Seen().apply)
+    table = GlobalTable(rig.prefix + "no-such-topic", Seen().apply)
     with pytest.raises(StartRefusedError, match="run `decorum topics`"):
-        await follower.run({"bootstrap_servers": rig.bootstrap})
+        await table.run({"bootstrap_servers": rig.bootstrap})
 
 
 async def test_what_apply_raises_ends_following(rig: Rig) -> None:
@@ -105,6 +105,6 @@ async def test_what_apply_raises_ends_following(rig: Rig) -> None:
     def apply(key: bytes, value: bytes | None) -> None:
         raise ValueError("broken document")
 
-    follower = GlobalTable(rig.prefix + "count-state", apply)
+    table = GlobalTable(rig.prefix + "count-state", apply)
     with pytest.raises(ValueError, match="broken document"):
-        await follower.run({"bootstrap_servers": rig.bootstrap})
+        await table.run({"bootstrap_servers": rig.bootstrap})

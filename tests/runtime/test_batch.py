@@ -10,7 +10,7 @@ from streams.runtime.budget import RECORD_WEIGHT
 from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.state import CHECKPOINT_KEY, State
 from streams.runtime.testing import DriverRecord
-from tests.lane.toy import Alarm, Count, Slow
+from tests.runtime.toy import Alarm, Count, Slow
 
 if TYPE_CHECKING:
     from streams.runtime.stage import Stage
@@ -22,12 +22,12 @@ def record(offset: int, value: bytes | None, topic: str = "in", key: bytes = b"k
 
 class Harness:
     def __init__(self, stage: Stage) -> None:
-        self.stage, self.state, self.watermark = stage, State(), Checkpoint()
+        self.stage, self.state, self.checkpoint = stage, State(), Checkpoint()
 
     def decide(
         self, *records: DriverRecord, wall_ms: int = 0, share: Share = WHOLE
     ) -> Batch | None:
-        return decide_batch(self.stage, 3, self.state, self.watermark, records, wall_ms, share)
+        return decide_batch(self.stage, 3, self.state, self.checkpoint, records, wall_ms, share)
 
 
 def written(batch: Batch | None, topic: str) -> dict[bytes | None, bytes | None]:
@@ -39,7 +39,7 @@ def test_nothing_to_do_is_no_batch() -> None:
     assert Harness(Count()).decide() is None
 
 
-def test_outputs_state_and_watermark_stand_in_one_batch() -> None:
+def test_outputs_state_and_checkpoint_stand_in_one_batch() -> None:
     batch = Harness(Count()).decide(record(7, b"x"), record(9, b"y"), wall_ms=50)
     assert batch is not None
     assert batch.writes["out", 3] == [(b"k", b"1:x"), (b"k", b"2:y")]
@@ -56,11 +56,11 @@ def test_a_tombstone_reaches_the_stage() -> None:
     assert written(Harness(Count()).decide(record(0, None)), "out") == {b"k": b"1:tombstone"}
 
 
-def test_each_source_has_its_own_watermark() -> None:
+def test_each_source_has_its_own_checkpoint() -> None:
     here = Harness(Count(sources=("in", "also")))
     here.decide(record(4, b"x"), record(8, b"y", "also"))
     here.decide(record(9, b"z", "also"))
-    assert here.watermark.next_offset == {"in": 5, "also": 10}
+    assert here.checkpoint.next_offset == {"in": 5, "also": 10}
 
 
 def test_the_clock_never_goes_back() -> None:
@@ -68,7 +68,7 @@ def test_the_clock_never_goes_back() -> None:
     here.decide(record(0, b"9000 a"), wall_ms=1_000)
     batch = here.decide(record(1, b"9000 b"), wall_ms=400)
     assert written(batch, "rung") == {b"b": b"handled at 1000"}
-    assert here.watermark.clock_ms == 1_000
+    assert here.checkpoint.clock_ms == 1_000
 
 
 def test_timers_fire_before_records_at_the_same_time() -> None:
@@ -114,11 +114,11 @@ def test_records_are_given_out_while_there_is_room_and_one_at_least() -> None:
     here = Harness(Count(tally=False))
     waiting = [record(n, b"x") for n in range(9)]
     for room, taken in ((0, 1), (2 * WEIGHT - 1, 2), (100 * WEIGHT, 6)):
-        at = here.watermark.next_offset.get("in", 0)
+        at = here.checkpoint.next_offset.get("in", 0)
         batch = here.decide(*waiting[at:], share=Share(output=room))
         assert batch is not None
         assert batch.records == taken
-        assert here.watermark.next_offset["in"] == at + taken
+        assert here.checkpoint.next_offset["in"] == at + taken
     assert here.state.get(b"k") == b"9"
 
 
@@ -156,19 +156,19 @@ def test_an_exception_passes_through() -> None:
         Harness(Count()).decide(record(0, b"break"))
 
 
-def test_progress_without_records_is_a_watermark_alone() -> None:
+def test_progress_without_records_is_a_checkpoint_alone() -> None:
     checkpoint = Checkpoint(5, {"in": 12})
     batch = seal_progress(Count(), 3, State(), checkpoint)
     assert written(batch, "count-state") == {CHECKPOINT_KEY: checkpoint.encode()}
     assert batch.records == 0
 
 
-def test_a_watermark_with_fields_of_a_later_version_is_read() -> None:
+def test_a_checkpoint_with_fields_of_a_later_version_is_read() -> None:
     read = Checkpoint.decode(b'{"clock_ms":5,"next_offset":{"in":3},"later":1}')
     assert read == Checkpoint(5, {"in": 3})
 
 
-def test_the_watermark_stands_before_an_unfinished_record() -> None:
+def test_the_checkpoint_stands_before_an_unfinished_record() -> None:
     here, waiting = Harness(Slow(sources=("in",))), [record(4, b"a"), record(5, b"bcdef")]
     share = Share(output=2 * RECORD_WEIGHT)
     said, decided = b"", []
@@ -178,7 +178,7 @@ def test_the_watermark_stands_before_an_unfinished_record() -> None:
         said += b"".join(value or b"" for _, value in batch.writes["letters", 3])
         decided.append(batch.records)
         waiting = waiting[batch.records :]
-        assert here.watermark.next_offset.get("in", 4) == 6 - len(waiting)
+        assert here.checkpoint.next_offset.get("in", 4) == 6 - len(waiting)
     assert said == b"abcdef"
     assert decided == [1, 0, 1]
 
@@ -189,4 +189,4 @@ def test_an_unfinished_record_is_the_last_of_its_batch() -> None:
     assert batch is not None
     assert batch.writes["letters", 3] == [(b"k", b"a")]
     assert batch.records == 0
-    assert here.watermark.next_offset == {}
+    assert here.checkpoint.next_offset == {}

@@ -4,7 +4,7 @@ import pytest
 
 from streams.runtime.partitioner import partition_for
 from streams.runtime.testing import StageTestDriver
-from tests.lane.toy import Alarm, Count, Relay
+from tests.runtime.toy import Alarm, Count, Relay
 
 
 def values(driver: StageTestDriver, topic: str) -> list[bytes | None]:

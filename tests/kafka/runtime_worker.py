@@ -1,4 +1,4 @@
-"""A worker of toy stages for the lane's tests; run as a process, so that it can be killed.
+"""A worker of toy stages for the runtime's tests; run as a process, so that it can be killed.
 
 Arguments: bootstrap, prefix, instance ("-": none), partitions. It prints a line for each change of
 the partitions that accept records. `count` waits until what stood in `alarms` is decided.
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from streams.runtime.app import Extras, StreamApp
 from streams.runtime.global_table import GlobalTable
-from tests.lane.toy import Alarm, Count, Relay, Settings, Silent
+from tests.runtime.toy import GROUP, Alarm, Count, Relay, Settings, Silent
 
 
 def stages(prefix: str, partitions: int) -> list[Count | Relay | Alarm]:
@@ -30,10 +30,10 @@ def stages(prefix: str, partitions: int) -> list[Count | Relay | Alarm]:
     ]
 
 
-async def tell(lane: StreamApp) -> None:
+async def tell(app: StreamApp) -> None:
     told = None
     while True:
-        accepting = {name: stage.accepting for name, stage in lane.snapshot().items()}
+        accepting = {name: stage.accepting for name, stage in app.snapshot().items()}
         if accepting != told:
             told = accepting
             text = ",".join(f"{s}-{n}" for s, ns in sorted(accepting.items()) for n in ns)
@@ -48,15 +48,15 @@ def main() -> None:
     settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
     toys = stages(prefix, int(partitions))
     alarms = toys[2]
-    follower = GlobalTable(alarms.changelog, lambda _, __: None)
+    table = GlobalTable(alarms.changelog, lambda _, __: None)
     extras = Extras(
-        start_conditions={"count": lambda: follower.caught_up_with(*alarms.sources)},
-        global_tables=[follower],
-        services=[lambda: tell(lane)],
+        start_conditions={"count": lambda: table.caught_up_with(*alarms.sources)},
+        global_tables=[table],
+        services=[lambda: tell(app)],
         topics=[toy.output for toy in toys],
     )
-    lane = StreamApp(settings, toys, Silent(), extras, group="lane")
-    lane.run()
+    app = StreamApp(settings, toys, Silent(), extras, group=GROUP)
+    app.run()
 
 
 if __name__ == "__main__":

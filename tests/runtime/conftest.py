@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.runtime import commits
-from tests.lane.unit_rig import Broker
+from tests.runtime.unit_rig import Broker
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.preflight import check_topics
-from tests.lane.toy import Alarm, Count
+from tests.runtime.toy import Alarm, Count
 
 if TYPE_CHECKING:
     from streams.runtime.stage import Stage

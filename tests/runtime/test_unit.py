@@ -18,8 +18,17 @@ from streams.stages.routing import Router
 from streams.stages.rules import Rules
 from streams.topics import Topics
 from tests.flows import events
-from tests.lane.toy import Alarm, Count, arrived
-from tests.lane.unit_rig import NUMBERS, PARTITIONS, Broker, World, offer, running, told_by, until
+from tests.runtime.toy import Alarm, Count, arrived
+from tests.runtime.unit_rig import (
+    NUMBERS,
+    PARTITIONS,
+    Broker,
+    World,
+    offer,
+    running,
+    told_by,
+    until,
+)
 
 if TYPE_CHECKING:
     import pytest
@@ -94,7 +103,7 @@ async def test_an_idle_unit_writes_the_groups_offsets_that_it_owes_and_nothing_e
 
 async def test_the_id_names_stage_and_unit(kafka: Broker) -> None:
     async with running(Count(), World()) as unit:
-        assert kafka.ids == ["p-lane-count-0-of-2"]
+        assert kafka.ids == ["p-group-count-0-of-2"]
         assert list(unit.numbers) == NUMBERS
 
 
@@ -149,10 +158,10 @@ async def test_a_unit_granted_again_keeps_its_state(kafka: Broker) -> None:
         offer(unit, "in", NUMBERS[0], b"x", b"y")
         await until(lambda: len(kafka.written) == 2)
         assert kafka.written[1]["out", NUMBERS[0]] == [(b"k", b"2:y")]
-        assert kafka.ids == ["p-lane-count-0-of-2"]
+        assert kafka.ids == ["p-group-count-0-of-2"]
 
 
-async def test_while_idle_each_watermark_follows_the_fetcher_past_markers(
+async def test_while_idle_each_checkpoint_follows_the_fetcher_past_markers(
     kafka: Broker,
 ) -> None:
     world = World()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from streams.runtime.inbox import Inbox
 from streams.runtime.snapshot import snapshot_of
 from streams.runtime.state import State
-from tests.lane.toy import arrived
+from tests.runtime.toy import arrived
 
 if TYPE_CHECKING:
     import pytest

@@ -39,7 +39,7 @@ def test_what_is_promised_keeps_records_out_and_stops_nobody() -> None:
     assert budget.weight() == 0
 
 
-def test_without_a_lane_there_is_no_end() -> None:
+def test_outside_a_batch_a_budget_has_no_end() -> None:
     state = State()
     for number in range(1_000):
         state.put(b"%d" % number, bytes(100_000))

@@ -158,7 +158,7 @@ def test_what_is_warmed_up_in_part_waits_for_the_rest() -> None:
     assert newcomer.needs_rebalance
 
 
-def test_who_is_alone_has_no_heirs_and_may_go_as_soon_as_it_is_known() -> None:
+def test_who_is_alone_has_no_successors_and_may_go_as_soon_as_it_is_known() -> None:
     group = group_of("a")
     group.settle()
     (alone,) = group.members.values()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from streams.runtime.batch import MAX_BYTES, MAX_RECORDS
 from streams.runtime.inbox import HIGH_BYTES, HIGH_RECORDS, Inbox, take_together
-from tests.lane.toy import arrived
+from tests.runtime.toy import arrived
 
 
 def taken(inbox: Inbox) -> list[tuple[str, int]]:
