@@ -147,6 +147,7 @@ def _fit(state: CampaignState, canary: Canary, now_ms: int) -> None:
             _step_to(state, steps, last, now_ms)
     elif not state.stepped_ms:
         _step_to(state, steps, 0, now_ms)
+        state.reached = state.released
     elif state.released >= 1 and not state.proven and state.phase is not Phase.KILLED:
         _back_to_shares(state, steps, now_ms)
     if state.step > last or steps[state.step] != state.released:
@@ -156,8 +157,8 @@ def _fit(state: CampaignState, canary: Canary, now_ms: int) -> None:
 
 
 def _back_to_shares(state: CampaignState, steps: tuple[float, ...], now_ms: int) -> None:
-    """Nothing was proven: what was sent already is what counts as released."""
-    sent = state.approved / state.size if state.size else 0.0
+    """Not all was proven: what was sent already, or reached by steps, counts as released."""
+    sent = max(state.approved / state.size if state.size else 0.0, state.reached)
     phase, last = state.phase, len(steps) - 1
     _step_to(state, steps, max(0, min(bisect_right(steps, sent), last) - 1), now_ms)
     if phase is Phase.PAUSED:
@@ -182,6 +183,7 @@ def _move_canary(state: CampaignState, rules: CampaignRules, canary: Canary, now
         _pause(state, now_ms)
     elif now_ms >= _step_due_ms(state, rules, canary):
         _step_to(state, canary.steps, state.step + 1, now_ms)
+        state.reached = state.released
         state.proven = state.released >= 1
 
 

@@ -53,7 +53,8 @@ class CampaignState(msgspec.Struct, array_like=True):
 
     `step`: the last released, `released` its share. `stepped_ms`: when it was released,
     `watched_ms`: when the first message since then was approved. `noted_ms`: the last facts.
-    `proven`: it went through its steps to the last. `asked`: as in the facts.
+    `proven`: it went through its steps to the last. `asked`: as in the facts. `reached`:
+    the share that its steps came to; what was released for other reasons is no proof.
     """
 
     version: int = 1
@@ -72,6 +73,7 @@ class CampaignState(msgspec.Struct, array_like=True):
     opt_outs: int = 0
     proven: bool = False
     asked: int = 0
+    reached: float = 0.0
 
 
 class CampaignRelease(msgspec.Struct, frozen=True, array_like=True):

@@ -83,7 +83,7 @@ ALWAYS: Final = {
 OTHERS: Final[dict[str, list[Any]]] = {
     "brake": [BRAKE, BRAKE, None],
     "pacing": [PACING, PACING, PACING | {"new": "3/s", "burst": "10s"}, None],
-    "canary": [CANARY, CANARY, CANARY | {"hold": "2h"}, None],
+    "canary": [CANARY, CANARY, CANARY | {"hold": "2h", "from_size": 16}, None],
     "windows": [WINDOWS, WINDOWS[1:], []],
     "quiet_hours": [
         None,

@@ -295,6 +295,13 @@ def test_a_small_campaign_that_grows_in_its_pause_goes_on_by_shares() -> None:
 
 
 @pytest.mark.rule("R6.9")
+def test_what_its_steps_had_reached_is_not_lost_to_a_size_that_was_too_small() -> None:
+    campaign = Campaign(size=None).at_step(2).hear(size=500)
+    assert campaign.word == (3, Phase.FULL)
+    assert campaign.hear(size=48_000).word == (2, Phase.CANARY)
+
+
+@pytest.mark.rule("R6.9")
 def test_a_killed_campaign_does_not_come_back_by_growing() -> None:
     campaign = Campaign(size=1_000).hear(approved=300, delivered=300, complaints=9).wait(HOLD)
     assert campaign.hear(size=48_000).word == (3, Phase.KILLED)
