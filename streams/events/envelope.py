@@ -1,6 +1,6 @@
-"""What every event has around its data, in and out: CloudEvents 1.0, structured JSON.
+"""The envelope around every event's data, in and out: CloudEvents 1.0 in structured JSON.
 
-Rules of this file: shapes only; what is legal inside `data` stands with each event's type.
+Rules of this file: shapes only; each event's type says what its `data` may hold.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ SOURCE: Final = "decorum"
 RejectedReason = Literal["not_utf8", "not_json", "invalid", "unknown_type", "too_large"]
 
 
-class Rejected(msgspec.Struct, frozen=True):
-    """A record that is no event: what is wrong, as the dead letter will say it.
+MAX_ERROR: Final = 500
+"""Characters of a refusal's `error`: enough for a path and a sentence."""
 
-    `error` opens with the path of the fault (`$.data.customer_ids[3]: ...`), is printable, and has
-    at most 500 characters.
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that is no event, with the reason and error of its dead letter.
+
+    `error` opens with the path of the fault (`$.data.customer_ids[3]: ...`). Made by `rejected`,
+    it is printable and has at most `MAX_ERROR` characters.
     """
 
     reason: RejectedReason
     error: str
+
+
+def rejected(reason: RejectedReason, error: str) -> Rejected:
+    """A refusal; what could disturb a log or a terminal is escaped."""
+    return Rejected(reason, (error if error.isprintable() else ascii(error)[1:-1])[:MAX_ERROR])
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Rejected
+from streams.events.decode import decode_control, decode_intent, decode_interaction
+from streams.events.envelope import MAX_ERROR, Rejected
 from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import Intent
 from streams.events.interactions import Consent, Delivered, Erase, QuietHours

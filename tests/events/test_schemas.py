@@ -12,9 +12,9 @@ from msgspec import inspect
 from streams.core.kinds import KIND_NAMES
 from streams.core.reasons import Outcome, Reason
 from streams.core.written import IDENTIFIER_CHARACTERS
+from streams.events.checks import CONTROL, RFC_3339
 from streams.events.controls import Control
-from streams.events.decode import CONTROL, MAX_ERROR, RFC_3339
-from streams.events.envelope import RejectedReason
+from streams.events.envelope import MAX_ERROR, RejectedReason
 from streams.events.fields import MAX_RECORD_BYTES, KindName
 from streams.events.intents import IntentEvent
 from streams.events.interactions import Interaction

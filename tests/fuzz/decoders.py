@@ -11,8 +11,8 @@ from streams.core.customer.customer import Customer
 from streams.core.customer.dry_run import Question, dry_run
 from streams.core.customer.ledger import Contact, load
 from streams.core.customer.view import view_of
-from streams.events.decode import MAX_ERROR, decode_control, decode_intent, decode_interaction
-from streams.events.envelope import Rejected
+from streams.events.decode import decode_control, decode_intent, decode_interaction
+from streams.events.envelope import MAX_ERROR, Rejected
 from streams.policy.parse import parse_policy
 from tests.fuzz.target import Target
 from tests.fuzz.values import anything, events, policies, records, spoilt
