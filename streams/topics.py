@@ -1,7 +1,8 @@
-"""The one place that names a topic, with its key, value, partitions and cleanup.
+"""The only place that names a topic, with its key, value, partitions and cleanup.
 
-Creation, checks and documentation come from this table. It must never talk to Kafka: that is
-`topics`. Logical names are the contract's; physical names carry `DECORUM_PREFIX`.
+Creation, checks, access rights and documentation come from this table. Rules of this file: it never
+talks to Kafka (`admin.topics` does). Logical names are the contract's; physical names begin with
+`DECORUM_PREFIX`.
 """
 
 from __future__ import annotations
@@ -12,27 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from streams.core.kinds import KIND_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 Cleanup = Literal["delete", "compact"]
 Direction = Literal["in", "out", "internal"]
-
-INTENTS: Final = "outbound-intents"
-INTERACTIONS: Final = "interactions"
-POLICIES: Final = "policies"
-CONTROLS: Final = "controls"
-DECISIONS: Final = "decisions"
-ACCOUNT_LIMITS: Final = "account-limits"
-CAMPAIGN_STATUS: Final = "campaign-status"
-ENTERPRISE_LIMITS: Final = "enterprise-limits"
-LIMIT_CHANGES: Final = "limit-changes"
-DEAD_LETTERS: Final = "dead-letters"
-CANDIDATES: Final = "decorum-candidates"
-ACCOUNT_STATE: Final = "decorum-account-state"
-CUSTOMER_STATE: Final = "decorum-customer-state"
-RULES_STATE: Final = "decorum-rules-state"
-SWEEPS: Final = "decorum-sweeps"
-ACCOUNT_NEWS: Final = "decorum-account-news"
 
 DAY_MS: Final = 24 * 3600 * 1000
 HOUR_MS: Final = 3600 * 1000
@@ -51,25 +35,25 @@ RECORD_BYTES: Final = 4 * MIB
 # A dead letter carries key and value as base64, a third longer: it must hold the largest input.
 DEAD_LETTER_BYTES: Final = 8 * MIB
 
-# Recovery reads a changelog from its beginning, so its length is the length of an outage.
-# The newest segment is never compacted: small segments keep that rest small. Compaction starts at
-# a fifth of superseded records rather than half, and no superseded or erased value outlives a few
-# hours, however quiet the topic is (that also rolls the newest segment).
+# Restoring reads a changelog from its beginning, so its length is the length of an outage.
+# Kafka never compacts the newest segment: small segments keep that part small. Compaction starts
+# when a fifth is superseded rather than half, and no superseded or erased value outlives a few
+# hours, however quiet the topic is (the lag also rolls the newest segment).
 CHANGELOG_SETTINGS: Final = {
     "segment.bytes": str(64 * MIB),
     "min.cleanable.dirty.ratio": "0.2",
     "max.compaction.lag.ms": str(6 * HOUR_MS),
 }
-# Followers read these from the beginning as well, but they are small and change seldom.
+# Global tables read these from the beginning as well, but they are small and change seldom.
 TABLE_SETTINGS: Final = {"max.compaction.lag.ms": str(DAY_MS)}
-# Retention goes by the record's time. A producer with a clock years behind would have its intents
-# deleted before anybody decided them: the broker's own time of arrival cannot be wrong that way.
-INPUT_SETTINGS: Final = {"message.timestamp.type": "LogAppendTime"}
+# Retention goes by the record's time. A producer whose clock is years behind would have its intents
+# deleted before they are decided; the broker's time of arrival has no such fault.
+INPUT_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as the contract has it. `partitions` None means `DECORUM_PARTITIONS`."""
+    """One topic of the contract. `partitions` None: `DECORUM_PARTITIONS`."""
 
     name: str
     direction: Direction
@@ -98,6 +82,44 @@ class Topic:
         return partitions if self.partitions is None else self.partitions
 
 
+_TABLE: Final[list[Topic]] = []
+
+
+def _add(topic: Topic) -> str:
+    _TABLE.append(topic)
+    return topic.name
+
+
+def _input(name: str, key: str, value: str) -> str:
+    return _add(
+        Topic(name, "in", key, value, "delete", None, INPUT_RETENTION_MS, RECORD_BYTES, INPUT_TIME)
+    )
+
+
+def _rules(name: str, key: str, value: str) -> str:
+    """Few and small; every worker needs them in one order, so they have one partition."""
+    return _add(Topic(name, "in", key, value, "compact", 1, None, RECORD_BYTES, TABLE_SETTINGS))
+
+
+def _stream(name: str, key: str, value: str, retention_ms: int, bound: int | None = None) -> str:
+    return _add(Topic(name, "out", key, value, "delete", None, retention_ms, bound))
+
+
+def _table(name: str, key: str, value: str) -> str:
+    return _add(Topic(name, "out", key, value, "compact", settings=TABLE_SETTINGS))
+
+
+def _internal(name: str, key: str, value: str, bound: int | None = None) -> str:
+    return _add(Topic(name, "internal", key, value, "delete", None, INPUT_RETENTION_MS, bound))
+
+
+def _changelog(name: str, value: str, partitions: int | None = None) -> str:
+    key, settings = "state key", CHANGELOG_SETTINGS
+    return _add(
+        Topic(name, "internal", key, value, "compact", partitions, None, RECORD_BYTES, settings)
+    )
+
+
 def approved(kind_name: str) -> str:
     """The logical topic of approved messages of a kind: `friend_request` and `friend-request`
     both give `approved.friend-request`. Raises ValueError for an unknown kind.
@@ -108,104 +130,70 @@ def approved(kind_name: str) -> str:
     return f"approved.{kind.replace('_', '-')}"
 
 
-def _input(name: str, key: str, value: str) -> Topic:
-    return Topic(
-        name, "in", key, value, "delete", None, INPUT_RETENTION_MS, RECORD_BYTES, INPUT_SETTINGS
-    )
+_ACCOUNT: Final = "enterprise/account"
+_CUSTOMER: Final = "enterprise/customer"
 
+# ---- the table: each topic once, by its logical name -------------------------------------------
 
-def _rules(name: str, key: str, value: str) -> Topic:
-    """Few and small, and their order counts for everybody: one partition, every version kept."""
-    return Topic(name, "in", key, value, "compact", 1, None, RECORD_BYTES, TABLE_SETTINGS)
-
-
-def _stream(name: str, key: str, value: str, retention_ms: int) -> Topic:
-    return Topic(name, "out", key, value, "delete", None, retention_ms)
-
-
-def _table(name: str, key: str, value: str) -> Topic:
-    return Topic(name, "out", key, value, "compact", settings=TABLE_SETTINGS)
-
-
-def _changelog(name: str, value: str, partitions: int | None = None) -> Topic:
-    return Topic(
-        name,
-        "internal",
-        "state key",
-        value,
-        "compact",
-        partitions,
-        None,
-        RECORD_BYTES,
-        CHANGELOG_SETTINGS,
-    )
-
-
-ACCOUNT_KEY: Final = "enterprise/account"
-CUSTOMER_KEY: Final = "enterprise/customer"
-
-TOPICS: Final[tuple[Topic, ...]] = (
-    _input(INTENTS, ACCOUNT_KEY, "decorum.intent.v1"),
-    _input(
-        INTERACTIONS,
-        f"{CUSTOMER_KEY} ({ACCOUNT_KEY} for account events)",
-        "decorum.message_received.v1 and its siblings",
-    ),
-    _rules(POLICIES, "enterprise/version", "decorum.policy.v1"),
-    _rules(CONTROLS, "the control's scope", "decorum.control.v1"),
-    # Messages may be held for days before they are approved, and sent for days after it.
-    *(
-        _stream(approved(kind), ACCOUNT_KEY, "decorum.approved.v1", INPUT_RETENTION_MS)
-        for kind in KIND_NAMES
-    ),
-    _stream(DECISIONS, CUSTOMER_KEY, "decorum.decision.v1", ANSWER_RETENTION_MS),
-    _table(ACCOUNT_LIMITS, ACCOUNT_KEY, "decorum.account_limits.v1"),
-    _table(CAMPAIGN_STATUS, "enterprise/campaign", "decorum.campaign_status.v1"),
-    _table(ENTERPRISE_LIMITS, "enterprise", "decorum.enterprise_limits.v1"),
-    _stream(LIMIT_CHANGES, ACCOUNT_KEY, "decorum.limit_change.v1", HISTORY_RETENTION_MS),
-    Topic(
-        DEAD_LETTERS,
-        "out",
-        "the input's key",
-        "decorum.dead_letter.v1",
-        "delete",
-        None,
-        ANSWER_RETENTION_MS,
-        DEAD_LETTER_BYTES,
-    ),
-    Topic(
-        CANDIDATES,
-        "internal",
-        CUSTOMER_KEY,
-        "what the account stage lets the customer stage decide",
-        "delete",
-        None,
-        INPUT_RETENTION_MS,
-        RECORD_BYTES,
-    ),
-    Topic(
-        SWEEPS,
-        "internal",
-        "none: written to every partition",
-        "word that held intents must be looked at again",
-        "delete",
-        None,
-        INPUT_RETENTION_MS,
-    ),
-    Topic(
-        ACCOUNT_NEWS,
-        "internal",
-        f"{ACCOUNT_KEY}, enterprise/campaign/NAME, enterprise//, none: for every partition",
-        "what accounts, campaigns and enterprises learn from the customer stage and each other",
-        "delete",
-        None,
-        INPUT_RETENTION_MS,
-        RECORD_BYTES,
-    ),
-    _changelog(ACCOUNT_STATE, "the account stage's state, timers and watermarks"),
-    _changelog(CUSTOMER_STATE, "the customer stage's state, timers and watermarks"),
-    _changelog(RULES_STATE, "policies and controls in force, and their watermarks", 1),
+INTENTS: Final = _input("outbound-intents", _ACCOUNT, "decorum.intent.v1")
+INTERACTIONS: Final = _input(
+    "interactions",
+    f"{_CUSTOMER} ({_ACCOUNT} for account events)",
+    "decorum.message_received.v1 and its siblings",
 )
+POLICIES: Final = _rules("policies", "enterprise/version", "decorum.policy.v1")
+CONTROLS: Final = _rules("controls", "the control's scope", "decorum.control.v1")
+
+# Messages may be held for days before they are approved, and sent for days after it.
+APPROVED: Final = tuple(
+    _stream(approved(kind), _ACCOUNT, "decorum.approved.v1", INPUT_RETENTION_MS)
+    for kind in KIND_NAMES
+)
+DECISIONS: Final = _stream("decisions", _CUSTOMER, "decorum.decision.v1", ANSWER_RETENTION_MS)
+ACCOUNT_LIMITS: Final = _table("account-limits", _ACCOUNT, "decorum.account_limits.v1")
+CAMPAIGN_STATUS: Final = _table(
+    "campaign-status", "enterprise/campaign", "decorum.campaign_status.v1"
+)
+ENTERPRISE_LIMITS: Final = _table("enterprise-limits", "enterprise", "decorum.enterprise_limits.v1")
+LIMIT_CHANGES: Final = _stream(
+    "limit-changes", _ACCOUNT, "decorum.limit_change.v1", HISTORY_RETENTION_MS
+)
+DEAD_LETTERS: Final = _stream(
+    "dead-letters",
+    "the input's key",
+    "decorum.dead_letter.v1",
+    ANSWER_RETENTION_MS,
+    DEAD_LETTER_BYTES,
+)
+
+CANDIDATES: Final = _internal(
+    "decorum-candidates",
+    _CUSTOMER,
+    "what the account stage lets the customer stage decide",
+    RECORD_BYTES,
+)
+SWEEPS: Final = _internal(
+    "decorum-sweeps",
+    "none: written to every partition",
+    "which held intents must be decided again",
+)
+ACCOUNT_NEWS: Final = _internal(
+    "decorum-account-news",
+    f"{_ACCOUNT}, enterprise/campaign/NAME, enterprise//, none: for every partition",
+    "what accounts, campaigns and enterprises learn from the customer stage and each other",
+    RECORD_BYTES,
+)
+ACCOUNT_STATE: Final = _changelog(
+    "decorum-account-state", "the account stage's state, timers and checkpoints"
+)
+CUSTOMER_STATE: Final = _changelog(
+    "decorum-customer-state", "the customer stage's state, timers and checkpoints"
+)
+RULES_STATE: Final = _changelog(
+    "decorum-rules-state", "policies and controls in force, and their checkpoints", 1
+)
+
+TOPICS: Final = tuple(_TABLE)
 
 
 class Topics:
@@ -241,38 +229,3 @@ class Topics:
     def approved(self, kind_name: str) -> str:
         """The physical topic of approved messages of a kind."""
         return self.physical(approved(kind_name))
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """What the cluster says about one topic."""
-
-    partitions: int
-    cleanup: str
-
-
-def mismatches(existing: Mapping[str, Existing], names: Topics, partitions: int) -> list[str]:
-    """One line for each topic that is missing or is not as the table says.
-
-    All keyed topics must have the same number of partitions: stages read several of them together
-    and write to the partition number they read from, so one that differs would split a customer.
-    """
-    return [
-        line
-        for topic in TOPICS
-        for line in _faults(topic, names.physical(topic.name), existing, partitions)
-    ]
-
-
-def _faults(
-    topic: Topic, name: str, existing: Mapping[str, Existing], partitions: int
-) -> Iterable[str]:
-    found = existing.get(name)
-    if found is None:
-        yield f"{name}: missing, or hidden from this user (`decorum acls`)"
-        return
-    wanted = topic.partition_count(partitions)
-    if found.partitions != wanted:
-        yield f"{name}: has {found.partitions} partitions, needs {wanted}"
-    if found.cleanup != topic.cleanup:
-        yield f"{name}: cleanup.policy is {found.cleanup!r}, needs {topic.cleanup!r}"

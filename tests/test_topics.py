@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from streams.admin.topics import Existing, mismatches
 from streams.core.kinds import KIND_NAMES
 from streams.topics import (
     DEAD_LETTER_BYTES,
     DEAD_LETTERS,
     RECORD_BYTES,
     TOPICS,
-    Existing,
     Topics,
     approved,
-    mismatches,
 )
 
 CONTRACT = {

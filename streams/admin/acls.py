@@ -12,9 +12,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from streams.core.kinds import KIND_NAMES
 from streams.topics import (
     ACCOUNT_LIMITS,
+    APPROVED,
     CAMPAIGN_STATUS,
     CONTROLS,
     DEAD_LETTERS,
@@ -25,7 +25,6 @@ from streams.topics import (
     LIMIT_CHANGES,
     POLICIES,
     TOPICS,
-    approved,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ ENGINE_GROUP: Final = "decorum"
 # Records with a foreign key or in a foreign partition are put where they belong, by the engine.
 FORWARDED: Final = (INTENTS, INTERACTIONS)
 ANSWERS: Final = (DECISIONS, ACCOUNT_LIMITS, CAMPAIGN_STATUS, ENTERPRISE_LIMITS, LIMIT_CHANGES)
-APPROVED: Final = tuple(approved(kind) for kind in KIND_NAMES)
 
 
 class Role(NamedTuple):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.topics import TOPICS, Existing, Topic, Topics, mismatches
+from streams.topics import TOPICS, Topic, Topics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
     from streams.settings import Settings
 
@@ -29,6 +30,14 @@ CLEANUP: Final = "cleanup.policy"
 
 class TopicsError(Exception):
     """The cluster refused to create a topic, or did not make it ready in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as the cluster has it."""
+
+    partitions: int
+    cleanup: str
 
 
 async def ensure(settings: Settings) -> list[str]:
@@ -57,6 +66,33 @@ async def check(settings: Settings) -> list[str]:
         cleanup = await _cleanup(admin, ours)
     existing = {name: Existing(partitions[name], cleanup.get(name, "?")) for name in ours}
     return mismatches(existing, names, settings.partitions)
+
+
+def mismatches(existing: Mapping[str, Existing], names: Topics, partitions: int) -> list[str]:
+    """One line for each topic that is missing or differs from the table.
+
+    All keyed topics must have the same number of partitions: stages read several of them together
+    and write to the partition number that they read from, so a difference would split a customer.
+    """
+    return [
+        line
+        for topic in TOPICS
+        for line in _faults(topic, names.physical(topic.name), existing, partitions)
+    ]
+
+
+def _faults(
+    topic: Topic, name: str, existing: Mapping[str, Existing], partitions: int
+) -> Iterable[str]:
+    found = existing.get(name)
+    if found is None:
+        yield f"{name}: missing, or hidden from this user (`decorum acls`)"
+        return
+    wanted = topic.partition_count(partitions)
+    if found.partitions != wanted:
+        yield f"{name}: has {found.partitions} partitions, needs {wanted}"
+    if found.cleanup != topic.cleanup:
+        yield f"{name}: cleanup.policy is {found.cleanup!r}, needs {topic.cleanup!r}"
 
 
 def _logical() -> list[str]:
