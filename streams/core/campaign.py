@@ -1,37 +1,39 @@
-"""A campaign's stages: growing shares of its audience, each released when the last did no harm.
+"""A campaign's steps: growing shares of its audience, each released after the last did no harm.
 
-**Who is in a step.** Each customer has a fixed place in [0, 1), a hash of campaign and customer;
-step *i* releases those below its share. No partition need count what others released, a repeat or
-a restart changes nobody's place, and each step is an unbiased sample of the audience, so what its
-customers say holds for the rest.
+**Who is in a step.** Each customer has a fixed position in [0, 1): a hash of campaign and customer.
+Step *i* releases the customers below its share. So no partition counts what others released,
+repeats and restarts change nobody's position, and each step is an unbiased sample of the audience:
+its complaint rate holds for the rest.
 
 **When the next step comes.** A step is watched for `hold` from its first approved message on (not
-from its release: quiet hours would let a whole night pass for feedback). After it:
+from its release: a night of quiet hours would pass without any feedback). After that:
 
 =================  ================================================================================
 the campaign is    then
 =================  ================================================================================
-harmless           next step: its upper bound (green's confidence) is below red's share
-unproven           the hold once more, then the next step. Few deliveries can never prove a small
-                   rate: with no complaint at all it takes 236 to be below 0.3 %, and the first step
-                   of 2,000 is 20. Waiting longer would prove nothing, the next step is still a
-                   part, and it is watched as well
-harmful            `paused`, at once and at any time, fully released or not: its lower bound (red's
-                   confidence, from red's minimum on) is above red's share. No step is released.
-                   Still so after `hold`: `killed`, for good. Else it goes on where it was
+harmless           next step: the upper bound of its complaint rate (green's confidence) is below
+                   red's share
+unproven           `hold` once more, then the next step. Few deliveries can never prove a small
+                   rate: without any complaint it takes 236 to be below 0.3 %, and the first step
+                   of 2,000 customers has 20. More waiting would prove nothing, the next step is
+                   still a part of the audience, and it is watched as well
+harmful            `paused`, at once, at any step and after the last: the lower bound (red's
+                   confidence, from red's minimum of deliveries on) is above red's share. If it is
+                   still harmful after `hold`: `killed`, for good. If not, it continues where it was
 =================  ================================================================================
 
-A step of which nobody was approved for a day has nobody to be watched: the next one comes then.
+If nobody in a step is approved for a day, there is nobody to watch: the next step comes.
 Counts are of the campaign's whole life. Without `canary` everything is released; without
 `reputation` time alone decides.
 
-**What is no proof.** That everything was released because the campaign was small, or because no
-canary governed it, proves nothing. When its size, or the number of customers who were asked for,
-reaches `from_size`, it goes on by shares: at the largest that is not above the part that was sent
-to already. Who went through all steps stays released, however much it grows. Otherwise the released
-share never shrinks while the policy's steps stay as they are.
+**What proves nothing.** A campaign may be released as a whole because it is small, or because no
+`canary` governs it. When its size, or the number of customers asked for, reaches `from_size`, it
+continues by steps: at the largest share that is not above the part that was already approved. A
+campaign that went through all steps stays released, however much it grows. Otherwise the released
+share never shrinks while the policy's steps stay the same.
 
-Rules of this file: values in, values out. It knows nothing of accounts, queues or partitions.
+Rules of this file: values in, values out. It knows nothing of accounts, queues or partitions. The
+bounds are Wilson's (`stats`).
 """
 
 from __future__ import annotations
@@ -40,24 +42,16 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from streams.core.campaign_state import (
-    UNKNOWN_RELEASE,
     CampaignFacts,
-    CampaignRelease,
     CampaignRules,
     CampaignState,
     CampaignStatus,
     Phase,
-    campaign_rules_of,
-    dump,
     hits_of,
     is_harmful,
     is_harmless,
     is_staged,
-    load,
-    position_of,
     release_of,
-    releases,
-    steps_to,
 )
 from streams.core.local_calendar import DAY_MS
 from streams.core.stats import wilson_high, wilson_low
@@ -67,46 +61,20 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Canary
 
-__all__ = [
-    "FORGET_AFTER_MS",
-    "UNKNOWN_RELEASE",
-    "CampaignFacts",
-    "CampaignRelease",
-    "CampaignRules",
-    "CampaignState",
-    "CampaignStatus",
-    "Phase",
-    "apply_facts",
-    "campaign_rules_of",
-    "dump",
-    "is_forgotten",
-    "is_staged",
-    "load",
-    "missed",
-    "next_review_ms",
-    "position_of",
-    "release_of",
-    "releases",
-    "review",
-    "status_of",
-    "steps_to",
-]
-
 FORGET_AFTER_MS: Final = 90 * DAY_MS
-"""A campaign of which nothing was heard so long is forgotten, a killed one too: its intents have
-met their deadlines long ago. One that comes back after that begins at its first step again."""
+"""A campaign without any event for so long is forgotten, also a killed one: the deadlines of its
+intents have passed long ago. If it comes back later, it begins at its first step."""
 
 _SILENT_STEP_MS: Final = DAY_MS
-"""A whole day has every hour of the day in it: it was not quiet hours that kept a step's customers
-from being approved."""
+"""A whole day contains every hour, so it was not quiet hours that prevented approvals."""
 
 
 def apply_facts(
     state: CampaignState, rules: CampaignRules, facts: CampaignFacts, now_ms: int
 ) -> bool:
-    """Write facts into the book and review it; True when its word has changed.
+    """Add facts to the state and review it; returns whether its release has changed.
 
-    Of several sizes the largest counts: too small a one would release everything at once.
+    The largest of several sizes counts: too small a size would release everything at once.
     """
     if facts.size is not None:
         state.size = max(facts.size, state.size or 0)
@@ -119,13 +87,13 @@ def apply_facts(
     state.blocks += facts.blocks
     state.opt_outs += facts.opt_outs
     has_moved = review(state, rules, now_ms)
-    if is_first:  # after the review, for that begins the first step
+    if is_first:  # after the review, because the review begins the first step
         state.watched_ms = state.watched_ms or now_ms
     return has_moved
 
 
 def review(state: CampaignState, rules: CampaignRules, now_ms: int) -> bool:
-    """Let time, counts and law move the campaign; True when its word has changed."""
+    """Move the campaign by time, counts and rules; returns whether its release has changed."""
     before = release_of(state)
     canary = rules.canary
     if canary is None:
@@ -138,7 +106,7 @@ def review(state: CampaignState, rules: CampaignRules, now_ms: int) -> bool:
 
 
 def _fit(state: CampaignState, canary: Canary, now_ms: int) -> None:
-    """Bring the book to this policy's steps: a new campaign, one that grew, new steps."""
+    """Adapt the state to the policy's steps: for a new campaign, one that grew, or new steps."""
     steps, last = canary.steps, len(canary.steps) - 1
     if state.size is not None and state.size < canary.from_size <= state.asked:
         state.size = state.asked
@@ -151,13 +119,13 @@ def _fit(state: CampaignState, canary: Canary, now_ms: int) -> None:
     elif state.released >= 1 and not state.proven and state.phase is not Phase.KILLED:
         _back_to_shares(state, steps, now_ms)
     if state.step > last or steps[state.step] != state.released:
-        # Not on to a share that was not tried: the largest of the new up to it, or the first.
+        # Never to a share that was not tried: the largest new one up to it, else the first.
         state.step = max(0, bisect_right(steps, state.released) - 1)
         state.released = steps[state.step]
 
 
 def _back_to_shares(state: CampaignState, steps: tuple[float, ...], now_ms: int) -> None:
-    """Not all was proven: what was sent already, or reached by steps, counts as released."""
+    """Not everything was proven: what was approved, or reached by steps, counts as released."""
     sent = max(state.approved / state.size if state.size else 0.0, state.reached)
     phase, last = state.phase, len(steps) - 1
     _step_to(state, steps, max(0, min(bisect_right(steps, sent), last) - 1), now_ms)
@@ -199,11 +167,11 @@ def _move_paused(state: CampaignState, rules: CampaignRules, canary: Canary, now
         state.phase = Phase.KILLED
         return
     state.phase, state.paused_ms = _running(state), 0
-    state.watched_ms = now_ms if state.watched_ms else 0  # a whole hold before the next step
+    state.watched_ms = now_ms if state.watched_ms else 0  # a whole `hold` before the next step
 
 
 def _move_killed(_: CampaignState, __: CampaignRules, ___: Canary, ____: int) -> None:
-    """Nothing brings a killed campaign back: its content is what people complained of."""
+    """A killed campaign never comes back: people complained of its content."""
 
 
 _MOVES: Final[dict[Phase, Callable[[CampaignState, CampaignRules, Canary, int], None]]] = {
@@ -225,10 +193,11 @@ def _step_due_ms(state: CampaignState, rules: CampaignRules, canary: Canary) -> 
     return state.watched_ms + canary.hold_ms * (1 if is_harmless(state, rules) else 2)
 
 
-def missed(state: CampaignState, now_ms: int) -> None:
-    """Nobody watched: a hold that ended in an outage begins anew, before its complaints are read.
+def restart_hold(state: CampaignState, now_ms: int) -> None:
+    """Begin a hold anew that ended during an outage of the engine.
 
-    Else the first moment after the outage would release the next step unseen.
+    Its complaints are still to be read; without this, the first moment after the outage would
+    release the next step unwatched.
     """
     if state.phase is Phase.CANARY:
         state.stepped_ms = now_ms
@@ -238,9 +207,9 @@ def missed(state: CampaignState, now_ms: int) -> None:
 
 
 def next_review_ms(state: CampaignState, rules: CampaignRules, now_ms: int) -> int | None:
-    """When time alone may move the campaign next, or end what is known of it; never past.
+    """When time alone may move the campaign next, or have it forgotten: always after `now_ms`.
 
-    None for a campaign of which nothing was ever heard.
+    None for a campaign without any facts.
     """
     if not state.noted_ms:
         return None
@@ -253,15 +222,15 @@ def next_review_ms(state: CampaignState, rules: CampaignRules, now_ms: int) -> i
 
 
 def is_forgotten(state: CampaignState, now_ms: int) -> bool:
-    """Whether nothing was heard of the campaign for so long that its book may go."""
+    """Whether the campaign had no facts for `FORGET_AFTER_MS`, so that its state may go."""
     return now_ms >= state.noted_ms + FORGET_AFTER_MS
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- its status -----------------------------------------------------------------------------------
 
 
 def status_of(state: CampaignState, rules: CampaignRules, now_ms: int) -> CampaignStatus:
-    """How the campaign stands at `now_ms`, with the numbers it rests on."""
+    """The campaign's status at `now_ms`, with the numbers it rests on."""
     trials, hits = state.delivered, hits_of(state, rules)
     bounded = trials and rules.red_share is not None
     return CampaignStatus(

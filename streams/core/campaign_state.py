@@ -1,7 +1,7 @@
-"""What is kept of a campaign, what is told of it, and what a policy says of campaigns.
+"""A campaign's values: its stored state, its release, its status, and its rules.
 
-Rules of this file: values and what can be read off them; what moves a campaign is `campaign`'s.
-Stored ones only get new fields at their end, each with a default.
+Rules of this file: values and what follows from them directly; `campaign` moves a state. Stored
+structs get new fields only at their end, each with a default.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Phase(StrEnum):
-    """Where a campaign stands; the contract's names."""
+    """A campaign's phase; the contract's names."""
 
     CANARY = "canary"
     FULL = "full"
@@ -31,11 +31,11 @@ class Phase(StrEnum):
 
 
 class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What one batch saw of a campaign, at about `at_ms`.
+    """What one batch counted for a campaign, at about `at_ms`.
 
-    `size`: the audience, where an intent named it. An account that meets a campaign tells these
-    with the size alone, so that the campaign is known before its first message. `asked`: customers
-    of its intents, no repeats; only their own partitions know which are.
+    `size`: the audience, if an intent named it. An account that meets a campaign sends facts with
+    the size alone, so that the campaign is known before its first message. `asked`: customers named
+    by its intents, without repeats; only the customers' own partitions detect those.
     """
 
     at_ms: int
@@ -49,12 +49,12 @@ class CampaignFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CampaignState(msgspec.Struct, array_like=True):
-    """All that is known of one campaign. Times are the engine's; 0 is never.
+    """All that is known of one campaign. Times are the engine's; 0 means never.
 
-    `step`: the last released, `released` its share. `stepped_ms`: when it was released,
-    `watched_ms`: when the first message since then was approved. `noted_ms`: the last facts.
-    `proven`: it went through its steps to the last. `asked`: as in the facts. `reached`:
-    the share that its steps came to; what was released for other reasons is no proof.
+    `step`: the last step released, and `released` its share. `stepped_ms`: when it was released.
+    `watched_ms`: when its first message was approved. `noted_ms`: when the last facts came.
+    `proven`: the campaign went through all its steps. `asked`: as in `CampaignFacts`. `reached`:
+    the share that its steps came to; a release for another reason proves nothing.
     """
 
     version: int = 1
@@ -77,9 +77,9 @@ class CampaignState(msgspec.Struct, array_like=True):
 
 
 class CampaignRelease(msgspec.Struct, frozen=True, array_like=True):
-    """What every account partition knows of a campaign: the share of its audience that is released.
+    """What every account partition knows of a campaign: `released`, a share of its audience.
 
-    `size`: the largest audience its owner was told of. `proven`: as in the book.
+    `size`: the largest audience that an intent named. `proven`: as in `CampaignState`.
     """
 
     released: float = 0.0
@@ -89,9 +89,9 @@ class CampaignRelease(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CampaignStatus(msgspec.Struct, frozen=True):
-    """How a campaign stands, as it is told. `complaints` are weighted; no rate without deliveries.
+    """A campaign's status, as published. `complaints` are weighted; no rate without deliveries.
 
-    `next_step_ms`: when the next step may come at the earliest, None where none is under way.
+    `next_step_ms`: the earliest time of the next step; None if no step is being watched.
     """
 
     phase: Phase
@@ -108,14 +108,14 @@ class CampaignStatus(msgspec.Struct, frozen=True):
 
 
 UNKNOWN_RELEASE: Final = CampaignRelease()
-"""What is assumed of a campaign of which no word has come yet: nobody's turn has come."""
+"""Assumed of a campaign until its first release arrives: nobody is released."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(CampaignState).decode
 
 
 def load(value: bytes | None) -> CampaignState:
-    """The book of a stored value; an empty one for a campaign never met."""
+    """The state of a stored value; a new one for a campaign never met."""
     return CampaignState() if value is None else _decode(value)
 
 
@@ -125,26 +125,26 @@ def dump(state: CampaignState) -> bytes:
 
 
 def release_of(state: CampaignState) -> CampaignRelease:
-    """What account partitions are to know of it."""
+    """What account partitions need to know of the campaign."""
     return CampaignRelease(state.released, state.phase, state.size, state.proven)
 
 
 def position_of(campaign: str, customer: str) -> float:
-    """A customer's place in [0, 1), the same for ever and everywhere, whatever the steps are."""
+    """A customer's position in [0, 1): always and everywhere the same, whatever the steps are."""
     return share_of("canary", f"{campaign}/{customer}")
 
 
-def releases(release: CampaignRelease, place: float) -> bool:
-    """Whether a customer with this place may be sent to."""
+def releases(release: CampaignRelease, position: float) -> bool:
+    """Whether customers at this position may be sent to."""
     if release.phase is Phase.CANARY:
-        return place < release.released
+        return position < release.released
     return release.phase is Phase.FULL
 
 
-def steps_to(canary: Canary, release: CampaignRelease, place: float) -> int:
-    """How many steps on the share comes that this place is in; at least one."""
+def steps_to(canary: Canary, release: CampaignRelease, position: float) -> int:
+    """How many steps from now the share comes that contains this position; at least 1."""
     now = bisect_right(canary.steps, release.released)
-    return max(1, bisect_right(canary.steps, place) - now + 1)
+    return max(1, bisect_right(canary.steps, position) - now + 1)
 
 
 def is_staged(canary: Canary, size: int | None) -> bool:
@@ -153,9 +153,9 @@ def is_staged(canary: Canary, size: int | None) -> bool:
 
 
 class CampaignRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a policy says of campaigns. No `canary`: all is released; no `red_share`: time alone.
+    """A policy's rules for campaigns. No `canary`: all is released. No `red_share`: time decides.
 
-    `red_z` and `green_z`: how many standard deviations the bounds' confidences are.
+    `red_z` and `green_z`: the normal quantiles of the bounds' confidences.
     """
 
     canary: Canary | None
@@ -168,7 +168,7 @@ class CampaignRules(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=4096)
 def campaign_rules_of(policy: Policy) -> CampaignRules:
-    """What the policy says of campaigns."""
+    """The policy's rules for campaigns."""
     reputation = policy.reputation
     if reputation is None:
         return CampaignRules(canary=policy.canary, weights=Weights(), red_share=None)
@@ -183,9 +183,9 @@ def campaign_rules_of(policy: Policy) -> CampaignRules:
 
 
 def is_harmful(state: CampaignState, rules: CampaignRules) -> bool:
-    """Whether the lower bound is above red's share.
+    """Whether the lower bound of the complaint rate is above red's share.
 
-    Where senders report no deliveries, the approved stand for them: that understates the rate.
+    If senders report no deliveries, approvals count in their place: that understates the rate.
     """
     trials = state.delivered or state.approved
     if rules.red_share is None or trials < rules.red_minimum:
@@ -194,7 +194,7 @@ def is_harmful(state: CampaignState, rules: CampaignRules) -> bool:
 
 
 def is_harmless(state: CampaignState, rules: CampaignRules) -> bool:
-    """Whether the upper bound is below red's share; without `reputation` everything is."""
+    """Whether the upper bound is below red's share; always without `reputation`."""
     if rules.red_share is None:
         return True
     return wilson_high(hits_of(state, rules), state.delivered, rules.green_z) < rules.red_share
@@ -204,7 +204,7 @@ def hits_of(state: CampaignState, rules: CampaignRules) -> float:
     """Complaints, blocks and opt-outs in complaints' worth."""
     weigh = rules.weights
     return max(
-        0.0,  # what is taken back may outlive what it was charged for
+        0.0,  # a complaint taken back may outlive the one it replaces
         state.complaints * weigh.complaint
         + state.blocks * weigh.block
         + state.opt_outs * weigh.opt_out,

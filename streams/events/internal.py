@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.account.facts import Facts
-from streams.core.campaign import CampaignFacts, CampaignRelease
+from streams.core.campaign_state import CampaignFacts, CampaignRelease
 from streams.core.customer.request import Candidate, Request
 from streams.core.enterprise import EnterpriseFacts, EnterpriseTotals
 from streams.core.kinds import KIND_OF

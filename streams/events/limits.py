@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from streams.core.account.limits import Change, Limits
-from streams.core.campaign import CampaignStatus
+from streams.core.campaign_state import CampaignStatus
 from streams.core.enterprise import EnterpriseStatus
 from streams.events.envelope import encode_event
 

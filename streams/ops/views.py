@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from streams.core import campaign as campaign_books
+from streams.core import campaign_state
 from streams.core.account import account as account_books
 from streams.core.account import state as pages
 from streams.core.customer.dry_run import dry_run
@@ -90,9 +91,9 @@ def campaigns(rules: Rules) -> Subject:
 
     def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
         policy = rules.policy(wanted.enterprise, now_ms)
-        law = campaign_books.campaign_rules_of(policy)
+        law = campaign_state.campaign_rules_of(policy)
         value = state.get(campaign_key(wanted.enterprise, wanted.name))
-        status = campaign_books.status_of(campaign_books.load(value), law, now_ms)
+        status = campaign_books.status_of(campaign_state.load(value), law, now_ms)
         body = {
             "enterprise_id": wanted.enterprise,
             "campaign_id": wanted.name,

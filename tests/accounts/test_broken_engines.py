@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.core.account import account, pacing
-from streams.core.campaign import Phase
+from streams.core.campaign_state import Phase
 from streams.core.customer import feedback
 from streams.stages.account.admission import Admission
 from streams.stages.customer import feedback as telling
@@ -33,7 +33,7 @@ def one_relation_too_many(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Admission, "permit_returned", lambda self, kind, _, count: self.used(kind, count))
+    patch.setattr(Admission, "permit_returned", lambda self, kind, _, n: self.permit_used(kind, n))
 
 
 def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.core.campaign import CampaignRelease, Phase
+from streams.core.campaign_state import CampaignRelease, Phase
 from streams.events.internal import CampaignBroadcast, decode_candidate, encode_news
 from streams.topics import ACCOUNT_NEWS, CANDIDATES
 from tests.flows.scene import Scene

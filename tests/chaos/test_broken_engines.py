@@ -8,8 +8,8 @@ import pytest
 
 from streams.core.account import account as book
 from streams.core.account import pacing
-from streams.core.campaign import Phase
-from streams.core.customer import feedback, interactions, timing, windows
+from streams.core.campaign_state import Phase
+from streams.core.customer import feedback, receipts, timing, windows
 from streams.events import decode
 from streams.runtime.checkpoint import Checkpoint
 from streams.stages.account.admission import Admission
@@ -27,7 +27,7 @@ SEEDS = range(5, 11)
 
 
 def forgets_repeats(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.core.customer.customer.seen_before", lambda ledger, mark: False)
+    patch.setattr("streams.core.customer.decider.seen_before", lambda ledger, mark: False)
 
 
 def allows_one_more(patch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def forgets_gaps(patch: pytest.MonkeyPatch) -> None:
 
 
 def overhears_failures(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(interactions, "failed", lambda ledger, mark: None)
+    patch.setattr(receipts, "apply_failed", lambda ledger, decision_key: None)
 
 
 def says_a_millisecond_too_late(patch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,12 @@ from random import Random
 from statistics import median
 from typing import Final, NamedTuple
 
-from streams.core.campaign import (
+from streams.core.campaign import apply_facts
+from streams.core.campaign_state import (
     CampaignFacts,
     CampaignRules,
     CampaignState,
     Phase,
-    apply_facts,
     campaign_rules_of,
 )
 from streams.policy.files import packaged

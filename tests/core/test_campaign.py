@@ -12,25 +12,27 @@ from hypothesis import strategies as st
 
 from streams.core.campaign import (
     FORGET_AFTER_MS,
+    apply_facts,
+    is_forgotten,
+    next_review_ms,
+    restart_hold,
+    review,
+    status_of,
+)
+from streams.core.campaign_state import (
     UNKNOWN_RELEASE,
     CampaignFacts,
     CampaignRelease,
     CampaignRules,
     CampaignState,
     Phase,
-    apply_facts,
     campaign_rules_of,
     dump,
-    is_forgotten,
     is_staged,
     load,
-    missed,
-    next_review_ms,
     position_of,
     release_of,
     releases,
-    review,
-    status_of,
     steps_to,
 )
 from streams.core.kinds import Kind
@@ -166,7 +168,7 @@ def test_what_a_word_releases(word: CampaignRelease, released: list[float]) -> N
 def test_a_hold_that_ended_in_an_outage_begins_anew() -> None:
     campaign = Campaign().hear(approved=CLEAN, delivered=CLEAN).wait(HOLD - 1)
     campaign.now_ms += HOUR
-    missed(campaign.book, campaign.now_ms)
+    restart_hold(campaign.book, campaign.now_ms)
     assert campaign.wait(HOLD - 1).book.step == 0
     assert campaign.wait(1).book.step == 1
 

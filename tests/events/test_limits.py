@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
-from streams.core.campaign import CampaignStatus, Phase
+from streams.core.campaign_state import CampaignStatus, Phase
 from streams.core.enterprise import EnterpriseStatus
 from streams.events import limits as events
 from streams.events.limits import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from streams.core.campaign import CampaignRelease, Phase
+from streams.core.campaign_state import CampaignRelease, Phase
 from streams.events.internal import CampaignBroadcast, StatusNews, encode_news
 from streams.runtime.batch import Share
 from streams.runtime.budget import MOST_OUTPUT, RECORD_WEIGHT

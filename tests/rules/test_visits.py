@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.campaign import CampaignRelease, Phase
+from streams.core.campaign_state import CampaignRelease, Phase
 from streams.events.internal import CampaignBroadcast, encode_news
 from streams.stages import sweeps as sweeping
 from streams.topics import Topics

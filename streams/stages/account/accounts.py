@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from streams.core.account import account as books
 from streams.core.account.fair_queue import QUANTUM, sub_queue_key
 from streams.core.account.rules import account_rules_of
-from streams.core.campaign import CampaignFacts, CampaignRelease, Phase, is_staged
+from streams.core.campaign_state import CampaignFacts, CampaignRelease, Phase, is_staged
 from streams.core.customer.request import Candidate
 from streams.core.kinds import STAGED
 from streams.core.reasons import Outcome, Reason

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.account import account as books
 from streams.core.account import pacing
-from streams.core.campaign import UNKNOWN_RELEASE, Phase, position_of, releases, steps_to
+from streams.core.campaign_state import UNKNOWN_RELEASE, Phase, position_of, releases, steps_to
 from streams.core.controls import Action
 from streams.core.customer.case import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.kinds import STAGED, Kind
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.core.account.fair_queue import Entry
-    from streams.core.campaign import CampaignRelease
+    from streams.core.campaign_state import CampaignRelease
     from streams.core.controls import Control
     from streams.core.customer.request import Request, Verdict
     from streams.runtime.state import State

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core import campaign as campaigns
+from streams.core import campaign_state
 from streams.core import enterprise as enterprises
-from streams.core.campaign import CampaignFacts, CampaignRelease, Phase
+from streams.core.campaign_state import CampaignFacts, CampaignRelease, Phase
 from streams.core.enterprise import EnterpriseTotals
 from streams.events.internal import (
     CampaignBroadcast,
@@ -121,9 +122,9 @@ class Aggregates:
     def due(self, key: bytes, due_ms: int) -> None:
         """A campaign's timer has come; late, if this partition was nobody's for a while."""
         if self._now_ms - due_ms > OUTAGE_MS:
-            book = campaigns.load(self._state.get(key))
-            campaigns.missed(book, self._now_ms)
-            self._state.put(key, campaigns.dump(book))
+            book = campaign_state.load(self._state.get(key))
+            campaigns.restart_hold(book, self._now_ms)
+            self._state.put(key, campaign_state.dump(book))
         self.campaign(key)
 
     def enterprise(self, key: bytes, facts: EnterpriseFacts) -> None:
@@ -144,17 +145,17 @@ class Aggregates:
     def _close(self, key: bytes, facts: list[CampaignFacts]) -> Iterator[Output]:
         enterprise, _, name = key.decode().split("/")
         policy = self._rules.policy(enterprise, self._now_ms)
-        rules = campaigns.campaign_rules_of(policy)
-        book = campaigns.load(self._state.get(key))
+        rules = campaign_state.campaign_rules_of(policy)
+        book = campaign_state.load(self._state.get(key))
         if not facts and campaigns.is_forgotten(book, self._now_ms):
             yield from self._forget(key, enterprise, name)
             return
-        before = campaigns.release_of(book) if book.noted_ms else None
+        before = campaign_state.release_of(book) if book.noted_ms else None
         for one in facts:
             campaigns.apply_facts(book, rules, one, self._now_ms)
         campaigns.review(book, rules, self._now_ms)
-        word = campaigns.release_of(book)
-        value = campaigns.dump(book)
+        word = campaign_state.release_of(book)
+        value = campaign_state.dump(book)
         self._set_timer(key, campaigns.next_review_ms(book, rules, self._now_ms))
         if value != self._state.get(key):
             self._state.put(key, value)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from streams.core.account import account as books
-from streams.core.campaign import Phase
+from streams.core.campaign_state import Phase
 from streams.core.customer.case import RESIGNED
 from streams.core.kinds import Kind
 from streams.events.decode import decode_intent

@@ -17,7 +17,7 @@ import msgspec
 from streams.core.account import account as books
 from streams.core.account.deadlines import Deadlines
 from streams.core.account.fair_queue import Entry, FairQueue, Turn
-from streams.core.campaign import position_of
+from streams.core.campaign_state import position_of
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
 from streams.events.keys import parts_of

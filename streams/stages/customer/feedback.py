@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.account.facts import GRAIN_MS, Facts
-from streams.core.campaign import CampaignFacts
+from streams.core.campaign_state import CampaignFacts
 from streams.core.customer.feedback import HURTS
 from streams.core.customer.ledger import Friend
 from streams.core.kinds import Kind
