@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.topics import CANDIDATES, DECISIONS
 from tests.flows.flows import FLOWS
 from tests.flows.scene import Scene
 from tests.kafka.flow_world import KafkaWorld
@@ -52,3 +53,28 @@ def test_what_is_held_is_released_on_time_by_the_worker_s_successor(world: Kafka
     scene.at("1h")
     scene.expect("2", "deferred window_full one +1h", "duplicate duplicate", "approved ok")
     assert scene.decided_at("2") == "1h"
+
+
+def test_a_worker_that_dies_within_a_great_intent_loses_and_doubles_nobody(
+    world: KafkaWorld,
+) -> None:
+    """Its customers are more than two transactions can take."""
+    scene = Scene(world, "great")
+    scene.policy(1)
+    customers = sorted(f"c{number}" for number in range(1_000))
+    attributes = {chr(0x10380 + number) * 64: "\U00010384" * 256 for number in range(16)}
+    deaths_within = 0
+    for name in ("one", "two", "three"):
+        before = len(world.read(CANDIDATES))
+        with scene.together():
+            scene.ask(name, *customers, attributes=attributes)
+            while len(world.read(CANDIDATES)) == before:
+                world.look()
+            world.stop_worker()
+            world.look()
+            deaths_within += len(world.read(CANDIDATES)) - before < len(customers)
+            world.start_worker()
+        sent = [m["customer_id"] for m in scene.sent("direct") if m["intent_id"] == name]
+        found = [d for d in scene.everything(DECISIONS) if d["intent_id"] == name]
+        assert sorted(sent) == sorted(d["customer_id"] for d in found) == customers
+    assert deaths_within
