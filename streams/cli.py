@@ -84,7 +84,7 @@ def worker() -> None:
     It finishes its open transactions and leaves the group. An error in a handler ends it with a
     status other than 0 and nothing lost: let a supervisor start it again at once.
     """
-    from streams.ops.logs import configure_logs
+    from streams.logs import configure_logs
 
     settings = _cluster()
     configure_logs()

@@ -94,7 +94,7 @@ def test_wrong_settings_stop_the_start_with_a_line_each(
 @pytest.fixture
 def _out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DECORUM_KAFKA", f"127.0.0.1:{free_port()}")
-    monkeypatch.setattr("streams.ops.logs.configure_logs", lambda: None)
+    monkeypatch.setattr("streams.logs.configure_logs", lambda: None)
 
 
 @pytest.mark.usefixtures("_out_of_reach")
@@ -214,7 +214,7 @@ def test_a_worker_does_not_start_with_a_broken_policy(
     file = tmp_path / "policy.yaml"
     file.write_text("policy: x\nversion: 0\n", encoding="utf-8")
     monkeypatch.setenv("DECORUM_POLICY", str(file))
-    monkeypatch.setattr("streams.ops.logs.configure_logs", lambda: None)
+    monkeypatch.setattr("streams.logs.configure_logs", lambda: None)
     monkeypatch.setattr("streams.admin.topics.check", no_faults)
 
     result = run("worker")

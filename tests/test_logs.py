@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from streams.ops.logs import FloodLimit, configure_logs
+from streams.logs import FLOOD_LINES, FloodLimit, configure_logs, library_message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +88,10 @@ class Clock:
         return self.now
 
 
-def record(name: str, level: int = logging.ERROR) -> logging.LogRecord:
-    return logging.LogRecord(name, level, __file__, 1, "no %s", ("broker",), None)
+def record(
+    name: str, level: int = logging.ERROR, text: str = "no %s", what: str = "broker"
+) -> logging.LogRecord:
+    return logging.LogRecord(name, level, __file__, 1, text, (what,), None)
 
 
 def test_a_flood_is_cut_and_counted() -> None:
@@ -106,4 +108,31 @@ def test_a_flood_is_cut_and_counted() -> None:
     clock.now = 10
     next_one = record("aiokafka")
     assert limit.filter(next_one)
-    assert next_one.getMessage() == "no broker (8 lines before it left out)"
+    assert next_one.getMessage() == "no broker (8 more left out)"
+
+
+def test_each_message_of_a_library_passes_once_whatever_its_arguments() -> None:
+    clock = Clock()
+    limit = FloodLimit(lines=1, window_s=10, sort_of=library_message_of, clock=clock)
+
+    assert limit.filter(record("aiokafka.conn", what="node 1"))
+    assert not limit.filter(record("aiokafka.conn", what="node 2"))
+    assert limit.filter(record("aiokafka.conn", text="lost %s"))
+    assert limit.filter(record("aiokafka.producer"))
+    assert all(limit.filter(record("decorum.lane")) for _ in range(3))
+
+    clock.now = 10
+    next_one = record("aiokafka.conn", what="node 3")
+    assert limit.filter(next_one)
+    assert next_one.getMessage() == "no node 3 (1 more left out)"
+
+
+def test_both_limits_hold_once_logs_are_configured(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(terminal=False)
+    for number in range(FLOOD_LINES + 5):
+        logging.getLogger("aiokafka.conn").warning("no node %d", number)
+        logging.getLogger("decorum.lane").warning("slow batch %d", number)
+
+    loggers = [line["logger"] for line in lines(capsys)]
+    assert loggers.count("aiokafka.conn") == 1
+    assert loggers.count("decorum.lane") == FLOOD_LINES

@@ -10,10 +10,10 @@ import structlog
 from click.testing import CliRunner
 from pydantic import SecretStr
 
+from streams import logs
 from streams.cli import main
 from streams.local.kafka import free_port
-from streams.ops import logs
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import SECRETS, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from streams import worker
 from streams.demo.clock import FastClock
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import load_settings
 
 if TYPE_CHECKING:

@@ -26,9 +26,8 @@ from streams.runtime.clients import partition_counts
 from streams.runtime.context import UnitContext
 from streams.runtime.failure import end_process
 from streams.runtime.faust_adapter import AppTransport, NoTables
-from streams.runtime.logs import quieten_libraries
 from streams.runtime.preflight import check_topics, topics_needed
-from streams.runtime.tasks import run_or_exit
+from streams.runtime.tasks import run_or_exit, silence_settled_errors
 from streams.runtime.unit_manager import UnitManager
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ class StreamApp:
     def run(self) -> NoReturn:
         """Work until told to stop; never returns."""
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's threads too
-        quieten_libraries()
+        silence_settled_errors()
         try:
             asyncio.run(self._run())
         except BaseException as exc:  # noqa: BLE001

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import orjson
 
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.runtime.app import StreamApp
 from tests.runtime.toy import Settings, Silent
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from streams import worker
 from streams.demo.clock import FastClock
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import load_settings
 
 LEFT_ALONE: Final = 1

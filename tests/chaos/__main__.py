@@ -5,6 +5,7 @@ bytes; exit 0 only if all is clean.
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from streams.runtime.logs import quieten_libraries
+from streams.logs import configure_logs
 from tests.chaos.faults import Counts, Lasting
 from tests.chaos.ghosts import Haunting
 from tests.chaos.run import Options, run
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run as the arguments say."""
     arguments = _parser().parse_args()
-    quieten_libraries()
+    configure_logs(logging.WARNING)
     directory = Path(tempfile.mkdtemp(prefix="decorum-chaos-"))
     began = time.monotonic()
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from streams import worker
 from streams.demo.clock import real_ms
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import load_settings
 
 LOOK_S: Final = 0.02

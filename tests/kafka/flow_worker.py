@@ -10,7 +10,7 @@ import mmap
 import sys
 from pathlib import Path
 
-from streams.ops.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import load_settings
 from streams.stages.rules import Rules
 from streams.worker import run

@@ -7,10 +7,10 @@ the partitions that accept records. `count` waits until what stood in `alarms` i
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from dataclasses import replace
 
+from streams.logs import configure_logs
 from streams.runtime.app import Extras, StreamApp
 from streams.runtime.global_table import GlobalTable
 from tests.runtime.toy import GROUP, Alarm, Count, Relay, Settings, Silent
@@ -42,8 +42,7 @@ async def tell(app: StreamApp) -> None:
 
 
 def main() -> None:
-    logging.basicConfig()
-    logging.getLogger("decorum").setLevel(logging.INFO)
+    configure_logs(terminal=True)
     bootstrap, prefix, instance, partitions = sys.argv[1:]
     settings = Settings(bootstrap, prefix, None if instance == "-" else instance)
     toys = stages(prefix, int(partitions))

@@ -5,6 +5,7 @@ changelogs that are cleaned all the time. Exit 0 only if all is clean.
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.runtime.logs import quieten_libraries
+from streams.logs import configure_logs
 from tests.replication import compaction
 from tests.replication import run as failover
 from tests.replication.cleaned import cleaned_table
@@ -31,7 +32,7 @@ PARTS: Final = ("failover", "compaction")
 def main() -> int:
     """Run as the arguments say."""
     arguments = _parser().parse_args()
-    quieten_libraries()
+    configure_logs(logging.WARNING)
     directory = Path(tempfile.mkdtemp(prefix="decorum-replication-"))
     began = time.monotonic()
 
