@@ -12,7 +12,6 @@ import pytest
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.campaign_state import CampaignStatus, Phase
 from streams.core.enterprise import EnterpriseStatus
-from streams.events import limits as events
 from streams.events.limits import (
     encode_account_limits,
     encode_campaign_status,
@@ -74,12 +73,6 @@ SUBJECTS: Final = {
     "campaign-status": "spring",
     "enterprise-limits": "acme",
 }
-SHAPES: Final[dict[str, Any]] = {
-    "account-limits": events.AccountLimits,
-    "limit-change": events.LimitChange,
-    "campaign-status": events.CampaignLimits,
-    "enterprise-limits": events.EnterpriseLimits,
-}
 
 each_event = pytest.mark.parametrize("name", sorted(EVENTS))
 
@@ -101,10 +94,8 @@ def test_the_schema_lists_the_fields_that_are_written_in_their_order(
 ) -> None:
     event = json.loads(EVENTS[name])
     data = schemas[name]["properties"]["data"]
-    required = {f.encode_name for f in msgspec.structs.fields(SHAPES[name]) if f.required}
     assert is_valid(name, event)
-    assert list(event["data"]) == list(data["properties"]) == list(SHAPES[name].__struct_fields__)
-    assert set(data["required"]) == required
+    assert list(event["data"]) == list(data["properties"])
 
 
 @each_event
@@ -155,7 +146,7 @@ def test_every_change_has_its_own_id_and_a_repeat_the_same() -> None:
 
 
 def test_what_the_policy_does_not_govern_is_left_out(
-    is_valid: Callable[[str, Any], bool],
+    schemas: dict[str, Any], is_valid: Callable[[str, Any], bool]
 ) -> None:
     told = {
         "account-limits": encode_account_limits(*ADDRESS, bare(LIMITS), 1, NOW_MS),
@@ -178,8 +169,8 @@ def test_what_the_policy_does_not_govern_is_left_out(
     }
     for name, value in told.items():
         event = json.loads(value)
-        required = {f.encode_name for f in msgspec.structs.fields(SHAPES[name]) if f.required}
-        assert set(event["data"]) == required
+        required = schemas[name]["properties"]["data"]["required"]
+        assert sorted(event["data"]) == sorted(required)
         assert is_valid(name, event)
 
 
