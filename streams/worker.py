@@ -23,8 +23,8 @@ from streams.runtime.app import WALL_CLOCK, Extras, StreamApp
 from streams.runtime.clients import retry_until_available
 from streams.runtime.failure import EXIT_REFUSED
 from streams.runtime.global_table import GlobalTable
+from streams.stages.account.index import index_of
 from streams.stages.account.stage import AccountStage
-from streams.stages.account.store import index_of
 from streams.stages.balance import Balance, balance_of
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage

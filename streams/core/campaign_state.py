@@ -13,6 +13,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from streams.core.policy import Weights
 from streams.core.stats import share_of, wilson_high, wilson_low
@@ -150,6 +151,21 @@ def steps_to(canary: Canary, release: CampaignRelease, position: float) -> int:
 def is_staged(canary: Canary, size: int | None) -> bool:
     """Whether a campaign of this size goes by steps; one of unknown size does."""
     return size is None or size >= canary.from_size
+
+
+def assumed_release(
+    canary: Canary, release: CampaignRelease | None, size: int | None
+) -> CampaignRelease:
+    """What to go by until a campaign's owner has heard of this size: what was not proven is taken
+    for the first share.
+    """
+    if release is None and not is_staged(canary, size):
+        return CampaignRelease(1.0, Phase.FULL, size)
+    if release is None or (
+        is_staged(canary, size) and release.phase is Phase.FULL and not release.proven
+    ):
+        return CampaignRelease(canary.steps[0], Phase.CANARY, size)
+    return replace(release, size=size)
 
 
 class CampaignRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,11 @@ from streams.core.local_calendar import DAY_MS
 if TYPE_CHECKING:
     from streams.core.policy import Policy
 
+PUBLISH_EVERY_MS: Final = 1_000
+_PUBLISH_RATE_EVERY_MS: Final = 60_000
+"""Every partition is told an enterprise's totals at most so often: of its relations and capacity,
+and of its reply rate alone."""
+
 _USUAL_OVER_MS: Final = 28 * DAY_MS
 """Over how long answers are counted where the policy has no `reputation.green.over`."""
 
@@ -150,6 +155,13 @@ def _day(state: EnterpriseState, wanted: int) -> Day:
         return state.days[place - 1]
     state.days.insert(place, Day(wanted))
     return state.days[place]
+
+
+def next_publish_ms(facts: EnterpriseFacts, now_ms: int) -> int:
+    """When the totals that these facts changed are published."""
+    is_counted = facts.relations or facts.room or facts.open
+    every_ms = PUBLISH_EVERY_MS if is_counted else _PUBLISH_RATE_EVERY_MS
+    return (now_ms // every_ms + 1) * every_ms
 
 
 def forget(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from streams.stages.account.index import index_of
 from streams.stages.account.stage import AccountStage
-from streams.stages.account.store import index_of
 from streams.stages.customer.held import TIMER_HEAD
 from streams.stages.customer.stage import CustomerStage
-from streams.stages.sweeps import SWEEP_HEAD
+from streams.stages.state_keys import SWEEP_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +61,7 @@ class OldestHeld:
 
 def _held_for_customers(state: State) -> Iterator[int]:
     """Timers' names: an urgency of one byte, the acceptance in 8 bytes, big end first, the key."""
-    sweep = SWEEP_HEAD[0]
+    sweep = SWEEP_TIMER[0]
     for names in state.timer_name_slices(STEP):
         oldest = min((name[1:TIMER_HEAD] for name in names if name[0] != sweep), default=None)
         if oldest is not None:

@@ -18,8 +18,8 @@ from streams.core.customer.dry_run import dry_run
 from streams.core.customer.view import view_of
 from streams.events.keys import account_key, campaign_key, customer_key
 from streams.ops.lookups import Answer, Subject
+from streams.stages.account.index import index_of
 from streams.stages.account.stage import AccountStage
-from streams.stages.account.store import index_of
 from streams.stages.customer.feedback import Feedback
 from streams.stages.customer.ledgers import LedgerSession
 from streams.stages.customer.stage import CustomerStage

@@ -8,15 +8,14 @@ The stages add to them once a batch; their sum over all partitions is the metric
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.stages.state_keys import BALANCE
+
 if TYPE_CHECKING:
     from streams.runtime.state import State
-
-BALANCE_KEY: Final = b"balance"
-"""No customer's or account's key: those hold a `/`."""
 
 
 class Balance(msgspec.Struct, array_like=True):
@@ -39,7 +38,7 @@ _decode = msgspec.msgpack.Decoder(Balance).decode
 
 def balance_of(state: State) -> Balance:
     """The partition's counts."""
-    value = state.get(BALANCE_KEY)
+    value = state.get(BALANCE)
     return Balance() if value is None else _decode(value)
 
 
@@ -54,4 +53,4 @@ def add(state: State, accepted: int) -> None:
 def store(state: State, balance: Balance) -> None:
     """Keep these counts."""
     if balance != balance_of(state):
-        state.put(BALANCE_KEY, msgspec.msgpack.encode(balance))
+        state.put(BALANCE, msgspec.msgpack.encode(balance))

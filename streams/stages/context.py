@@ -1,12 +1,14 @@
-"""The terms in which the account stage speaks of an account's queue. Values only."""
+"""What a stage gives to each of its batches, and the rules that a batch works under.
+
+Rules of this file: values and look-ups only. A stage and its batch both import it, so that neither
+imports the other.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from streams.core.customer.request import Verdict
+from streams.core.account.rules import account_rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,44 +16,40 @@ if TYPE_CHECKING:
     from streams.core.account.rules import AccountRules
     from streams.core.controls import ControlBook
     from streams.core.customer.rules import KindRules
-    from streams.core.policy import Policy
-    from streams.core.reasons import Outcome, Reason
-    from streams.stages.account.slices import QueuedSlice
+    from streams.stages.routing import Router
+    from streams.stages.rules import Rules
+    from streams.topics import Topics
+
+
+class StageContext(NamedTuple):
+    """What all batches of a stage have in common."""
+
+    topics: Topics
+    router: Router
+    rules: Rules
 
 
 class BatchRules(NamedTuple):
-    """What an enterprise is under in this batch."""
+    """The rules of one enterprise in one batch."""
 
-    policy: Policy
     kind_rules: Sequence[KindRules]
     account: AccountRules
     controls: ControlBook
 
 
-class Blocked(msgspec.Struct, frozen=True, gc=False):
-    """Why a place may not go on, and when that may be over; None: when news of it comes.
+class RulesInForce:
+    """The rules of each enterprise at a batch's time; they stay the same to the batch's end."""
 
-    `soon`: leave that others were given is on its way, and may come back in some milliseconds.
-    """
+    def __init__(self, rules: Rules, now_ms: int) -> None:
+        self._rules, self._now_ms = rules, now_ms
+        self._by_enterprise: dict[str, BatchRules] = {}
 
-    reason: Reason
-    until_ms: int | None
-    soon: bool = False
-
-
-class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """Customers of a slice that go on, with the account's leave or its refusal.
-
-    `ticket`: that they waited under, if the customer stage knows of it.
-    """
-
-    slice_: QueuedSlice
-    customers: list[str]
-    ticket: int
-    permit_ms: int = 0
-    denial: Verdict | None = None
-
-
-def denial(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
-    """A no of the account stage's."""
-    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]
+    def of(self, enterprise: str) -> BatchRules:
+        """The rules of an enterprise."""
+        found = self._by_enterprise.get(enterprise)
+        if found is None:
+            account = account_rules_of(self._rules.policy(enterprise, self._now_ms))
+            kind_rules = self._rules.kind_rules(enterprise, self._now_ms)
+            found = BatchRules(kind_rules, account, self._rules.controls)
+            self._by_enterprise[enterprise] = found
+        return found

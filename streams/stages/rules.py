@@ -25,6 +25,7 @@ from streams.runtime.failure import StartRefusedError
 from streams.runtime.records import Unreadable
 from streams.stages.dead_letters import dead_letter, unreadable_letter
 from streams.stages.routing import to_every_partition
+from streams.stages.state_keys import CONTROL, GENERATION, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
     from streams.runtime.records import Output, Record
     from streams.runtime.state import DueTimer, State
     from streams.topics import Topics
-
-_POLICY: Final = b"policy/"
-_CONTROL: Final = b"control/"
-_GENERATION: Final = b"generation"
-"""Counts the batches that changed something; written behind all that its batch changed."""
 
 CLOCK_AHEAD_MS: Final = 60_000
 """How far a publisher's clock may be ahead: far more than machines with a common time differ by. A
@@ -96,7 +92,7 @@ class RulesStage:
     ) -> Iterable[Output]:
         """Forget what has been over for `KEPT_MS`."""
         for timer in due:
-            if timer.name.startswith(_POLICY):
+            if timer.name.startswith(POLICY):
                 _forget_below(timer.name, state)
             else:
                 _forget_ended(timer.name, state, now_ms)
@@ -106,8 +102,8 @@ class RulesStage:
         """Have everything looked at again, once the rules of this generation are known."""
         if not changes:
             return
-        generation = int(state.get(_GENERATION) or b"0") + 1
-        state.put(_GENERATION, b"%d" % generation)
+        generation = int(state.get(GENERATION) or b"0") + 1
+        state.put(GENERATION, b"%d" % generation)
         for change in dict.fromkeys(changes):
             sweep = msgspec.structs.replace(change, generation=generation)
             yield from to_every_partition(self.topics.sweeps, self.partitions, encode_sweep(sweep))
@@ -120,7 +116,7 @@ def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
     policy, faults = parse_policy(document)
     if policy is None:
         raise _broken(faults)
-    key = _POLICY + f"{policy.enterprise}/{policy.version}".encode()
+    key = POLICY + f"{policy.enterprise}/{policy.version}".encode()
     before = state.get(key)
     if before is not None and orjson.loads(before)["document"] == document:
         return None  # published again, as a retry does
@@ -137,7 +133,7 @@ def _accept_policy(record: Record, state: State, now_ms: int) -> Sweep | None:
 
 
 def _versions(state: State, enterprise: str) -> Iterable[int]:
-    head = _POLICY + enterprise.encode() + b"/"
+    head = POLICY + enterprise.encode() + b"/"
     return [int(key[len(head) :]) for key in state if key.startswith(head)]
 
 
@@ -147,7 +143,7 @@ def _accept_control(record: Record, state: State, now_ms: int) -> Sweep:
         raise _InvalidError(event.error)
     data = event.data
     action = Action[data.action.upper()]
-    key = _CONTROL + data.scope.encode()
+    key = CONTROL + data.scope.encode()
     if action is Action.RESUME:
         state.delete(key)
     else:
@@ -163,10 +159,10 @@ def _accept_control(record: Record, state: State, now_ms: int) -> Sweep:
 
 def _forget_below(key: bytes, state: State) -> None:
     """Forget the versions below one that is long in force: none of them ever is again."""
-    enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+    enterprise, _, version = key.removeprefix(POLICY).decode().rpartition("/")
     for lower in _versions(state, enterprise):
         if lower < int(version):
-            state.delete(_POLICY + f"{enterprise}/{lower}".encode())
+            state.delete(POLICY + f"{enterprise}/{lower}".encode())
 
 
 def _forget_ended(key: bytes, state: State, now_ms: int) -> None:
@@ -232,14 +228,14 @@ class Rules:
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take over one record of the rules' state."""
-        if key.startswith(_POLICY) and value is None:
-            enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+        if key.startswith(POLICY) and value is None:
+            enterprise, _, version = key.removeprefix(POLICY).decode().rpartition("/")
             self.policies.forget(enterprise, int(version))
-        elif key.startswith(_POLICY) and value is not None:
+        elif key.startswith(POLICY) and value is not None:
             self._apply_policy(key, orjson.loads(value))
-        elif key.startswith(_CONTROL):
+        elif key.startswith(CONTROL):
             self.controls.accept(_control_of(key, value))
-        elif key == _GENERATION and value is not None:
+        elif key == GENERATION and value is not None:
             self.generation = int(value)
 
     def policy(self, enterprise: str, now_ms: int) -> Policy:
@@ -263,7 +259,7 @@ class Rules:
         if policy is not None:
             self.policies.accept(policy, kept["recorded_at_ms"])
             return
-        enterprise, _, version = key.removeprefix(_POLICY).decode().rpartition("/")
+        enterprise, _, version = key.removeprefix(POLICY).decode().rpartition("/")
         why = _cannot_read(enterprise, version, faults)
         self.policies.accept_unread(enterprise, int(version), kept["recorded_at_ms"], why)
 
@@ -280,6 +276,6 @@ class Rules:
 
 def _control_of(key: bytes, value: bytes | None) -> Control:
     if value is None:
-        scope = key.removeprefix(_CONTROL).decode()
+        scope = key.removeprefix(CONTROL).decode()
         return Control(action=Action.RESUME, scope=scope, by="", why="")
     return _decode_control(value)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from streams.events.internal import decode_sweep, encode_sweep, scope_of
+from streams.stages.state_keys import SWEEP_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,11 +32,8 @@ SLICE: Final = 500
 RULES_LATE_MS: Final = 20
 """How soon to ask again whether this worker knows the rules that the sweep is for."""
 
-SWEEP_HEAD: Final = b"\xff"
-"""Begins the names of sweeps' timers; those of held intents begin with an urgency of 0 to 100."""
-
-_BEGUN: Final = SWEEP_HEAD + b"0"
-_WAITS: Final = SWEEP_HEAD + b"1"
+_BEGUN: Final = SWEEP_TIMER + b"0"
+_WAITS: Final = SWEEP_TIMER + b"1"
 """In the order in which they come up: what has begun goes first. The scope follows."""
 
 _LISTS: Final = "sweeps"
@@ -51,7 +49,7 @@ def begin(sweep: Sweep, state: State, now_ms: int) -> None:
 
 def is_sweep(timer: DueTimer) -> bool:
     """Whether a timer is a sweep's."""
-    return timer.name.startswith(SWEEP_HEAD)
+    return timer.name.startswith(SWEEP_TIMER)
 
 
 class SweepVisits:

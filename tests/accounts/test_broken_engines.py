@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core.account import account, pacing
+from streams.core.account import account, admit, pacing, permits
 from streams.core.campaign_state import Phase
 from streams.core.customer import feedback
-from streams.stages.account.admission import Admission
+from streams.stages.account.session import AccountSession
 from streams.stages.customer import feedback as telling
 from tests.accounts.plot import Plot
 from tests.accounts.test_machine import LENGTH, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from streams.core.account.case import AccountInput
+    from streams.core.account.fair_queue import Entry
+    from streams.core.customer.rules import KindRules
 
     Breaking = Callable[[pytest.MonkeyPatch], None]
 
@@ -33,7 +37,10 @@ def one_relation_too_many(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Admission, "permit_returned", lambda self, kind, _, n: self.permit_used(kind, n))
+    def close(case: AccountInput, rules: KindRules, _: int, count: int) -> None:
+        permits.close(case.queue, rules.kind, count)
+
+    patch.setattr(permits, "give_back", close)
 
 
 def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:
@@ -42,8 +49,7 @@ def a_hundredth_too_fast(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
-    name = "streams.stages.account.admission.releases"
-    patch.setattr(name, lambda word, _: word.phase != Phase.KILLED)
+    patch.setattr(admit, "releases", lambda word, _: word.phase != Phase.KILLED)
 
 
 def knows_no_brake(patch: pytest.MonkeyPatch) -> None:
@@ -63,7 +69,10 @@ def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_wakes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Admission, "_is_open", lambda self, place: self.wait(place) is None)
+    def is_open(self: AccountSession, entry: Entry) -> bool:
+        return admit.blocked(self._case(entry)) is None
+
+    patch.setattr(AccountSession, "_is_open", is_open)
 
 
 def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:

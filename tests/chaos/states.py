@@ -15,7 +15,8 @@ import orjson
 
 from streams.core.customer.ledger import ContactState, load
 from streams.core.kinds import KIND_NAMES
-from streams.stages.balance import BALANCE_KEY, Balance
+from streams.stages.balance import Balance
+from streams.stages.state_keys import BALANCE
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE
 from tests.chaos.watermarks import WATERMARK
 
@@ -89,7 +90,7 @@ def _sum_of(*states: Mapping[tuple[int, bytes], bytes]) -> Balance:
     total = Balance()
     for state in states:
         for (_, key), value in state.items():
-            if key == BALANCE_KEY:
+            if key == BALANCE:
                 part = msgspec.msgpack.decode(value, type=Balance)
                 total.accepted += part.accepted
                 total.settled += part.settled

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.core.account import account as book
-from streams.core.account import pacing
+from streams.core.account import admit, pacing
 from streams.core.campaign_state import Phase
 from streams.core.customer import feedback, receipts, timing, windows
 from streams.events import decode
 from streams.runtime.checkpoint import Checkpoint
-from streams.stages.account.admission import Admission
 from streams.stages.account.publish import Publisher
 from tests.chaos.auditor import audit
 from tests.chaos.rehearsal import Steps, evidence_of, rehearse
@@ -80,7 +79,7 @@ def approves_under_a_brake(patch: pytest.MonkeyPatch) -> None:
 
 def gives_leave_under_a_brake(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(book, "broadcast_rate_per_s", lambda *_: 2.0)  # a paused account's is 0
-    patch.setattr(Admission, "_paused", lambda *_: None)
+    patch.setattr(admit, "_paused", lambda *_: None)
 
 
 def tells_no_customers_of_a_brake(patch: pytest.MonkeyPatch) -> None:
@@ -88,8 +87,7 @@ def tells_no_customers_of_a_brake(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_stages(patch: pytest.MonkeyPatch) -> None:
-    name = "streams.stages.account.admission.releases"
-    patch.setattr(name, lambda word, _: word.phase != Phase.KILLED)
+    patch.setattr(admit, "releases", lambda word, _: word.phase != Phase.KILLED)
 
 
 def counts_nothing_that_hurts(patch: pytest.MonkeyPatch) -> None:

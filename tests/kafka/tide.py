@@ -17,8 +17,7 @@ from aiokafka import TopicPartition
 from streams.runtime.checkpoint import Checkpoint
 from streams.runtime.fetch_patches import KEEP_UNREADABLE
 from streams.runtime.state import CHECKPOINT_KEY, State
-from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE
-from streams.stages.account.store import REVIEW
+from streams.stages.state_keys import CAMPAIGN_TIMER, ENTERPRISE_TIMER, REVIEW_TIMER
 from streams.topics import TOPICS, Topics
 from tests.support.records import POLL_MS, read_to_end, reader
 from tests.support.topics import partitions_of
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 def _is_upkeep(name: bytes) -> bool:
     """Whether an account stage's timer is of a book or a sum, rather than of what waits."""
-    return name[:1] in {REVIEW, CAMPAIGN, ENTERPRISE}
+    return name[:1] in {REVIEW_TIMER, CAMPAIGN_TIMER, ENTERPRISE_TIMER}
 
 
 class Tide:

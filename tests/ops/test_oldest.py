@@ -8,9 +8,9 @@ import pytest
 from streams.core.customer.request import Request
 from streams.ops.held_age import STEP, OldestHeld
 from streams.runtime.state import State
+from streams.stages.account.index import index_of
 from streams.stages.account.slices import QueuedSlice
-from streams.stages.account.store import index_of
-from streams.stages.sweeps import SWEEP_HEAD
+from streams.stages.state_keys import SWEEP_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ async def test_nothing_held_has_no_age() -> None:
 
 async def test_a_sweep_is_no_held_intent() -> None:
     state = State()
-    state.set_timer(NOW_MS, SWEEP_HEAD + (7).to_bytes(8, "big"), b"a sweep")
+    state.set_timer(NOW_MS, SWEEP_TIMER + (7).to_bytes(8, "big"), b"a sweep")
     hold(state, 1, NOW_MS - 1_000)
 
     assert (await look(state)).age_seconds("customer", NOW_MS) == 1.0
@@ -77,7 +77,7 @@ async def test_what_queues_for_its_account_is_as_old_as_its_oldest_slice() -> No
     account = index_of(state).open(key)
     for age_ms in (4_000, 7_000, 1_000):
         ask = Request("i", "crm", "xiaoer-08", 1, 50, deny=False, accepted_ms=NOW_MS - age_ms)
-        account.add(QueuedSlice("acme", ask, is_held=False), ["wm-1"], state)
+        account.add(QueuedSlice("acme", ask, is_held=False), ["wm-1"])
     index_of(state).waiting.add(key)
     oldest = OldestHeld(lambda _: [state])
     await oldest.refresh("account")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.stages.account import admission
+from streams.core.account import admit
 from tests.flows.scene import Scene
 from tests.flows.test_flows import check_balance
 from tests.flows.world import DriverWorld
@@ -12,7 +12,7 @@ from tests.flows.world import DriverWorld
 
 @pytest.mark.rule("R5.13")
 def test_who_finds_an_account_s_queue_full_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "QUEUE_MOST", 5)
+    monkeypatch.setattr(admit, "QUEUE_MOST", 5)
     world = DriverWorld()
     scene = Scene(world, "acme")
     scene.tell_status("xiaoer", "suspended")

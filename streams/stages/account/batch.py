@@ -1,17 +1,15 @@
 """One batch of the account stage, record by record and timer by timer.
 
-Rules of this file: it says which kind of record or timer is whose affair; each is one short method.
-What follows from all of them together follows in `Accounts.close`.
+Rules of this file: it says which kind of record or timer goes to whom; each is one short method.
+What follows from all of them together follows in `close`, account by account.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, assert_never
 
-from streams.core.account import account as books
+from streams.core.account.admit import is_for_now
 from streams.core.campaign_state import Phase
-from streams.core.customer.case import RESIGNED
 from streams.core.kinds import Kind
 from streams.events.decode import decode_intent
 from streams.events.envelope import Rejected
@@ -30,222 +28,186 @@ from streams.events.internal import (
 )
 from streams.events.keys import account_key
 from streams.stages import balance
-from streams.stages.account.accounts import Accounts
-from streams.stages.account.aggregates import CAMPAIGN, ENTERPRISE, Aggregates, is_campaign
+from streams.stages.account.aggregates import Aggregates
+from streams.stages.account.campaigns import CampaignRegister
+from streams.stages.account.candidates import CandidateWriter
+from streams.stages.account.index import index_of
 from streams.stages.account.progress import finish, keep, progress_of
-from streams.stages.account.store import is_account
+from streams.stages.account.publish import Publisher
+from streams.stages.account.session import SessionContext
+from streams.stages.account.sessions import AccountSessions
+from streams.stages.account.totals import SharedTotals
+from streams.stages.context import RulesInForce
 from streams.stages.dead_letters import dead_letter
 from streams.stages.routing import news_for, reroute
+from streams.stages.state_keys import CAMPAIGN_TIMER, ENTERPRISE_TIMER, is_account, is_campaign
 from streams.stages.sweeps import SweepVisits, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from streams.core.account.facts import Facts
     from streams.core.customer.request import Request
     from streams.runtime.records import Output, Record
     from streams.runtime.state import DueTimer, State
-    from streams.stages.account.stage import AccountStage
+    from streams.stages.context import StageContext
 
 
 class Batch:
     """What one batch does, record by record and timer by timer."""
 
-    def __init__(self, stage: AccountStage, state: State, now_ms: int) -> None:
-        self.stage = stage
-        self.state = state
-        self.now_ms = now_ms
-        parts = (stage.topics, stage.router, stage.rules, state, now_ms)
+    def __init__(self, context: StageContext, state: State, now_ms: int) -> None:
+        self._topics, self._router, self._rules = self._context = context
+        self._state, self._now_ms = state, now_ms
         self.outputs = state.budget.collect()
-        self.accounts = Accounts(*parts, self.outputs)
-        self.aggregates = Aggregates(*parts)
-        self.accepted = 0
+        self._index = index_of(state)
+        self._totals = SharedTotals(state)
+        self._in_force = RulesInForce(context.rules, now_ms)
+        self._candidates = CandidateWriter(context, self.outputs, state.budget)
+        self._publisher = Publisher(context, state, self._index, now_ms)
+        shared = self._index, self._totals, self._candidates, self._publisher, self.outputs
+        self._sessions = AccountSessions(SessionContext(state, now_ms, *shared), self._in_force)
+        self._campaigns = CampaignRegister(self._in_force, self._index, self._totals)
+        self._aggregates = Aggregates(context, state, now_ms)
+        self._accepted = 0
 
     # --- intents ---
 
     def intent(self, record: Record) -> None:
         """Accept an intent, or refuse it, or send it where it belongs."""
         intent = decode_intent(record.value)
-        stage = self.stage
         if isinstance(intent, Rejected):
-            refused = (intent.reason, intent.error, self.state, self.now_ms)
-            self.outputs.append(dead_letter(stage.topics, record, *refused))
+            refused = (intent.reason, intent.error, self._state, self._now_ms)
+            self.outputs.append(dead_letter(self._topics, record, *refused))
             return
         key = account_key(intent.enterprise_id, intent.account_id)
-        if stage.router.is_misrouted(record, key, self.state):
-            self.outputs.append(reroute(stage.topics, stage.router, record, key, self.state))
+        if self._router.is_misrouted(record, key, self._state):
+            self.outputs.append(reroute(self._topics, self._router, record, key, self._state))
             return
-        before = progress_of(record, self.state, self.now_ms)
+        before = progress_of(record, self._state, self._now_ms)
         request, customers = request_of(intent, before.accepted_ms), intent.customer_ids
         if not before.done:
-            self.state.counters["intents_total", intent.kind] += 1
-        self.accounts.register_campaign(intent.enterprise_id, request, customers)
+            self._state.counters["intents_total", intent.kind] += 1
+        self._campaigns.register(intent.enterprise_id, request, customers)
         left = customers[before.done :]
-        count = self._admit_intent(intent.enterprise_id, request, left)
-        self.accepted += count
+        count = self._admit(intent.enterprise_id, request, left)
+        self._accepted += count
         if count < len(left):
-            keep(before, count, self.state)
+            keep(before, count, self._state)
         else:
-            finish(self.state)
+            finish(self._state)
 
-    def _admit_intent(
-        self, enterprise: str, request: Request, customers: list[str], *, again: bool = False
+    def _admit(
+        self, enterprise: str, request: Request, customers: list[str], *, is_held: bool = False
     ) -> int:
-        """Where it needs no leave, or it is not for now, an ask goes straight on. How many of the
-        customers are done: the first ones, where a batch has no room for all.
+        """Forward customers who need no permit or are not for now; the others join the queue.
 
-        One that the customer stage wants leave for is for now: partitions' clocks differ a little.
-        While a queue empties that needs leave no longer, who comes stands in line as well.
+        The result is how many are done: the first ones, where a batch has no room for all. What
+        the customer stage asks a permit for is for now: partitions' clocks differ a little. While
+        a queue empties that needs no permit any more, who comes joins it as well.
         """
-        rules = self.accounts.rules_of(enterprise).kind_rules[request.kind]
-        early, late = request.not_before_ms, request.deadline_ms
-        not_now = (early is not None and early > self.now_ms) or (
-            late is not None and late < self.now_ms
-        )
-        leave = rules.needs_permit or self.accounts.queues(enterprise, request)
-        if not leave or (not_now and not again):
-            return self.accounts.pass_first(enterprise, request, customers, again=again)
+        key = account_key(enterprise, request.account_id)
+        needs_permit = self._in_force.of(enterprise).kind_rules[request.kind].needs_permit
+        queues = needs_permit or self._index.has_waiting(key, request.kind)
+        if not queues or not (is_held or is_for_now(request, self._now_ms)):
+            what = enterprise, request, customers
+            return self._candidates.forward_within_budget(*what, is_held=is_held)
         if request.kind == Kind.TRANSFER:
             key = account_key(enterprise, request.to_account_id or "")
-            news = TakeOver(request, customers, again)
-            self.outputs.append(news_for(key, news, self.stage.topics, self.stage.router))
+            news = TakeOver(request, customers, is_held)
+            self.outputs.append(news_for(key, news, self._topics, self._router))
             return len(customers)
-        return self.accounts.enqueue(enterprise, request, customers, again=again)
+        return self._sessions.open(key).enqueue(request, customers, is_held=is_held)
 
     # --- news ---
 
     def news(self, record: Record) -> None:
         """Take news in."""
-        news = decode_news(record.value or b"")
-        if isinstance(news, SweepBroadcast):
-            begin(news.sweep, self.state, self.now_ms)
-            return
-        take: Callable[[bytes, Any], None] = self._takes[type(news)].__get__(self)
-        take(record.key or b"", news)
+        key, news = record.key or b"", decode_news(record.value or b"")
+        match news:
+            case AccountFeedback():
+                self._account_feedback(key, news)
+            case StatusNews():
+                self._sessions.open(key).apply_status(news)
+            case TakeOver():
+                self._sessions.open(key).take_over(news)
+            case CampaignNews():
+                self._aggregates.add_campaign(key, news.facts)
+            case EnterpriseNews():
+                self._aggregates.add_enterprise(key, news.facts)
+            case CampaignBroadcast():
+                self._campaign_broadcast(news)
+            case EnterpriseBroadcast():
+                self._totals.apply_enterprise(news)
+            case SweepBroadcast():
+                begin(news.sweep, self._state, self._now_ms)
+            case _:
+                assert_never(news)
 
-    def _account(self, key: bytes, news: AccountFeedback) -> None:
-        admission = self.accounts.open(key)
-        account, rules, now_ms = admission.account, admission.rules.account, self.now_ms
-        if news.facts:
-            self._count(key, news.facts)
-        for unused in news.returned_permits:
-            admission.permit_returned(unused.kind, unused.permit_ms, unused.count)
-        for kind, count in news.used_permits.items():
-            admission.permit_used(kind, count)
-        for leave_ms in news.closed_requests:
-            books.close_request(account.state, rules, leave_ms, now_ms)
-        for leave_ms in news.handed:
-            books.close_request(account.state, rules, leave_ms, now_ms, handed=True)
-        for approved_ms in news.cancelled_adds:
-            books.cancel_add(account.state, rules, approved_ms, now_ms)
+    def _account_feedback(self, key: bytes, news: AccountFeedback) -> None:
+        session = self._sessions.open(key)
+        session.apply_feedback(news)
+        enterprise = session.account.enterprise
         for wanted in news.permit_requests:
-            self.accounts.register_campaign(account.enterprise, wanted.request)
-            self._admit_intent(account.enterprise, wanted.request, [wanted.customer], again=True)
-        gone: defaultdict[int, set[str]] = defaultdict(set)
-        for entry in news.withdrawn:
-            gone[entry.ticket].add(entry.customer)
-        for ticket, customers in gone.items():
-            account.take_out(ticket, customers, self.state)
+            self._campaigns.register(enterprise, wanted.request)
+            self._admit(enterprise, wanted.request, [wanted.customer], is_held=True)
+        session.withdraw(news.withdrawn)
 
-    def _count(self, key: bytes, told: list[Facts]) -> None:
-        admission = self.accounts.open(key)
-        account, rules, now_ms = admission.account, admission.rules.account, self.now_ms
-        self.accounts.changed(key, books.apply_facts(account.state, rules, told, now_ms))
-        for facts in told:
-            if facts.heard_ms:
-                self.state.counters["brake_ms", str(max(0, now_ms - facts.heard_ms))] += 1
-        self.accounts.publisher.sum_up(
-            account.enterprise,
-            relations=sum([facts.relations for facts in told]),
-            delivered=sum([facts.delivered for facts in told]),
-            received=sum([facts.received for facts in told]),
-        )
-
-    def _status(self, key: bytes, news: StatusNews) -> None:
-        admission = self.accounts.open(key)
-        book, rules = admission.account.state, admission.rules.account
-        changes = books.apply_status(book, rules, news.status, news.at_ms, self.now_ms)
-        self.accounts.changed(key, changes)
-        if book.status == RESIGNED:
-            admission.account.cut_off()
-
-    def _take_over(self, key: bytes, news: TakeOver) -> None:
-        self.accounts.take_over(key, news)
-
-    def _campaign(self, key: bytes, news: CampaignNews) -> None:
-        self.aggregates.campaign(key, news.facts)
-
-    def _enterprise(self, key: bytes, news: EnterpriseNews) -> None:
-        self.aggregates.enterprise(key, news.facts)
-
-    def _told(self, key: bytes, news: CampaignBroadcast | EnterpriseBroadcast) -> None:
-        self.accounts.totals.told(news)
-        if isinstance(news, CampaignBroadcast):
-            self._follow(news.enterprise, news.campaign)
-
-    def _follow(self, enterprise: str, campaign: str) -> None:
+    def _campaign_broadcast(self, news: CampaignBroadcast) -> None:
         """Those who wait for a campaign go on with its next share; if it is killed, not at all."""
-        self.accounts.release_changed(enterprise, campaign)
-        if self.accounts.index.waiting_for(enterprise, campaign):
-            sweep = Sweep(enterprise=enterprise, campaign=campaign, waiting=True)
-            begin(sweep, self.state, self.now_ms)
-
-    _takes: ClassVar[dict[type, Callable[..., None]]] = {
-        AccountFeedback: _account,
-        StatusNews: _status,
-        TakeOver: _take_over,
-        CampaignNews: _campaign,
-        EnterpriseNews: _enterprise,
-        CampaignBroadcast: _told,
-        EnterpriseBroadcast: _told,
-    }
+        self._totals.apply_campaign(news)
+        self._index.apply_release(news.enterprise, news.campaign)
+        if self._index.waiting_for(news.enterprise, news.campaign):
+            sweep = Sweep(enterprise=news.enterprise, campaign=news.campaign, waiting=True)
+            begin(sweep, self._state, self._now_ms)
 
     # --- time ---
 
     def timer(self, timer: DueTimer) -> None:
         """Do what the time has come for."""
         head, key = timer.name[:1], timer.name[1:]
-        if head == CAMPAIGN:
-            self.aggregates.due(key, timer.due_ms)
-        elif head == ENTERPRISE:
-            self.outputs += self.aggregates.tell_enterprise(key)
+        if head == CAMPAIGN_TIMER:
+            self._aggregates.campaign_due(key, timer.due_ms)
+        elif head == ENTERPRISE_TIMER:
+            self.outputs += self._aggregates.publish_enterprise(key)
         else:
-            self.accounts.open(key).account.fired(timer)
+            self._sessions.open(key).account.timer_fired(timer)
 
     def continue_sweeps(self, timers: Sequence[DueTimer]) -> None:
         """Look at the next ones that sweeps come to."""
-        sweeping = SweepVisits(self.state, self.now_ms, self._concerned)
-        for key, sweep in sweeping.visits(timers, self.stage.rules.generation):
+        visits = SweepVisits(self._state, self._now_ms, self._concerned)
+        for key, sweep in visits.visits(timers, self._rules.generation):
             if not is_account(key):
-                self.aggregates.campaign(key)
+                self._aggregates.add_campaign(key)
                 continue
-            account, campaign = self.accounts.open(key).account, sweep.campaign
+            account, campaign = self._sessions.open(key).account, sweep.campaign
             if campaign is not None and self._is_killed(account.enterprise, campaign):
                 account.cut_off(campaign)
             else:  # a new policy may stage what nobody knew of, and what is forgotten begins anew
                 named = account.campaigns() if campaign is None else [campaign]
-                self.accounts.ask_for_campaigns(account, named)
+                self._campaigns.register_waiting(account, named)
 
     def _concerned(self, sweep: Sweep) -> list[bytes]:
         """Whom a sweep is about: a policy moves accounts and campaigns, all else who waits."""
-        index, enterprise = self.accounts.index, sweep.enterprise or ""
+        waiting, enterprise = self._index.waiting, sweep.enterprise or ""
         if sweep.campaign is not None:
-            return sorted(index.waiting_for(enterprise, sweep.campaign))
+            return sorted(self._index.waiting_for(enterprise, sweep.campaign))
         if sweep.account is not None:
-            return [key for key in [account_key(enterprise, sweep.account)] if key in index.waiting]
-        keys = index.waiting if sweep.waiting else self.state
+            return [key for key in [account_key(enterprise, sweep.account)] if key in waiting]
+        keys = waiting if sweep.waiting else self._state
         head = f"{enterprise}/".encode() if enterprise else b""
         return sorted(
             key for key in keys if key.startswith(head) and (is_account(key) or is_campaign(key))
         )
 
     def _is_killed(self, enterprise: str, campaign: str) -> bool:
-        word = self.accounts.totals.campaign(enterprise, campaign)
-        return word is not None and word.phase is Phase.KILLED
+        release = self._totals.campaign(enterprise, campaign)
+        return release is not None and release.phase is Phase.KILLED
 
     def close(self) -> list[Output]:
         """What follows from all of it."""
-        self.accounts.close()
-        self.outputs += self.aggregates.close()
-        balance.add(self.state, self.accepted)
+        self._sessions.close()
+        self.outputs += self._campaigns.outputs(self._context, self._now_ms)
+        self.outputs += self._publisher.enterprises()
+        self.outputs += self._aggregates.close()
+        balance.add(self._state, self._accepted)
         return self.outputs

@@ -8,16 +8,15 @@ Rules of this file: bytes in and out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from streams.stages.state_keys import PROGRESS
 
 if TYPE_CHECKING:
     from streams.runtime.records import Record
     from streams.runtime.state import State
-
-_KEY: Final = b"progress"
-"""No key of an account's or a campaign's: those hold a `/`."""
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
@@ -34,7 +33,7 @@ _decode = msgspec.msgpack.Decoder(Progress).decode
 
 def progress_of(record: Record, state: State, now_ms: int) -> Progress:
     """Where an intent stands: at its beginning, if it is not the one that was left unfinished."""
-    value = state.get(_KEY)
+    value = state.get(PROGRESS)
     left = None if value is None else _decode(value)
     if left is not None and left.offset == record.offset:
         return left
@@ -43,10 +42,10 @@ def progress_of(record: Record, state: State, now_ms: int) -> Progress:
 
 def finish(state: State) -> None:
     """All of an intent is done."""
-    state.delete(_KEY)
+    state.delete(PROGRESS)
 
 
 def keep(before: Progress, count: int, state: State) -> None:
     """So many more are done, and the intent is to come again."""
-    state.put(_KEY, _encode(msgspec.structs.replace(before, done=before.done + count)))
+    state.put(PROGRESS, _encode(msgspec.structs.replace(before, done=before.done + count)))
     state.budget.unfinished = True

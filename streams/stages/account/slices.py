@@ -1,8 +1,8 @@
 """The slices of an account's queue in the state: what waits together, and who.
 
-A slice's ask stands under one key, and its customers under others, a few names each: so who goes on
-or is taken out costs no more than their own names, and no name stays when its customer waits no
-longer. Rules of this file: bytes in and out; the order of the queue is `line`'s.
+A slice's request stands under one key, and its customers under others, a few names each: so who
+goes on or is taken out costs no more than their own names, and no name stays when its customer
+waits no longer. Rules of this file: bytes in and out; the queue's order is `fair_queue`'s.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import msgspec
 
 from streams.core.customer.request import Request  # noqa: TC001 (msgspec reads what it decodes)
 from streams.events.fields import MAX_CUSTOMERS
+from streams.stages.state_keys import NAMES, SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from streams.runtime.state import State
 
-# No identifier holds a `/`, so none of these begins like a key of an account or a campaign.
-SLICE: Final = b"/slice/"
-NAMES: Final = b"/names/"
 _SEQ: Final = 8
 _PART: Final = 2
 
@@ -35,7 +33,7 @@ _PARTS: Final = -(-MAX_CUSTOMERS // NAMES_MOST)
 class QueuedSlice(msgspec.Struct, frozen=True, array_like=True):
     """What customers of one intent that wait together have in common.
 
-    `again`: the customer stage holds the ask and waits for leave.
+    `is_held`: the customer stage holds the request and waits for a permit.
     """
 
     enterprise: str
@@ -54,7 +52,7 @@ def read(key: bytes, seq: int, state: State) -> QueuedSlice:
 
 
 def write(key: bytes, seq: int, slice_: QueuedSlice, names: list[str], state: State) -> None:
-    """Store a slice and who waits in it."""
+    """Store a slice and the customers who wait in it."""
     state.put(_slice_key(key, seq), _encode(slice_))
     for part, first in enumerate(range(0, len(names), NAMES_MOST)):
         state.put(_names_key(key, seq, part), _encode(names[first : first + NAMES_MOST]))

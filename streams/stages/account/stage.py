@@ -1,10 +1,10 @@
 """The account stage: intents in, one candidate for each customer out, as fast as the account may.
 
-First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends strays to
-their place and what is no intent to the dead letters, and splits the rest. Kinds that need their
-account's leave go through its queue. What comes back from the customer stage moves the account's
-book. The customer stage has the last word on each person, and alone says how an intent ends; this
-one says only that it waits.
+First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends what came to
+the wrong partition to its own and what is no intent to the dead letters, and splits the rest. Kinds
+that need their account's permit go through its queue. What comes back from the customer stage
+moves the account's state. The customer stage decides last, for each person, and alone publishes how
+an intent ends; this one publishes only that it waits.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from streams.runtime.records import Unreadable
 from streams.stages.account.batch import Batch
+from streams.stages.context import StageContext
 from streams.stages.dead_letters import unreadable_letter
 from streams.stages.sweeps import is_sweep
 
@@ -32,9 +33,8 @@ class AccountStage:
     name = "account"
 
     def __init__(self, topics: Topics, router: Router, rules: Rules) -> None:
+        self.context = StageContext(topics, router, rules)
         self.topics = topics
-        self.router = router
-        self.rules = rules
         self.sources = (topics.intents, topics.account_news)
         self.changelog = topics.account_state
 
@@ -42,7 +42,7 @@ class AccountStage:
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
         """Pass intents on in their order, as far as their accounts may; take news in."""
-        batch = Batch(self, state, now_ms)
+        batch = Batch(self.context, state, now_ms)
         take = {self.topics.intents: batch.intent, self.topics.account_news: batch.news}
         for record in records:
             if isinstance(record, Unreadable):
@@ -54,8 +54,8 @@ class AccountStage:
     def on_timers(
         self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Let queues flow, end what has waited too long, and do what time does to books."""
-        batch = Batch(self, state, now_ms)
+        """Let queues flow, end what has waited too long, and review what time changes."""
+        batch = Batch(self.context, state, now_ms)
         for timer in due:
             if is_sweep(timer):
                 continue

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.core.dedup import forget_repeats, last_ms, remember, seen_before
+from streams.stages.state_keys import ERASED
 
 if TYPE_CHECKING:
     from streams.runtime.state import State
 
-_HEAD: Final = b"erased:"
-"""No customer's key: those are text with one `/`, and this is followed by 16 random bytes."""
 _DIGEST: Final = 16
 _PRINT: Final = 8
 
@@ -42,7 +41,7 @@ class Erasure:
         """The state key that marks this customer as forgotten; None without a secret."""
         if self._secret is None:
             return None
-        return _HEAD + hmac.digest(self._secret, key, "sha256")[:_DIGEST]
+        return ERASED + hmac.digest(self._secret, key, "sha256")[:_DIGEST]
 
     def is_marked(self, key: bytes, state: State) -> bool:
         """Whether this customer was forgotten."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.ledger import load
 from streams.events.keys import account_key, campaign_key, parts_of
-from streams.stages.sweeps import SWEEP_HEAD
+from streams.stages.state_keys import SWEEP_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ _INDEX: Final = "held"
 
 def waiting_customers(state: State) -> list[bytes]:
     """The customers with something held: each has one timer, which carries the key."""
-    return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_HEAD)]
+    return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_TIMER)]
 
 
 class HeldIndex:

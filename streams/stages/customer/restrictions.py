@@ -13,17 +13,13 @@ import msgspec
 from streams.core.controls import Action
 from streams.core.customer.case import RESIGNED, SUSPENDED, UNRESTRICTED, Restrictions, supersedes
 from streams.core.kinds import Kind
+from streams.stages.state_keys import KILLED, STATUS
 
 if TYPE_CHECKING:
     from streams.core.controls import Control, ControlBook
     from streams.core.customer.request import Request
     from streams.events.internal import Sweep
     from streams.runtime.state import State
-
-_STATUS: Final = b"status/"
-_KILLED: Final = b"killed/"
-"""Before `enterprise/account` and `enterprise/campaign`: a second `/`, which no customer's key
-has."""
 
 
 class _AccountStatus(msgspec.Struct, array_like=True):
@@ -74,7 +70,7 @@ def _is_stricter(status: str | None) -> str | None:
 
 
 def _key(enterprise: str, account: str) -> bytes:
-    return _STATUS + f"{enterprise}/{account}".encode()
+    return STATUS + f"{enterprise}/{account}".encode()
 
 
 def store_campaign(state: State, sweep: Sweep) -> bool:
@@ -92,7 +88,7 @@ def store_campaign(state: State, sweep: Sweep) -> bool:
 
 
 def _campaign_key(enterprise: str, campaign: str) -> bytes:
-    return _KILLED + f"{enterprise}/{campaign}".encode()
+    return KILLED + f"{enterprise}/{campaign}".encode()
 
 
 class PartitionRestrictions:
