@@ -110,11 +110,9 @@ class LedgerSession:
 
     def _load(self, key: bytes) -> _Opened:
         value = self._state.get(key)
-        ledger, size = load(value), len(value or b"")
+        ledger, size = _ledger_of(key, value, self._erasure, self._state), len(value or b"")
         # It is written, and what it holds may be asked leave for as well.
         self._state.budget.promise((2 * size if ledger.held else size) + _GROWS)
-        if value is None and self._erasure.is_marked(key, self._state):
-            ledger.erased = True
         enterprise, customer = parts_of(key)
         kind_rules, orders = self._rules_by_enterprise.get(enterprise) or self._rules_of(enterprise)
         desk = Customer(ledger, enterprise, customer, kind_rules, self._now_ms, orders)
@@ -159,6 +157,27 @@ class LedgerSession:
             self._state.cancel_timer(before.due_ms, _timer_name(before, key))
         if after is not None:
             self._state.set_timer(after.due_ms, _timer_name(after, key))
+
+
+def read_customer(
+    rules: Rules, erasure: Erasure, state: State, key: bytes, now_ms: int
+) -> Customer:
+    """A copy of a customer as of `now_ms`, for readers: nothing of it is ever stored."""
+    ledger = _ledger_of(key, state.get(key), erasure, state)
+    enterprise, name = parts_of(key)
+    restrictions = PartitionRestrictions(rules.controls, state, enterprise)
+    kind_rules = rules.kind_rules(enterprise, now_ms)
+    customer = Customer(ledger, enterprise, name, kind_rules, now_ms, restrictions)
+    customer.expire()
+    return customer
+
+
+def _ledger_of(key: bytes, value: bytes | None, erasure: Erasure, state: State) -> Ledger:
+    """The ledger of a stored value; without one, an empty one that remembers an erasure."""
+    ledger = load(value)
+    if value is None and erasure.is_marked(key, state):
+        ledger.erased = True
+    return ledger
 
 
 def _queued(ledger: Ledger) -> int:
