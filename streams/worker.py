@@ -29,7 +29,8 @@ from streams.stages.balance import Balance, balance_of
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
-from streams.stages.rules import Rules, RulesStage
+from streams.stages.rules import Rules
+from streams.stages.rules_stage import RulesStage
 from streams.topics import TOPICS, Topics
 
 if TYPE_CHECKING:

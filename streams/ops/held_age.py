@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from streams.stages.account.index import index_of
 from streams.stages.account.stage import AccountStage
-from streams.stages.customer.held import TIMER_HEAD
 from streams.stages.customer.stage import CustomerStage
-from streams.stages.state_keys import SWEEP_TIMER
+from streams.stages.customer.timers import oldest_accepted_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,12 +59,11 @@ class OldestHeld:
 
 
 def _held_for_customers(state: State) -> Iterator[int]:
-    """Timers' names: an urgency of one byte, the acceptance in 8 bytes, big end first, the key."""
-    sweep = SWEEP_TIMER[0]
+    """When the oldest request was accepted, for each slice of timers."""
     for names in state.timer_name_slices(STEP):
-        oldest = min((name[1:TIMER_HEAD] for name in names if name[0] != sweep), default=None)
-        if oldest is not None:
-            yield int.from_bytes(oldest, "big")
+        oldest_ms = oldest_accepted_ms(names)
+        if oldest_ms is not None:
+            yield oldest_ms
 
 
 def _queued_for_accounts(state: State) -> Iterator[int]:

@@ -86,7 +86,7 @@ def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def counts_who_is_asked_for_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.stages.customer.batch.DUPLICATE", None)
+    patch.setattr("streams.stages.customer.candidates.DUPLICATE", None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from streams.stages.account.stage import AccountStage
 from streams.stages.customer.erasure import Erasure
 from streams.stages.customer.stage import CustomerStage
 from streams.stages.routing import Router
-from streams.stages.rules import Rules, RulesStage
+from streams.stages.rules import Rules
+from streams.stages.rules_stage import RulesStage
 from streams.topics import Topics
 from tests.support import published
 from tests.support.topics import partition_counts

@@ -1,7 +1,10 @@
-"""Who holds something for an account or a campaign: an index beside a partition's state.
+"""The index of held requests: which customers hold one for an account or a campaign.
 
-Made when somebody asks for the first time, `READ` ledgers a batch, and kept from then on. Rules of
-this file: it is never stored and decides nothing; whoever asks before it is ready asks again.
+It stands beside a partition's state, in memory. The first question starts it: it reads `READ`
+ledgers a batch, and from then on it follows every change.
+
+Rules of this file: the index is never stored and decides nothing. Before it is complete, `find`
+answers None and the caller asks again.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.core.customer.ledger import load
 from streams.events.keys import account_key, campaign_key, parts_of
-from streams.stages.state_keys import SWEEP_TIMER
+from streams.stages.customer.timers import waiting_customers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,24 +23,16 @@ if TYPE_CHECKING:
     from streams.runtime.state import State
 
 READ: Final = 5_000
-"""Ledgers read at once: some tens of milliseconds."""
-
-TIMER_HEAD: Final = 9
-"""Bytes before the customer's key in the name of a held intent's timer: urgency and age."""
+"""Ledgers that one question reads: some tens of milliseconds."""
 
 _INDEX: Final = "held"
 
 
-def waiting_customers(state: State) -> list[bytes]:
-    """The customers with something held: each has one timer, which carries the key."""
-    return [name[TIMER_HEAD:] for name in state.timer_names() if not name.startswith(SWEEP_TIMER)]
-
-
 class HeldIndex:
-    """The customers of a partition by the accounts and campaigns of what they hold."""
+    """A partition's customers by the accounts and campaigns of their held requests."""
 
     def __init__(self, state: State, others: Iterable[bytes]) -> None:
-        """`others`: customers without a timer at this moment."""
+        """`others`: customers to read besides those that have a timer."""
         self._state = state
         self._by_name: dict[bytes, dict[bytes, None]] = {}
         self._names: dict[bytes, set[bytes]] = {}
@@ -45,16 +40,16 @@ class HeldIndex:
         self._ready = False
 
     def find(self, name: bytes) -> list[bytes] | None:
-        """Who holds something for it, in order; None while that is still being read."""
+        """The customers that hold a request for it, sorted; None before the index is complete."""
         if not self._ready:
             chosen = list(islice(self._unread, READ))
             for key in chosen:
-                self.note(key, load(self._state.get(key)))
+                self.update(key, load(self._state.get(key)))
             self._ready = len(chosen) < READ
         return sorted(self._by_name.get(name, ())) if self._ready else None
 
-    def note(self, key: bytes, ledger: Ledger) -> None:
-        """What a customer holds now."""
+    def update(self, key: bytes, ledger: Ledger) -> None:
+        """Enter what a customer holds now."""
         before, after = self._names.get(key, set()), _names_in(key, ledger)
         for name in before - after:
             holders = self._by_name[name]
@@ -70,22 +65,22 @@ class HeldIndex:
 
 
 def held_of(state: State, others: Iterable[bytes]) -> HeldIndex:
-    """The index of a partition."""
+    """The index of a partition; `others`: see `HeldIndex`."""
     index: HeldIndex | None = state.derived.get(_INDEX)
     if index is None:
         index = state.derived[_INDEX] = HeldIndex(state, others)
     return index
 
 
-def note_held(state: State, key: bytes, ledger: Ledger) -> None:
-    """Keep the index, where there is one, in step with a ledger."""
+def update_held(state: State, key: bytes, ledger: Ledger) -> None:
+    """Enter a changed ledger into the index, if there is one."""
     index: HeldIndex | None = state.derived.get(_INDEX)
     if index is not None:
-        index.note(key, ledger)
+        index.update(key, ledger)
 
 
-def name_of(enterprise: str, account: str | None, campaign: str | None) -> bytes:
-    """What an account or a campaign is found by."""
+def index_name(enterprise: str, account: str | None, campaign: str | None) -> bytes:
+    """The name under which the index knows an account or a campaign."""
     if account is not None:
         return account_key(enterprise, account)
     return campaign_key(enterprise, campaign or "")
@@ -97,7 +92,7 @@ def _names_in(key: bytes, ledger: Ledger) -> set[bytes]:
     enterprise, _ = parts_of(key)
     names = set()
     for held in ledger.held:
-        if held.ticket:  # in its account's queue, which looks after it
+        if held.ticket:  # in its account's queue: the account stage decides it again
             continue
         request = held.request
         names.add(account_key(enterprise, request.account_id))

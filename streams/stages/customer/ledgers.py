@@ -1,7 +1,6 @@
-"""The ledgers of one batch: each is opened once, and closed once with its timer.
+"""The ledgers of one batch: each is opened once, and stored once with its timer.
 
-Rules of this file: bytes and timers in and out of the state; what stands in a ledger is the core's
-affair.
+Rules of this file: bytes and timers, to and from the state. The core changes ledgers.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from streams.core.customer.customer import Customer
 from streams.core.customer.held import Wake, next_wake
 from streams.core.customer.ledger import dump, load
 from streams.core.customer.upkeep import entries, has_too_many_idle, is_large, shrink
-from streams.core.kinds import MOST_URGENT
 from streams.events.keys import parts_of
 from streams.stages.customer.feedback import ties_of
-from streams.stages.customer.held import note_held
+from streams.stages.customer.held import update_held
 from streams.stages.customer.restrictions import PartitionRestrictions
+from streams.stages.customer.timers import timer_name
 from streams.topics import RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -31,19 +30,18 @@ if TYPE_CHECKING:
     from streams.stages.rules import Rules
 
 LARGEST: Final = RECORD_BYTES - 65_536
-"""Bytes of a ledger: its record's bound, less a key and a batch's overhead."""
+"""Bytes of a ledger at most: the bound of a record, less its key and a batch's overhead."""
 
 MORE: Final = 64
-"""Entries that may come to a ledger in a batch before it is looked over at once, and not when it is
-opened next."""
+"""Entries that one batch may add to a ledger before it expires at once, and not when it is opened
+next."""
 
 _GROWS: Final = 256
-"""Bytes that a ledger may grow by in a batch, its timer's included; more is promised where it is
-decided."""
+"""Bytes by which a ledger and its timer may grow in a batch; decisions promise more themselves."""
 
 
 class _Opened(msgspec.Struct, gc=False):
-    """A ledger in work, and how it stood before; `wake`: the timer that is set for it."""
+    """An open ledger, and how it was before; `wake`: the timer that is set for it."""
 
     customer: Customer
     value: bytes | None
@@ -54,7 +52,7 @@ class _Opened(msgspec.Struct, gc=False):
 
 
 class LedgerSession:
-    """Opens and closes the ledgers that one batch works on, under the rules of its moment."""
+    """Opens and stores the ledgers of one batch, under the rules of its moment."""
 
     def __init__(
         self, rules: Rules, erasure: Erasure, state: State, now_ms: int, feedback: Feedback
@@ -69,7 +67,7 @@ class LedgerSession:
         self._held = self._queued = 0
 
     def open(self, key: bytes) -> Customer:
-        """The desk with this customer's ledger, tidied."""
+        """The customer with this key; the ledger has expired what it no longer needs."""
         opened = self._opened.get(key)
         if opened is None:
             opened = self._opened[key] = self._load(key)
@@ -78,32 +76,32 @@ class LedgerSession:
         return opened.customer
 
     def _expire(self, customer: Customer) -> None:
-        """Tidy a ledger; where accounts are forgotten, they hear of it."""
+        """Expire a ledger's entries; an account that it forgets is notified."""
         before = ties_of(customer.ledger) if has_too_many_idle(customer.ledger) else None
         customer.expire()
         if before is not None:
             self._feedback.compare(customer.enterprise, before, ties_of(customer.ledger))
 
     def open_for_timer(self, key: bytes) -> Customer:
-        """As `open`, for a customer whose timer has fired; what is still due needs a new one."""
+        """As `open`, for a customer whose timer has fired: what still waits needs a new one."""
         customer = self.open(key)
         self._opened[key].wake = None
         return customer
 
     def opened_keys(self) -> list[bytes]:
-        """The keys of the ledgers in work."""
+        """The keys of the open ledgers."""
         return list(self._opened)
 
     def close(self) -> tuple[int, int]:
-        """Store what was opened; by how many the held intents have grown, and those of them that
-        wait in their accounts' queues.
+        """Store all ledgers. Returns by how many the held requests have grown, and how many of
+        these wait in their accounts' queues.
         """
         for key, opened in self._opened.items():
             self._store(key, opened)
         return self._held, self._queued
 
     def forget(self, key: bytes, mark: bytes, value: bytes) -> None:
-        """Leave nothing of an opened ledger but this mark, with this value."""
+        """Delete an open ledger; only this mark remains, with this value."""
         self._store(key, self._opened.pop(key))
         self._state.delete(key)
         self._state.put(mark, value)
@@ -111,19 +109,20 @@ class LedgerSession:
     def _load(self, key: bytes) -> _Opened:
         value = self._state.get(key)
         ledger, size = _ledger_of(key, value, self._erasure, self._state), len(value or b"")
-        # It is written, and what it holds may be asked leave for as well.
+        # The ledger is written, and permits may be asked for its held requests.
         self._state.budget.promise((2 * size if ledger.held else size) + _GROWS)
         enterprise, customer = parts_of(key)
-        kind_rules, orders = self._rules_by_enterprise.get(enterprise) or self._rules_of(enterprise)
-        desk = Customer(ledger, enterprise, customer, kind_rules, self._now_ms, orders)
-        return _Opened(desk, value, next_wake(ledger), len(ledger.held), _queued(ledger))
+        known = self._rules_by_enterprise.get(enterprise)
+        kind_rules, restrictions = known or self._rules_of(enterprise)
+        opened = Customer(ledger, enterprise, customer, kind_rules, self._now_ms, restrictions)
+        return _Opened(opened, value, next_wake(ledger), len(ledger.held), _queued(ledger))
 
     def _rules_of(self, enterprise: str) -> tuple[tuple[KindRules, ...], RestrictionSource]:
-        """What the enterprise is under in this batch; it stays so to the batch's end."""
+        """The enterprise's rules and restrictions, the same to the batch's end."""
         kind_rules = self._rules.kind_rules(enterprise, self._now_ms)
-        orders = PartitionRestrictions(self._rules.controls, self._state, enterprise)
-        self._rules_by_enterprise[enterprise] = kind_rules, orders
-        return kind_rules, orders
+        restrictions = PartitionRestrictions(self._rules.controls, self._state, enterprise)
+        self._rules_by_enterprise[enterprise] = kind_rules, restrictions
+        return kind_rules, restrictions
 
     def _store(self, key: bytes, opened: _Opened) -> None:
         customer = opened.customer
@@ -139,7 +138,7 @@ class LedgerSession:
         self._held += len(ledger.held) - opened.held
         self._queued += _queued(ledger) - opened.queued
         if ledger.held or opened.held:
-            note_held(self._state, key, ledger)
+            update_held(self._state, key, ledger)
         self._set_timer(key, opened.wake, next_wake(ledger) if ledger.held else None)
         value = dump(ledger)
         if value is not None and len(value) > LARGEST:
@@ -154,9 +153,9 @@ class LedgerSession:
         if before == after:
             return
         if before is not None:
-            self._state.cancel_timer(before.due_ms, _timer_name(before, key))
+            self._state.cancel_timer(before.due_ms, timer_name(before, key))
         if after is not None:
-            self._state.set_timer(after.due_ms, _timer_name(after, key))
+            self._state.set_timer(after.due_ms, timer_name(after, key))
 
 
 def read_customer(
@@ -185,11 +184,6 @@ def _queued(ledger: Ledger) -> int:
 
 
 def timer_of(customer: Customer, key: bytes) -> tuple[int, bytes] | None:
-    """Time and name of the timer that this customer needs; None where nothing is held."""
+    """Time and name of the timer that this customer needs; None if nothing waits here."""
     wake = next_wake(customer.ledger)
-    return None if wake is None else (wake.due_ms, _timer_name(wake, key))
-
-
-def _timer_name(wake: Wake, key: bytes) -> bytes:
-    """Timers due in the same millisecond fire in the order of their names: urgency, then age."""
-    return bytes((MOST_URGENT - wake.priority,)) + wake.accepted_ms.to_bytes(8, "big") + key
+    return None if wake is None else (wake.due_ms, timer_name(wake, key))

@@ -1,8 +1,7 @@
 """The customer stage: candidates and interactions in; decisions and approved messages out.
 
-Second of the two stages an intent passes, keyed `enterprise/customer`, and the last word before a
-message is approved. Rules of this file: it opens ledgers, asks the core and says what it answered;
-no rule lives here. Each ledger is opened once a batch and closed once.
+The second of the two stages that an intent passes, keyed `enterprise/customer`. Its decision is the
+final one. Rules of this file: each record goes to the file for its topic; no rule stands here.
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ from typing import TYPE_CHECKING
 from streams.core.kinds import KIND_NAMES
 from streams.runtime.records import Unreadable
 from streams.stages.customer.batch import Batch, BatchContext
+from streams.stages.customer.candidates import take_candidate
+from streams.stages.customer.intake import take_interaction
+from streams.stages.customer.rechecks import continue_sweeps, on_timers, take_sweep
 from streams.stages.dead_letters import unreadable_letter
 from streams.stages.sweeps import is_sweep
 
@@ -41,25 +43,25 @@ class CustomerStage:
     def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Decide candidates and note interactions, in their order."""
+        """Decide candidates and apply interactions, in their order."""
         batch = Batch(self.context, state, now_ms)
         take = {
-            self.topics.candidates: batch.candidate,
-            self.topics.interactions: batch.interaction,
-            self.topics.sweeps: batch.sweep,
+            self.topics.candidates: take_candidate,
+            self.topics.interactions: take_interaction,
+            self.topics.sweeps: take_sweep,
         }
         for record in records:
             if isinstance(record, Unreadable):
                 batch.outputs.append(unreadable_letter(self.topics, record, state, now_ms))
             else:
-                take[record.topic](record)
+                take[record.topic](batch, record)
         return batch.close()
 
     def on_timers(
         self, partition: int, due: Sequence[DueTimer], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Look again at the held intents whose time has come, or that a sweep comes to."""
+        """Decide held requests again: those that are due, and those that a sweep comes to."""
         batch = Batch(self.context, state, now_ms)
-        batch.on_timers([timer for timer in due if not is_sweep(timer)])
-        batch.continue_sweeps([timer for timer in due if is_sweep(timer)])
+        on_timers(batch, [timer for timer in due if not is_sweep(timer)])
+        continue_sweeps(batch, [timer for timer in due if is_sweep(timer)])
         return batch.close()
