@@ -1,8 +1,9 @@
-"""The door: every command of `decorum`.
+"""Every command of `decorum`.
 
 A command reads the settings, calls one function elsewhere and turns the outcome into lines and an
-exit status: 0 done, 1 not done, 2 wrong settings or arguments. It must never do the work itself,
-and imports what it needs when it runs, so that `--help` is fast.
+exit status: 0 done, 1 not done, 2 wrong settings or arguments. Rules of this file: a command does
+no work itself, and imports what it needs when it runs, so that `--help` is fast. It is longer than
+other files because click needs each command's text here.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def topics() -> None:
     """
     from streams.admin import topics as topics_admin
 
-    settings = _cluster()
-    created = _await(topics_admin.ensure(settings))
+    settings = _cluster_settings()
+    created = _run(topics_admin.ensure(settings))
     _print(f"created {name}" for name in created)
-    faults = _await(topics_admin.check(settings))
+    faults = _run(topics_admin.check(settings))
     if faults:
         _fail(faults)
     click.echo("all topics are as they should be")
@@ -71,10 +72,10 @@ def acls() -> None:
     They are lines of kafka-acls.sh, under DECORUM_PREFIX and for DECORUM_KAFKA; nothing is changed
     before somebody runs them. admin.properties is the login of one who may alter ACLs.
     """
-    from streams.admin import acls as access
+    from streams.admin.acls import commands
 
     settings = _settings()
-    _print(access.commands(settings.kafka, settings.prefix))
+    _print(commands(settings.kafka, settings.prefix))
 
 
 @main.command()
@@ -86,7 +87,7 @@ def worker() -> None:
     """
     from streams.logs import configure_logs
 
-    settings = _cluster()
+    settings = _cluster_settings()
     configure_logs()
     from aiokafka.errors import KafkaError
 
@@ -134,9 +135,9 @@ def policy_publish(file: Path) -> None:
     from streams.policy.files import PolicyError
     from streams.policy.publish import publish
 
-    settings = _cluster()
+    settings = _cluster_settings()
     try:
-        done = _await(publish(settings, file))
+        done = _run(publish(settings, file))
     except PolicyError as error:
         _fail(error.lines)
     click.echo(done)
@@ -164,7 +165,7 @@ def control(action: str, scope: str, by: str, why: str, length: str | None) -> N
     """  # noqa: D301 (click reads the character, not two)
     from streams.admin import controls
 
-    settings = _cluster()
+    settings = _cluster_settings()
     try:
         event = controls.control_event(
             action=action,
@@ -176,7 +177,7 @@ def control(action: str, scope: str, by: str, why: str, length: str | None) -> N
         )
     except ValueError as error:
         raise click.UsageError(f"{error} (see `decorum control --help`)") from None
-    _await(controls.publish(settings, scope, event))
+    _run(controls.publish(settings, scope, event))
     click.echo(f"published: {action} {scope}{f' for {length}' if length else ''}")
 
 
@@ -223,7 +224,7 @@ def demo(picture: Path | None) -> None:
 
 
 def _settings() -> Settings:
-    """The settings, or the end: exit 2 with one line for each fault."""
+    """The settings; on faults, exits with 2 and one line for each."""
     from streams.settings import SettingsError, load_settings
 
     try:
@@ -232,24 +233,24 @@ def _settings() -> Settings:
         _fail(error.lines, WRONG_SETTINGS)
 
 
-def _cluster() -> Settings:
-    """The settings, of a cluster that lets us in if it answers; else the end: exit 1, one line."""
-    from streams.admin.connection_check import refusal
+def _cluster_settings() -> Settings:
+    """The settings; if the cluster refuses our login, exits with 1 and one line."""
+    from streams.admin.connection_check import find_refusal
 
     settings = _settings()
-    line = asyncio.run(refusal(settings))
+    line = asyncio.run(find_refusal(settings))
     if line:
         _fail([f"Kafka: {line}"])
     return settings
 
 
-def _await(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run it; a cluster that cannot be reached or refuses is one line and exit 1."""
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result; if the cluster is unreachable or refuses, exits with 1 and one line."""
     from aiokafka.errors import KafkaError
 
     from streams.admin.topics import TopicsError
 
-    # Each attempt to connect would be a line of its own; the error at the end says it once.
+    # The library logs each attempt to connect; the error at the end is enough.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(work)
@@ -258,7 +259,7 @@ def _await(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _milliseconds(length: str | None) -> int | None:
-    """Milliseconds of a duration such as `30m`. Raises ValueError with what is wrong."""
+    """Milliseconds of a duration such as `30m`. Raises ValueError that describes the fault."""
     from streams.policy.faults import Refused
     from streams.policy.values import duration
 

@@ -1,6 +1,6 @@
-"""Where the files lie that come with the code: schemas and packaged policies.
+"""Finds the files that come with the code: schemas and packaged policies.
 
-In a checkout they lie beside `streams/`, in an installed wheel inside it.
+In a checkout they are beside `streams/`, in an installed wheel inside it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""TLS as every client of ours speaks it: names verified, and no waiting for a farewell.
+"""TLS for every Kafka client: host names verified, and no wait for the peer's close_notify.
 
-Python's event loops wait up to half a minute for the other side's close_notify before a connection
-counts as closed, and a broker that holds a fetch does not answer. A partition closes a reader
-before it takes its first record: that wait would be a part of every takeover.
+Python's event loops wait up to half a minute for the peer's close_notify before a connection counts
+as closed, and a broker that holds a fetch does not answer. A partition closes a reader before it
+takes its first record, so every takeover would wait that long.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class _PartingObject(ssl.SSLObject):
-    """Says farewell and goes; to wait for the answer is nobody's duty (RFC 8446, 6.1)."""
+class _NoWaitOnClose(ssl.SSLObject):
+    """Sends close_notify without waiting for the peer's (RFC 8446, 6.1 allows it)."""
 
     def unwrap(self) -> None:
-        """Send close_notify. What the other side may still say is for nobody."""
+        """Send close_notify; data that the peer may still send is not read."""
         with suppress(ssl.SSLWantReadError):
             super().unwrap()
 
@@ -39,7 +39,7 @@ def client_context(
         keyfile=_text(key),
         password=password,
     )
-    context.sslobject_class = _PartingObject
+    context.sslobject_class = _NoWaitOnClose
     return context
 
 

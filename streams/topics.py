@@ -59,7 +59,7 @@ class Topic:
     direction: Direction
     key: str
     value: str
-    """The CloudEvents type, or one line for internal topics."""
+    """The CloudEvents type; for internal topics, one line of description."""
     cleanup: Cleanup
     partitions: int | None = None
     retention_ms: int | None = None

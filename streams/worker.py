@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from streams.admin import topics as topics_admin
-from streams.ops.health import live, ready
+from streams.ops.health import liveness, readiness
 from streams.ops.held_age import OldestHeld
 from streams.ops.http import HttpServer
 from streams.ops.lookups import Lookups
@@ -72,7 +72,7 @@ class Worker:
             CustomerStage(topics, router, self.rules, erasure),
         )
         counts = {topics.physical(t.name): t.partition_count(settings.partitions) for t in TOPICS}
-        self.observer.expects({stage.name: counts[stage.changelog] for stage in stages})
+        self.observer.record_expected({stage.name: counts[stage.changelog] for stage in stages})
         self.app = StreamApp(
             settings,
             stages,
@@ -81,7 +81,7 @@ class Worker:
                 start_conditions={"account": rules_known, "customer": rules_known},
                 global_tables=[follower],
                 # The gates ask the same later; the answer is there sooner for it.
-                services=[self._serve, self.oldest.watch, rules_known],
+                services=[self._serve, self.oldest.refresh_forever, rules_known],
                 topics=[topics.physical(topic.name) for topic in TOPICS],
                 address=settings.http,
             ),
@@ -120,17 +120,17 @@ class Worker:
                 balance.held += here.held
                 balance.queued += here.queued
                 due_ms = min(due_ms, state.next_due_ms() or now_ms)
-            self.observer.stands(name, stage, balance)
+            self.observer.record_stage(name, stage, balance)
             oldest_seconds = self.oldest.age_seconds(name, now_ms)
-            self.observer.held(name, oldest_seconds, (now_ms - due_ms) / 1000)
+            self.observer.record_ages(name, oldest_seconds, (now_ms - due_ms) / 1000)
         grades: Counter[str] = Counter()
         queued = 0
         for state in self._states(AccountStage.name):
             index = index_of(state)
             grades.update(index.grades)
             queued += index.queued()
-        self.observer.accounts(grades)
-        self.observer.queued(AccountStage.name, queued)
+        self.observer.record_grades(grades)
+        self.observer.record_queued(AccountStage.name, queued)
         return self.observer.exposition()
 
     def _states(self, stage: str) -> Iterator[State]:
@@ -142,10 +142,10 @@ class Worker:
                 yield state
 
     def _live(self) -> Health:
-        return live(self.app.snapshot())
+        return liveness(self.app.snapshot())
 
     def _ready(self) -> Health:
-        return ready(self.app.snapshot(), joined=self.app.joined)
+        return readiness(self.app.snapshot(), joined=self.app.joined)
 
 
 def _default_policy(settings: Settings) -> Policy:

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from streams.admin.acls import ENGINE, ENGINE_GROUP, ROLES, Grant, Role, commands, grants, user
+from streams.admin.acls import ENGINE, ENGINE_GROUP, ROLES, Grant, Role, commands, grants, user_name
 from streams.cli import main
 from streams.topics import CONTROLS, DECISIONS, INTENTS, POLICIES, TOPICS
 
@@ -79,7 +79,7 @@ def test_the_command_prints_a_line_that_a_shell_understands_for_each_grant(
     assert said.output.splitlines() == commands("broker:9093", "t-")
     words = [shlex.split(line) for line in said.output.splitlines() if not line.startswith("#")]
     assert len(words) == sum(len(grants(role)) for role in ROLES)
-    sender = [line for line in words if f"User:{user(BY_NAME['sender'], 't-')}" in line]
+    sender = [line for line in words if f"User:{user_name(BY_NAME['sender'], 't-')}" in line]
     assert sender[-1][5:] == [
         *("--add", "--allow-principal", "User:t-decorum-sender", "--operation", "Read"),
         *("--resource-pattern-type", "prefixed", "--group", "t-sender"),

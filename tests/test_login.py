@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from streams.admin.connection_check import refusal
+from streams.admin.connection_check import find_refusal
 from streams.local.kafka import free_port
 from streams.settings import Settings
 
@@ -41,15 +41,15 @@ async def plain_server() -> AsyncIterator[str]:
 
 
 async def test_where_nobody_answers_nobody_refuses() -> None:
-    assert await refusal(guarded(f"127.0.0.1:{free_port()}")) is None
+    assert await find_refusal(guarded(f"127.0.0.1:{free_port()}")) is None
 
 
 async def test_without_a_login_there_is_nothing_to_refuse(plain_server: str) -> None:
-    assert await refusal(Settings(kafka=plain_server)) is None
+    assert await find_refusal(Settings(kafka=plain_server)) is None
 
 
 async def test_the_first_broker_that_answers_counts(plain_server: str) -> None:
-    line = await refusal(guarded(f"127.0.0.1:{free_port()},{plain_server}"))
+    line = await find_refusal(guarded(f"127.0.0.1:{free_port()},{plain_server}"))
     assert line is not None
     assert line.startswith(f"{plain_server} does not speak TLS with us: ")
     assert "a password" not in line

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from streams.admin.acls import ROLES, Grant, Role, grants, user
+from streams.admin.acls import ROLES, Grant, Role, grants, user_name
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 
@@ -62,7 +62,7 @@ def _user(role: Role, cluster: str, prefix: str) -> dict[str, Any]:
         "authentication": {"type": "scram-sha-512"},
         "authorization": {"type": "simple", "acls": acls},
     }
-    return _resource("KafkaUser", user(role, prefix), cluster, spec)
+    return _resource("KafkaUser", user_name(role, prefix), cluster, spec)
 
 
 def _acls(grant: Grant) -> Iterable[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _yaml(resources: Iterable[dict[str, Any]]) -> str:
 
 
 def _role(role: Role) -> str:
-    return f"`{user(role)}`: {role.purpose}"
+    return f"`{user_name(role)}`: {role.purpose}"
 
 
 def _words(grant: Grant) -> str:

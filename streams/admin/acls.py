@@ -1,8 +1,8 @@
-"""Who may do what on the cluster: Kafka's ACLs for each role, made from the table of topics.
+"""Kafka's ACLs for each role, derived from the table of topics.
 
-The commands of `decorum acls`, the KafkaUsers under `deploy/` and the table in `docs/deploy.md` all
-come from here. Rules of this file: it names no topic that `topics` does not name, gives no role
-more than it uses, and must never talk to Kafka. What each request of a client needs:
+`decorum acls`, the KafkaUsers under `deploy/` and the table in `docs/deploy.md` come from here.
+Rules of this file: it names topics only through `topics`, gives no role more than it uses, and
+never talks to Kafka. The rights that each request of a client needs:
 https://kafka.apache.org/documentation/#operations_resources_and_protocols
 """
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 Operation = Literal["Create", "Describe", "DescribeConfigs", "Read", "Write"]
-"""Kafka's own words. `Read` and `Write` imply `Describe`, the others do not; `Write` on a topic
+"""Kafka's own names. `Read` and `Write` imply `Describe`, the others do not; `Write` on a topic
 implies the right to write idempotently."""
 Resource = Literal["topic", "group", "transactional-id"]
 
 ENGINE_GROUP: Final = "decorum"
 """The consumer group of the workers; their transactional ids begin with it and a dash."""
 
-# Records with a foreign key or in a foreign partition are put where they belong, by the engine.
+# The engine forwards records with a wrong key or partition to where they belong.
 FORWARDED: Final = (INTENTS, INTERACTIONS)
 ANSWERS: Final = (DECISIONS, ACCOUNT_LIMITS, CAMPAIGN_STATUS, ENTERPRISE_LIMITS, LIMIT_CHANGES)
 
@@ -52,14 +52,14 @@ class Role(NamedTuple):
     writes: Collection[str] = ()
     creates: Collection[str] = ()
     describes: Collection[str] = ()
-    """To see partitions and ends, without a record of theirs."""
+    """May see partitions and end offsets, but read no record."""
     checks: Collection[str] = ()
-    """To compare the configuration with what it must be."""
+    """May read the configuration, to compare it with the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """These operations on resources of one type; `prefixed`: on all whose names begin so."""
+    """Operations on resources of one type; `prefixed`: on all whose names begin with these."""
 
     resource: Resource
     names: tuple[str, ...]
@@ -67,7 +67,7 @@ class Grant:
     prefixed: bool = False
 
 
-def _of(*directions: str) -> tuple[str, ...]:
+def _topics_that_go(*directions: str) -> tuple[str, ...]:
     return tuple(topic.name for topic in TOPICS if topic.direction in directions)
 
 
@@ -76,14 +76,14 @@ ALL: Final = tuple(topic.name for topic in TOPICS)
 ENGINE: Final = Role(
     "engine",
     "the workers: `decorum worker`",
-    reads=_of("in", "internal"),
-    writes=(*FORWARDED, *_of("out", "internal")),
+    reads=_topics_that_go("in", "internal"),
+    writes=(*FORWARDED, *_topics_that_go("out", "internal")),
     checks=ALL,
 )
 MONITOR: Final = Role(
     "monitor",
     "sees how far the workers are behind: lag exporters, KEDA",
-    describes=_of("in", "internal"),
+    describes=_topics_that_go("in", "internal"),
 )
 ROLES: Final = (
     ENGINE,
@@ -112,13 +112,13 @@ ROLES: Final = (
 )
 
 
-def user(role: Role, prefix: str = "") -> str:
-    """The user that a role logs in as: `decorum-sender`, with `DECORUM_PREFIX` before it."""
+def user_name(role: Role, prefix: str = "") -> str:
+    """The user name of a role: `decorum-sender`, with `DECORUM_PREFIX` before it."""
     return f"{prefix}decorum-{role.name}"
 
 
 def grants(role: Role, prefix: str = "") -> tuple[Grant, ...]:
-    """What the cluster has to allow to a role, with physical names.
+    """The rights that a role needs, with physical names.
 
     Roles that read have consumer groups of their own, whose names begin with the role's.
     """
@@ -126,7 +126,7 @@ def grants(role: Role, prefix: str = "") -> tuple[Grant, ...]:
 
 
 def _topics(role: Role, prefix: str) -> Iterable[Grant]:
-    """Topics with the same operations stand in one grant, in the order of the table."""
+    """One grant for all topics with the same operations, in the order of the table."""
     alike: dict[tuple[Operation, ...], list[str]] = {}
     for name in ALL:
         if operations := _operations(role, name):
@@ -158,29 +158,29 @@ def _groups(role: Role, prefix: str) -> Iterable[Grant]:
 
 
 def command_arguments(role: Role, prefix: str = "") -> list[list[str]]:
-    """For each grant the arguments of `kafka-acls.sh` that add it."""
-    return [_arguments(grant, user(role, prefix)) for grant in grants(role, prefix)]
+    """For each grant, the arguments of `kafka-acls.sh` that add it."""
+    return [_arguments(grant, user_name(role, prefix)) for grant in grants(role, prefix)]
 
 
 def _arguments(grant: Grant, name: str) -> list[str]:
-    words = ["--add", "--allow-principal", f"User:{name}"]
+    arguments = ["--add", "--allow-principal", f"User:{name}"]
     for operation in grant.operations:
-        words += ["--operation", operation]
+        arguments += ["--operation", operation]
     if grant.prefixed:
-        words += ["--resource-pattern-type", "prefixed"]
+        arguments += ["--resource-pattern-type", "prefixed"]
     for resource in grant.names:
-        words += [f"--{grant.resource}", resource]
-    return words
+        arguments += [f"--{grant.resource}", resource]
+    return arguments
 
 
 def commands(servers: str, prefix: str = "") -> list[str]:
-    """Lines for a shell that give every role what it needs; a comment before each role.
+    """Shell commands that grant every role its rights; a comment names each role.
 
-    `admin.properties` is the file with the login of somebody who may alter ACLs.
+    `admin.properties` is the file with the login of a user who may alter ACLs.
     """
     tool = ["kafka-acls.sh", "--bootstrap-server", servers, "--command-config", "admin.properties"]
     lines = []
     for role in ROLES:
-        lines.append(f"# {user(role, prefix)}: {role.purpose}")
-        lines += [shlex.join([*tool, *words]) for words in command_arguments(role, prefix)]
+        lines.append(f"# {user_name(role, prefix)}: {role.purpose}")
+        lines += [shlex.join([*tool, *arguments]) for arguments in command_arguments(role, prefix)]
     return lines

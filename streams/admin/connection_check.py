@@ -1,7 +1,7 @@
-"""Whether the cluster lets us in, told in one line before anything waits for it.
+"""Checks at the start whether the cluster accepts our login, with one line if it does not.
 
-The Kafka client takes a refused login or a certificate it cannot trust for a broker that does not
-answer yet, and tries again. Waiting mends neither. This must never print a password.
+To the Kafka client, a refused login or an untrusted certificate looks like a broker that does not
+answer yet, and it retries for ever. Rules of this file: it never prints a password.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 PATIENCE_MS: Final = 5_000
 
 
-async def refusal(settings: Settings) -> str | None:
-    """Why the first broker that answers refuses us, as one line; None when it lets us in.
+async def find_refusal(settings: Settings) -> str | None:
+    """Why the first broker that answers refuses us, in one line; None when it accepts us.
 
-    None as well when no broker answers: that may pass, and whoever needs the cluster waits for it.
+    None also when no broker answers: that may be temporary, and the clients wait for it.
     """
     options = settings.client_options()
     servers: str = options.pop("bootstrap_servers")
     if not (settings.ssl_enabled or settings.sasl_mechanism):
         return None
-    # The library would log the same failure as a line of its own.
+    # The library would log the same failure again.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for server in servers.split(","):
-        answered, line = await _ask(server, options)
+        answered, line = await _try_broker(server, options)
         if answered:
             return line
     return None
 
 
-async def _ask(server: str, options: dict[str, Any]) -> tuple[bool, str | None]:
+async def _try_broker(server: str, options: dict[str, Any]) -> tuple[bool, str | None]:
     """Whether this broker answered, and why it refused."""
     host, port = split_address(server)
     try:

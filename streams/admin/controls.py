@@ -1,7 +1,7 @@
-"""An operator's control on its way to the topic `controls`.
+"""Publishes an operator's control to the topic `controls`.
 
-What a control means is decided elsewhere (`core.controls`); here one is written,
-and never sent unless a worker would accept it.
+`core.controls` decides what a control means. Rules of this file: it sends only what a worker would
+accept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from streams.core.written import rfc3339
@@ -29,14 +29,14 @@ _ARGUMENTS = {"scope": "SCOPE", "by": "--by", "why": "--why", "until_ms": "--for
 def control_event(  # noqa: PLR0913 (one argument for each field)
     *, action: str, scope: str, by: str, why: str, for_ms: int | None, now_ms: int
 ) -> bytes:
-    """A `decorum.control.v1` as JSON; `for_ms` None: until `resume`.
+    """A `decorum.control.v1` as JSON; `for_ms`: how long it holds, None: until `resume`.
 
-    Raises ValueError, in the words of the command line, when a worker would refuse it.
+    Raises ValueError when a worker would refuse it; the message names the command's argument.
     """
     data: dict[str, Any] = {"action": action, "scope": scope, "by": by, "why": why}
     if for_ms is not None:
         data["until_ms"] = now_ms + for_ms
-    value = orjson.dumps(
+    value = msgspec.json.encode(
         {
             "specversion": "1.0",
             "id": str(uuid.uuid4()),
@@ -53,14 +53,14 @@ def control_event(  # noqa: PLR0913 (one argument for each field)
 
 
 def _as_argument(error: str) -> str:
-    """A refusal whose path is the argument that its field was made of."""
+    """The refusal with the command's argument in place of the field's path."""
     place, _, sentence = error.partition(": ")
     field = place.removeprefix("$.data.")
     return f"{_ARGUMENTS.get(field, field)}: {sentence}"
 
 
 async def publish(settings: Settings, scope: str, event: bytes) -> None:
-    """Send it, keyed by its scope, and wait until every replica has it. Raises KafkaError."""
+    """Send it, keyed by its scope, and wait for all in-sync replicas. Raises KafkaError."""
     producer = AIOKafkaProducer(**settings.client_options(), enable_idempotence=True, acks="all")
     try:
         await producer.start()

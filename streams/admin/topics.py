@@ -1,7 +1,7 @@
-"""Creates and checks the topics of `topics` on a cluster.
+"""Creates and checks the topics of the table `streams.topics` on a cluster.
 
-It creates what is missing and reports what differs. It must never change or delete a topic that
-exists: more partitions would move customers to other partitions than their state.
+It creates missing topics and reports differences. Rules of this file: an existing topic is never
+changed or deleted, because more partitions would separate customers from their state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-# The broker's own `default.replication.factor`: how often to keep a record is the cluster's affair.
+# The broker's own `default.replication.factor`: the cluster's owner chooses the replication.
 BROKER_DEFAULT: Final = -1
 LEADERS_TIMEOUT_S: Final = 30.0
 CLEANUP: Final = "cleanup.policy"
@@ -77,11 +77,11 @@ def mismatches(existing: Mapping[str, Existing], names: Topics, partitions: int)
     return [
         line
         for topic in TOPICS
-        for line in _faults(topic, names.physical(topic.name), existing, partitions)
+        for line in _differences(topic, names.physical(topic.name), existing, partitions)
     ]
 
 
-def _faults(
+def _differences(
     topic: Topic, name: str, existing: Mapping[str, Existing], partitions: int
 ) -> Iterable[str]:
     found = existing.get(name)
@@ -121,7 +121,7 @@ async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
 async def _create(
     admin: AIOKafkaAdminClient, topics: Collection[Topic], names: Topics, partitions: int
 ) -> list[str]:
-    """Create them; the physical names of those that were not there yet."""
+    """Create topics; returns the physical names of those that did not exist yet."""
     if not topics:
         return []
     wanted = [
@@ -139,7 +139,7 @@ async def _create(
 
 
 def _is_new(name: str, code: int, reason: str | None) -> bool:
-    """Whether the cluster created it; another worker may have done so at the same moment."""
+    """Whether this call created it; another worker may create it at the same moment."""
     error = for_code(code)
     if code and error is not TopicAlreadyExistsError:
         raise TopicsError(f"{name}: {reason or error.__name__}")
@@ -147,11 +147,11 @@ def _is_new(name: str, code: int, reason: str | None) -> bool:
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: set[str]) -> None:
-    """Creation returns before every partition can be written: wait until all have a leader."""
+    """Creation returns before every partition has a leader, so wait for the leaders."""
     leaderless = wanted
     try:
         async with asyncio.timeout(LEADERS_TIMEOUT_S):
-            while leaderless := wanted - _led(await _described(admin)):  # noqa: ASYNC110
+            while leaderless := wanted - _with_leaders(await _described(admin)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise TopicsError(
@@ -159,7 +159,7 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: set[str]) -> Non
         ) from None
 
 
-def _led(described: list[dict[str, Any]]) -> set[str]:
+def _with_leaders(described: list[dict[str, Any]]) -> set[str]:
     return {
         topic["topic"]
         for topic in described
@@ -178,6 +178,6 @@ async def _cleanup(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[s
         for code, message, _, name, entries in answer.resources:
             if code:
                 raise KafkaError(f"{name}: {message or for_code(code).__name__}")
-            # CLEANUP is the only entry that was asked for.
+            # The request names CLEANUP only, so there is one entry.
             found[name] = entries[0][1]
     return found

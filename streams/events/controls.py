@@ -1,6 +1,6 @@
-"""A control: an operator's hand on the engine.
+"""Controls: an operator's orders to the engine.
 
-Rules of this file: shapes only. What a scope covers and which control wins is decided elsewhere.
+Rules of this file: shapes only. `core.controls` decides what a scope covers and which control wins.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Why = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class ControlData(msgspec.Struct, frozen=True, kw_only=True):
-    """What is ordered, where, by whom and why; without `until_ms` it holds until `resume`."""
+    """The order, its scope, who gave it and why; without `until_ms` it holds until `resume`."""
 
     action: Literal["pause", "resume", "brake"]
     scope: Scope
@@ -43,7 +43,7 @@ class ControlData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Control(Envelope, frozen=True, kw_only=True):
-    """A control as it travels."""
+    """The event of a control."""
 
     type: Literal["decorum.control.v1"]
     data: ControlData

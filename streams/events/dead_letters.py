@@ -1,7 +1,7 @@
-"""Dead letters: what was refused, why, and the record itself, whole.
+"""Dead letters: a refused record, whole, with the reason.
 
-Rules of this file: nothing is shortened and nothing is decoded. A letter is about 4/3 as long as
-its record, so the topic must allow records larger than those of the topics it serves.
+Rules of this file: nothing is shortened and nothing is decoded. A dead letter is about 4/3 as long
+as its record (base64), so its topic must allow larger records than the input topics.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any, Final
 
-from orjson import dumps
+import msgspec
 
 from streams.core.written import rfc3339
 from streams.events.envelope import SOURCE
 
 DEAD_LETTER_TYPE: Final = "decorum.dead_letter.v1"
+
+_encode = msgspec.json.Encoder().encode
 
 
 def encode_dead_letter(  # noqa: PLR0913 - one argument for each field of the contract
@@ -29,10 +31,11 @@ def encode_dead_letter(  # noqa: PLR0913 - one argument for each field of the co
     value: bytes | None,
     refused_at_ms: int,
 ) -> bytes:
-    """The letter about one record; `topic` is the logical name, without prefix.
+    """The dead letter of one record: `decorum.dead_letter.v1`.
 
-    The event's `id` is `<topic>-<partition>-<offset>`, which names the record for ever. A record
-    without key or value has no `key_base64` or `value_base64`; an empty one has it empty.
+    `topic` is the logical name, without prefix. The event's `id`, `<topic>-<partition>-<offset>`,
+    names the record for good. A record without key or value has no `key_base64` or `value_base64`;
+    an empty key or value gives an empty string.
     """
     data: dict[str, Any] = {
         "topic": topic,
@@ -46,7 +49,7 @@ def encode_dead_letter(  # noqa: PLR0913 - one argument for each field of the co
         data["key_base64"] = b64encode(key).decode()
     if value is not None:
         data["value_base64"] = b64encode(value).decode()
-    return dumps(
+    return _encode(
         {
             "specversion": "1.0",
             "id": f"{topic}-{partition}-{offset}",

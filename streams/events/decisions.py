@@ -1,6 +1,6 @@
-"""What leaves the engine about one intent and one customer: decisions and approved messages.
+"""Decisions and approved messages: what the engine publishes about one intent and one customer.
 
-Rules of this file: plain values in, bytes out, in the contract's order of fields; what is absent
+Rules of this file: plain values in, bytes out, in the contract's order of fields; an absent value
 is left out, never null. Callers pass checked values: nothing is validated here.
 """
 
@@ -17,7 +17,7 @@ APPROVED_TYPE: Final = "decorum.approved.v1"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The `data` of a decision. `shadow` maps a shadow rule to what it would have said."""
+    """The `data` of a decision. `shadow`: for each shadow rule, the reason it would have given."""
 
     decision_id: str
     intent_id: str
@@ -44,7 +44,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The `data` of a message that may be sent until `send_by_ms`."""
+    """The `data` of an approved message, which may be sent until `send_by_ms`."""
 
     decision_id: str
     intent_id: str
@@ -62,11 +62,10 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 def encode_decision(data: Decision, before: int = 0) -> bytes:
-    """A decision, or a later change of it; `before`: how many were said at this moment before it.
+    """A decision, or a later change of it; `before`: how many precede it in the same millisecond.
 
-    The event's `id` is `<decision_id>.<outcome>.<decided_at_ms>`, and `.<before>` where that is not
-    0: each change has its own, however many there are in a millisecond, and a reader that sees one
-    twice can drop it.
+    The event's `id` is `<decision_id>.<outcome>.<decided_at_ms>`, with `.<before>` where that is
+    not 0: each change has an `id` of its own, so a reader can drop a repeat.
     """
     at_ms = data.decided_at_ms
     event_id = f"{data.decision_id}.{data.outcome}.{at_ms}"

@@ -14,7 +14,7 @@ import msgspec
 from streams.events.checks import control_fault, intent_fault, interaction_fault
 from streams.events.controls import CONTROL_TYPE, Control
 from streams.events.envelope import Envelope, Rejected, rejected
-from streams.events.faults import fault_in, placed
+from streams.events.faults import fault_in, sentence_of
 from streams.events.fields import MAX_RECORD_BYTES
 from streams.events.intents import INTENT_TYPE, Intent, IntentEvent
 from streams.events.interactions import Interaction
@@ -136,4 +136,4 @@ def _shape_fault(plain: object, fault: Exception, shape: type) -> Rejected:
         # Of two equal keys the last one counts, but the one before it must be right as well.
         place = str(fault).rpartition(" - at `")[2].removeprefix("key` in `").removesuffix("`")
         return rejected("invalid", f"{place}: is named twice, and once wrongly")
-    return rejected("invalid", placed(found))
+    return rejected("invalid", sentence_of(found))

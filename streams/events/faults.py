@@ -1,12 +1,12 @@
-"""What is wrong with an event that does not decode, in a sentence a person can act on.
+"""The fault of an event that does not decode, as a sentence a person can act on.
 
-Rules of this file: it is asked only about what the decoder refused, so it may take its time; it
-reads the shapes that the decoder reads by, and so knows no field by name. A sentence says what was
-read and what is allowed, with the most and the least where there are any. It shows no pattern, and
-offers another word only where nothing but case or punctuation differs.
+Rules of this file: it runs only for events that the decoder refused, so it may be slow; it reads
+the same types as the decoder and knows no field by name. A sentence shows what was read and what is
+allowed, with the limits. It shows no pattern, and suggests another value only where nothing but
+case or punctuation differs.
 """
 
-# ruff: noqa: ANN401 (values are what producers wrote, types are what msgspec made of ours)
+# ruff: noqa: ANN401 (values are any JSON, types are msgspec's own)
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _UNITS: Final = (("seconds", 1_000, 1), ("microseconds", 1, 1_000), ("nanoseconds", 1, 1_000_000))
-"""What a time may have been written in by mistake: its name, and a fraction to milliseconds."""
+"""Units that producers write by mistake: name, and the fraction that gives milliseconds."""
 
 
 def fault_in(value: object, shape: Any) -> Fault | None:
-    """The first thing wrong with a plain JSON value by a msgspec type; None where nothing is."""
+    """The first fault of a plain JSON value by a msgspec type; None where it fits."""
     return _find(value, _type_of(shape))
 
 
-def placed(fault: Fault) -> str:
+def sentence_of(fault: Fault) -> str:
     """The fault as a sentence, its path from the root `$` in front."""
     joint = "." if fault.path and not fault.path.startswith("[") else ""
     return f"${joint}{fault.path}: {fault.message}"
@@ -47,11 +47,11 @@ def _type_of(shape: Any) -> inspect.Type:
 
 def _find(value: Any, wanted: Any) -> Fault | None:
     if isinstance(wanted, inspect.Metadata):
-        return _find_described(value, wanted)
-    find, python_type, words = _SORTS[type(wanted)]
+        return _described_text(value, wanted)
+    check, python_type, name = _CHECKS[type(wanted)]
     if python_type is not None and type(value) is not python_type:
-        return Fault("", f"must be {words}, not {_shown(value)}")
-    return find(value, wanted)
+        return Fault("", f"must be {name}, not {_as_json(value)}")
+    return check(value, wanted)
 
 
 # ---- objects and lists -------------------------------------------------------------------------
@@ -106,8 +106,8 @@ def _text(value: str, wanted: inspect.StrType) -> Fault | None:
     return _size(len(value), wanted, "characters")
 
 
-def _find_described(value: Any, wanted: inspect.Metadata) -> Fault | None:
-    """Texts of a form of their own, which their description tells in words."""
+def _described_text(value: Any, wanted: inspect.Metadata) -> Fault | None:
+    """A text with a pattern; its description names the form."""
     text: Any = wanted.type
     found = _find(value, text)
     if found is not None or re.search(text.pattern, value):
@@ -116,13 +116,13 @@ def _find_described(value: Any, wanted: inspect.Metadata) -> Fault | None:
     return Fault("", f"{show(value)} is not {form}")
 
 
-def _word(value: Any, wanted: inspect.LiteralType) -> Fault | None:
+def _literal(value: Any, wanted: inspect.LiteralType) -> Fault | None:
     words = [str(word) for word in wanted.values]
     if isinstance(value, str) and value in words:
         return None
     if len(words) == 1:
-        return Fault("", f'{_shown(value)} must be "{words[0]}"')
-    return Fault("", f"{_shown(value)} is not one of {', '.join(words)}{spelt(value, words)}")
+        return Fault("", f'{_as_json(value)} must be "{words[0]}"')
+    return Fault("", f"{_as_json(value)} is not one of {', '.join(words)}{spelt(value, words)}")
 
 
 def _number(value: int, wanted: inspect.IntType) -> Fault | None:
@@ -130,17 +130,17 @@ def _number(value: int, wanted: inspect.IntType) -> Fault | None:
         return _instant(value)
     if wanted.ge <= value <= wanted.le:  # type: ignore[operator] # every number here has both
         return None
-    return Fault("", f"{_shown(value)} is out of range: from {wanted.ge:,} to {wanted.le:,}")
+    return Fault("", f"{_as_json(value)} is out of range: from {wanted.ge:,} to {wanted.le:,}")
 
 
 def _instant(value: int) -> Fault | None:
-    """A time that cannot be: when it would be, what is wanted, and what it looks like."""
+    """A time out of range: which year it would be, what is expected, and the likely unit."""
     if MIN_MS <= value <= MAX_MS:
         return None
     bound = f"the greatest is {MAX_MS}" if value > MAX_MS else f"the least is {MIN_MS}"
     like = [name for name, up, down in _UNITS if MIN_MS <= value * up // down <= MAX_MS]
     looks = f"; this looks like {like[0]}" if like else ""
-    text = f"{_shown(value)} is {_when(value)}: milliseconds are wanted, {bound}{looks}"
+    text = f"{_as_json(value)} is {_when(value)}: milliseconds are wanted, {bound}{looks}"
     return Fault("", text)
 
 
@@ -150,8 +150,8 @@ def _when(value: int) -> str:
     return "before 1970" if value < 0 else f"in {(_EPOCH + timedelta(milliseconds=value)).year}"
 
 
-def _shown(value: Any) -> str:
-    """A wrong value in JSON's words."""
+def _as_json(value: Any) -> str:
+    """A wrong value with JSON's names for types."""
     if value is None:
         return "null"
     return "an object" if isinstance(value, dict) else show(value)
@@ -161,46 +161,48 @@ def _shown(value: Any) -> str:
 
 
 def _one_of(value: Any, wanted: inspect.UnionType) -> Fault | None:
-    """Judged by the type that the value's own sort is of; by none, all are told."""
+    """The fault by the alternative of the value's own type; where none has it, all are named."""
     if value is None and any(isinstance(one, inspect.NoneType) for one in wanted.types):
         return None
-    fits = [one for one in wanted.types if _sort(one) is type(value) and _tagged(value, one)]
+    fits = [
+        one for one in wanted.types if _python_type(one) is type(value) and _has_tag(value, one)
+    ]
     if not fits:
-        return Fault("", f"must be {_told(wanted.types)}, not {_shown(value)}")
+        return Fault("", f"must be {_alternatives(wanted.types)}, not {_as_json(value)}")
     found = _find(value, fits[0])
     if found is not None and isinstance(fits[0], inspect.LiteralType) and len(wanted.types) > 1:
-        return Fault("", f"must be {_told(wanted.types)}, not {_shown(value)}")
+        return Fault("", f"must be {_alternatives(wanted.types)}, not {_as_json(value)}")
     if value == 0 and found is not None:
         return Fault(found.path, f"{found.message}; for none, leave it out")
     return found
 
 
-def _tagged(value: Any, one: Any) -> bool:
+def _has_tag(value: Any, one: Any) -> bool:
     tag = getattr(one, "tag", None)
     return tag is None or value.get(one.tag_field) == tag
 
 
-def _told(types: Sequence[Any]) -> str:
-    return " or ".join(_words(one) for one in types if not isinstance(one, inspect.NoneType))
+def _alternatives(types: Sequence[Any]) -> str:
+    return " or ".join(_name_of(one) for one in types if not isinstance(one, inspect.NoneType))
 
 
-def _words(wanted: Any) -> str:
+def _name_of(wanted: Any) -> str:
     plain = wanted.type if isinstance(wanted, inspect.Metadata) else wanted
     if isinstance(plain, inspect.LiteralType):
         return " or ".join(f'"{word}"' for word in plain.values)
-    return _SORTS[type(plain)][2]
+    return _CHECKS[type(plain)][2]
 
 
-def _sort(wanted: Any) -> type | None:
+def _python_type(wanted: Any) -> type | None:
     plain = wanted.type if isinstance(wanted, inspect.Metadata) else wanted
-    return str if isinstance(plain, inspect.LiteralType) else _SORTS[type(plain)][1]
+    return str if isinstance(plain, inspect.LiteralType) else _CHECKS[type(plain)][1]
 
 
 def _nothing_wrong(_: Any, __: Any) -> None:
     return None
 
 
-_SORTS: Final[dict[type, tuple[Callable[[Any, Any], Fault | None], type | None, str]]] = {
+_CHECKS: Final[dict[type, tuple[Callable[[Any, Any], Fault | None], type | None, str]]] = {
     inspect.StructType: (_object, dict, "an object"),
     inspect.DictType: (_map, dict, "an object"),
     inspect.ListType: (_list, list, "a list"),
@@ -208,8 +210,8 @@ _SORTS: Final[dict[type, tuple[Callable[[Any, Any], Fault | None], type | None, 
     inspect.IntType: (_number, int, "a whole number"),
     inspect.BoolType: (_nothing_wrong, bool, "true or false"),
     inspect.NoneType: (_nothing_wrong, type(None), "null"),
-    inspect.LiteralType: (_word, None, ""),
+    inspect.LiteralType: (_literal, None, ""),
     inspect.UnionType: (_one_of, None, ""),
     inspect.AnyType: (_nothing_wrong, None, ""),
 }
-"""Of each sort of type: what finds its faults, the Python type it must be first, and its name."""
+"""For each type: its check, the Python type that a value must have first, and its name."""

@@ -20,14 +20,14 @@ MAX_CUSTOMERS: Final = 1_000
 """Customers of one intent."""
 
 MIN_MS: Final = 1_000_000_000_000
-"""9 September 2001, before anything that is governed here. A time in seconds lies below it until
-the year 33658, and so does the 0 that some write for none: neither is taken for a time."""
+"""9 September 2001, before anything governed here. A time in seconds is below it until the year
+33658, and so is the 0 that some producers write for "none": both are refused."""
 
 MAX_MS: Final = LAST_MS
-"""The last one RFC 3339 can write."""
+"""The last millisecond of the year 9999, which RFC 3339 can still write."""
 
 MAX_CAMPAIGN_SIZE: Final = 1_000_000_000
-"""An audience above this is a mistake in the producer, not a campaign."""
+"""A larger audience is a producer's mistake."""
 
 MAX_CONTENT_REF: Final = 256
 MAX_ATTRIBUTES: Final = 16
@@ -35,15 +35,15 @@ MAX_ATTRIBUTE_NAME: Final = 64
 MAX_ATTRIBUTE_VALUE: Final = 256
 
 MAX_RECORD_BYTES: Final = 262_144
-"""Bytes of a whole record; above it an input is `too_large`.
+"""Bytes of a whole record; a longer input is `too_large`.
 
-The longest legal intent fits: 1,000 customers of 128 characters, quoted, are 131,000 bytes. All
+The longest valid intent fits: 1,000 customers of 128 characters, quoted, are 131,000 bytes. All
 other texts together are at most 6,500 characters, 12 bytes each when escaped as surrogate pairs:
-78,000 bytes. The rest is room for white space and for attributes that the engine does not know.
+78,000 bytes. The rest allows for white space and for attributes that the engine does not know.
 """
 
-# Character sets are not checked by `Meta(pattern=...)`: it runs a regular expression for each
-# field, which made decoding four times slower. `decode` checks all of an event's at once.
+# `Meta(pattern=...)` would check character sets with a regular expression for each field, which
+# makes decoding four times slower. `checks` tests all identifiers of an event at once.
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 EventId = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 Source = Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE)]

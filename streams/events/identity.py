@@ -1,7 +1,7 @@
 """Names that are the same on every retry: of decisions, and of events already counted.
 
-Rules of this file: pure functions of the event's own words. A changed formula would decide
-retries anew, so it is frozen by golden values in the tests.
+Rules of this file: pure functions of the event's own fields. A changed formula would decide retries
+a second time, so the tests hold golden values of each.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _NAME_DIGITS: Final = 32
 _MARK_DIGITS: Final = 16
 
 NO_MARK: Final = 0
-"""The mark of nothing; a contact that has been settled carries it as well."""
+"""No decision; also the mark of a contact whose outcome is final."""
 
-# Parts are joined by NUL, which no part can hold: identifiers by their characters, `id` and
-# `source` because `decode` refuses control characters. So no two lists of parts join alike.
+# Parts are joined by NUL, which no part contains: identifiers by their characters, `id` and
+# `source` because `checks` refuses control characters. So two lists of parts never join alike.
 
 
 def decision_id(enterprise_id: str, source: str, intent_id: str, customer_id: str) -> str:
-    """The name of the decision about one intent and customer: 32 lower-case hex digits.
+    """The id of the decision about one intent and customer: 32 lower-case hex digits.
 
     BLAKE2b (RFC 7693) of 128 bits: among 10^12 decisions a collision has odds below 10^-14.
     """
@@ -28,13 +28,13 @@ def decision_id(enterprise_id: str, source: str, intent_id: str, customer_id: st
     return blake2b(name.encode(), digest_size=16).hexdigest()
 
 
-def fingerprint(source: str, event_id: str, said: bytes = b"") -> int:
-    """Marks an event as seen: 0 to 2^64 - 1, compared within one customer or account.
+def fingerprint(source: str, event_id: str, content: bytes = b"") -> int:
+    """Identifies an event within one customer or account: 0 to 2^64 - 1.
 
-    `said`: what it told; a used id that tells something else is another event. Among the 1,000
-    events one customer may have in memory, a false match has odds below 10^-13.
+    `content`: a used id with other content is another event. Among the 1,000 events that are
+    remembered of one customer, a false match has odds below 10^-13.
     """
-    digest = blake2b(f"{source}\0{event_id}\0".encode() + said, digest_size=8).digest()
+    digest = blake2b(f"{source}\0{event_id}\0".encode() + content, digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 

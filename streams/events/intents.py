@@ -1,6 +1,6 @@
-"""An intent: somebody wishes to contact up to 1,000 customers.
+"""Intents: a request to contact up to 1,000 customers.
 
-Rules of this file: shapes only. Whether the contact may happen is decided elsewhere.
+Rules of this file: shapes only. The stages decide whether the contact may happen.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ INTENT_TYPE: Final = "decorum.intent.v1"
 
 
 class IntentData(msgspec.Struct, frozen=True):
-    """The `data` of an intent, in the contract's words.
+    """The `data` of an intent, with the contract's names.
 
-    A customer named twice is no error here: each one is decided on its own, and the repeat ends as
-    `duplicate`. `to_account_id` is required for `transfer` alone and ignored for other kinds.
+    A customer named twice is no error: each entry is decided separately, and the repeat ends as
+    `duplicate`. `to_account_id` is required for `transfer` and ignored for other kinds.
     """
 
     enterprise_id: Identifier
@@ -47,14 +47,14 @@ class IntentData(msgspec.Struct, frozen=True):
 
 
 class IntentEvent(Envelope, frozen=True, kw_only=True):
-    """An intent as it travels."""
+    """The event of an intent."""
 
     type: Literal["decorum.intent.v1"]
     data: IntentData
 
 
 class Intent(IntentData, frozen=True, kw_only=True):
-    """An intent as the stages see it: its data, with the event's `id` and `source` beside it."""
+    """An intent as the stages read it: its data, and the event's `id` and `source`."""
 
     id: str
     source: str

@@ -1,7 +1,7 @@
-"""Interactions: what customers did, what became of messages, and what an account's state is.
+"""Interactions: what customers did, what happened to messages, and the status of accounts.
 
-One type for each `type` of the contract; `Interaction` is their union, told apart by `type` while
-decoding, so that one pass suffices. Rules of this file: shapes only.
+One struct for each `type` of the contract; `Interaction` is their union, tagged by `type`, so that
+decoding takes one pass. Rules of this file: shapes only.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from streams.events.fields import Identifier, KindName, Milliseconds, Source
 
 # Patterns end in `\Z`, because `$` would let a line break at the end pass.
 TIME_ZONE: Final = r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*\Z"
-"""The shape of an IANA name; `decode` asks whether there is such a zone."""
+"""The shape of an IANA name; `checks` looks up whether the zone exists."""
 
-# A description is what a refusal says is wanted.
+# A refusal quotes the description.
 TimeOfDay = Annotated[
     str,
     Meta(pattern=rf"^{TIME_OF_DAY}\Z", description='a time of day such as "21:30" or "21:30:15"'),
@@ -31,7 +31,7 @@ Kinds = Annotated[list[KindName], Meta(max_length=7)]
 
 
 class AccountEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of every interaction that an account is part of."""
+    """The fields of every interaction of an account."""
 
     enterprise_id: Identifier
     account_id: Identifier
@@ -45,13 +45,13 @@ class CustomerEvent(AccountEvent, frozen=True, kw_only=True):
 
 
 class Engagement(CustomerEvent, frozen=True, kw_only=True):
-    """The customer took notice."""
+    """The customer reacted."""
 
     action: Literal["click", "view", "purchase", "visit"]
 
 
 class Receipt(CustomerEvent, frozen=True, kw_only=True):
-    """What became of an approved message; an unknown `decision_id` changes nothing."""
+    """What happened to an approved message; an unknown `decision_id` changes nothing."""
 
     decision_id: Identifier
 
@@ -63,20 +63,20 @@ class FailureReceipt(Receipt, frozen=True, kw_only=True):
 
 
 class Complaint(CustomerEvent, frozen=True, kw_only=True):
-    """The customer complained or left, because of one message if it is known which."""
+    """The customer complained or left; `decision_id`: because of this message, if known."""
 
     decision_id: Identifier | None = None
 
 
 class FriendAddition(CustomerEvent, frozen=True, kw_only=True):
-    """Who asked for the friendship, and by which way (`source`: any short text)."""
+    """Who requested the friendship, and through which channel (`source`: any short text)."""
 
     initiated_by: Literal["customer", "account"]
     source: Source | None = None
 
 
 class Transfer(CustomerEvent, frozen=True, kw_only=True):
-    """`account_id` gave the customer over to `to_account_id`."""
+    """`account_id` handed the customer over to `to_account_id`."""
 
     to_account_id: Identifier
 
@@ -88,7 +88,7 @@ class TransferFailure(Transfer, frozen=True, kw_only=True):
 
 
 class CustomerWish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a customer asks of the whole enterprise; `account_id` says where, if anywhere."""
+    """A customer's request to the whole enterprise; `account_id`: the account they told, if any."""
 
     enterprise_id: Identifier
     customer_id: Identifier
@@ -104,11 +104,11 @@ class QuietHours(msgspec.Struct, frozen=True):
 
 
 class ConsentWish(CustomerWish, frozen=True, kw_only=True):
-    """Consent given or taken back, and the hours in which the customer wants no contact.
+    """Consent given or withdrawn, and the hours in which the customer wants no contact.
 
-    `kinds` left out or `"all"`: every kind; an empty list: none, so that quiet hours can be set
-    without touching consent. `quiet_hours` and `time_zone` left out or null: as they were.
-    `decision_id`: the message because of which consent was taken back.
+    `kinds` absent or `"all"`: every kind; an empty list: none, which sets quiet hours without
+    changing consent. `quiet_hours` and `time_zone` absent or null: unchanged. `decision_id`: the
+    message because of which consent was withdrawn.
     """
 
     allowed: bool
@@ -119,7 +119,7 @@ class ConsentWish(CustomerWish, frozen=True, kw_only=True):
 
 
 class AccountStatusChange(AccountEvent, frozen=True, kw_only=True):
-    """The account itself changed."""
+    """The account's new status."""
 
     status: Literal["active", "resigned", "suspended", "reinstated"]
 
@@ -212,9 +212,9 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def content_of(event: Interaction) -> bytes:
-    """What an event tells: its type and data, the same bytes however they were written.
+    """An event's type and data in canonical bytes, however the producer wrote them.
 
-    Fields that are absent add none, so that a later version's new ones make no retry a new event.
+    Absent fields add no bytes: fields of later versions do not turn a retry into a new event.
     """
     return _encode((event.__struct_config__.tag, event.data))
 
@@ -239,4 +239,4 @@ Interaction = (
 INTERACTION_TYPES: Final[frozenset[str]] = frozenset(
     shape.__struct_config__.tag for shape in get_args(Interaction)
 )
-"""The `type`s of the topic `interactions`; also the closed set of the metrics' label `type`."""
+"""The `type`s of the topic `interactions`, and the values of the metrics' label `type`."""

@@ -1,6 +1,6 @@
-"""Record keys: the one place that knows how they are joined.
+"""Record keys: the only place that joins and splits them.
 
-Identifiers hold no `/`, so that a key parts in one way only. Callers pass checked identifiers.
+Identifiers contain no `/`, so a key splits in one way only. Callers pass checked identifiers.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ def account_key(enterprise_id: str, account_id: str) -> bytes:
 
 
 def campaign_key(enterprise_id: str, campaign_id: str) -> bytes:
-    """`enterprise/campaign/NAME`: by its second `/` no account's."""
+    """`enterprise/campaign/NAME`: the second `/` distinguishes it from an account's key."""
     return f"{enterprise_id}/campaign/{campaign_id}".encode()
 
 
 def enterprise_key(enterprise_id: str) -> bytes:
-    """`enterprise//`: neither an account's nor a campaign's."""
+    """`enterprise//`: no account's and no campaign's key."""
     return f"{enterprise_id}//".encode()
 
 
 def key_of(interaction: Interaction) -> bytes:
-    """The key under which an interaction is dealt with."""
+    """The key of the account or customer that an interaction is about."""
     if isinstance(interaction, AccountStatus):
         return account_key(interaction.data.enterprise_id, interaction.data.account_id)
     return customer_key(interaction.data.enterprise_id, interaction.data.customer_id)
 
 
 def parts_of(key: bytes) -> tuple[str, str]:
-    """The two identifiers of a key made here; ValueError for any other bytes."""
+    """The two identifiers of a customer's or an account's key. ValueError for other bytes."""
     enterprise_id, name = key.decode().split("/")
     return enterprise_id, name

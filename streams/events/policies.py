@@ -1,4 +1,4 @@
-"""A policy as it travels. What its document means is the core's affair (`policy.parse`)."""
+"""The event that carries a policy's document; `policy.parse` reads the document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ POLICY_TYPE: Final = "decorum.policy.v1"
 
 
 class PolicyEvent(Envelope, frozen=True, kw_only=True):
-    """Around the document there is nothing but the envelope."""
+    """The envelope; `data` is the document."""
 
     type: Literal["decorum.policy.v1"]
     data: Any = None

@@ -1,8 +1,8 @@
-"""Every metric Decorum has: name, type, labels and what it tells. The docs are printed from here.
+"""Every metric of Decorum: name, type, labels and meaning. `docs/metrics.md` is printed from here.
 
-Rules of this file: the names of the contract are fixed; a counter ends in `_total`, a time in
-`_seconds`; a label takes its values from a closed set, never from data: an id can never be one.
-Nothing is registered or counted here.
+Rules of this file: the contract fixes the names; a counter ends in `_total`, a time in `_seconds`;
+a label takes its values from a closed set and never from data, so it can never be an id. Nothing is
+registered or counted here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "decorum_"
 OTHER: Final = "other"
-"""What a value outside its set is counted as."""
+"""The label value of everything outside its set."""
 
-SETS: Final[Mapping[str, tuple[str, ...]]] = {
+LABEL_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "stage": ("rules", "account", "customer"),
     "kind": tuple(KIND_NAMES),
     "outcome": tuple(Outcome),
@@ -37,18 +37,18 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("deciding", "recovering", "warming"),
     "found": ("committed", "repeated"),
 }
-"""The closed sets of labels' values, by name."""
+"""The closed sets of label values, by the name of the set."""
 
 
 class Metric(NamedTuple):
-    """One metric: what it is, what it tells, and for each label the name of its set."""
+    """One metric: its type, its meaning, and for each label the name of its set of values."""
 
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: Mapping[str, str] = {}
     from_start: bool = False
-    """Every combination stands at 0 from the start: of a counter that begins at its first count,
-    a rate does not see that count."""
+    """Every combination of labels is exported as 0 from the start: a rate cannot see the first
+    count of a counter that begins with it."""
 
 
 _BY_STAGE: Final = {"stage": "stage"}

@@ -1,7 +1,7 @@
-"""A histogram that takes many equal observations at once.
+"""A histogram that counts many equal observations at once.
 
-Prometheus's own client takes one at a time, and a batch has hundreds. Buckets are in seconds,
-observations in whole milliseconds. It must never be used from two threads that both add.
+Prometheus's own client counts one at a time, and a batch has hundreds. Buckets are in seconds,
+observations in whole milliseconds. Not thread-safe: only one thread may add.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Distribution(Collector):
         self._sum_ms = 0
 
     def add(self, value_ms: int, times: int) -> None:
-        """Count `times` observations of `value_ms`; clocks of two machines may make it negative."""
+        """Count `times` observations of `value_ms`; a negative one (two machines' clocks) is 0."""
         value_ms = max(value_ms, 0)
         self._counts[bisect_left(self._bounds_ms, value_ms)] += times
         self._sum_ms += value_ms * times
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The present state in Prometheus's form, where each bucket includes the ones below."""
+        """The histogram in Prometheus's form, where each bucket includes the lower ones."""
         family = HistogramMetricFamily(self._name, self._documentation)
         buckets = list(zip(self._labels, accumulate(self._counts), strict=True))
         family.add_metric([], buckets, self._sum_ms / 1000)

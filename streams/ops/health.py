@@ -1,10 +1,10 @@
-"""Is this worker alive, and is it ready? Two questions that supervisors act upon.
+"""Is this worker alive, and is it ready? Supervisors act on both answers.
 
-`live` asks for a restart, so it is false only where a restart can help: never while a state is
-being recovered, which a restart would begin anew. `ready` is false until every partition given to
-this worker takes records, and while it reads others ahead that are to move here: whoever replaces
-workers one by one has to wait until they have moved. A worker that was given none, because there
-are more workers than units, is ready to take over and says so.
+A supervisor restarts a worker that is not live, so `liveness` is false only where a restart helps:
+never while state is restored, because a restart would begin that again. `readiness` is false until
+every assigned partition accepts records, and while the worker keeps warm-up replicas of partitions
+that will move here: a rolling restart has to wait for them. A worker without partitions (there are
+more workers than units) is ready to take over.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from streams.runtime.snapshot import StageSnapshot
 
 STALLED_S: Final = 60.0
-"""A partition with work waiting that commits nothing for so long is not alive: four times the
-longest a transaction may stay open."""
+"""A partition with waiting records that commits nothing for this long is not alive: four times the
+longest that a transaction may stay open."""
 
 
-def live(stages: Mapping[str, StageSnapshot]) -> Health:
-    """Whether work that waits is done. That this is answered at all shows that the loop runs."""
+def liveness(stages: Mapping[str, StageSnapshot]) -> Health:
+    """Whether waiting records make progress. Any answer at all shows that the event loop runs."""
     stalled = [
         name
         for name, stage in stages.items()
@@ -34,11 +34,12 @@ def live(stages: Mapping[str, StageSnapshot]) -> Health:
     return Health(not stalled, {"stalled_stages": stalled, "at": time.time()})
 
 
-def ready(stages: Mapping[str, StageSnapshot], *, joined: bool) -> Health:
-    """Whether all that was assigned is recovered and nothing more is to come; `joined`: the group
-    has told who owns what.
+def readiness(stages: Mapping[str, StageSnapshot], *, joined: bool) -> Health:
+    """Whether everything assigned is restored and nothing more will move here.
+
+    `joined`: this worker has an assignment from its group.
     """
-    behind = [name for name, stage in stages.items() if _recovering(stage)]
+    behind = [name for name, stage in stages.items() if _is_restoring(stage)]
     coming = [name for name, stage in stages.items() if stage.warming]
     detail: dict[str, Any] = {
         name: {
@@ -52,5 +53,5 @@ def ready(stages: Mapping[str, StageSnapshot], *, joined: bool) -> Health:
     return Health(joined and not behind and not coming, body)
 
 
-def _recovering(stage: StageSnapshot) -> bool:
+def _is_restoring(stage: StageSnapshot) -> bool:
     return stage.accepting != stage.assigned

@@ -1,11 +1,10 @@
-"""The age of the oldest held intent, without a look into a million ledgers.
+"""The age of the oldest held intent, without reading a million ledgers.
 
-In the customer stage the name of a held intent's timer carries the moment at which it was accepted,
-so the names alone tell; in the account stage the places in the queues do. They are gone through
-every half minute, in steps between which batches are decided: nothing is kept up with every timer,
-nothing is stored, and the event loop is never held for long. A customer with several intents held
-has one timer, named for the one that is due next: that one stands for all of theirs. One that
-should have gone long ago is always the next, so it cannot hide.
+In the customer stage, the name of a timer contains the time at which its intent was accepted; in
+the account stage, the entries of the queues do. A scan every half minute reads them in short steps
+and lets batches run between the steps, so nothing is stored and the event loop is never blocked for
+long. A customer with several held intents has one timer, for the intent that is due next, and only
+that intent is seen. An overdue intent is always the next one, so it cannot hide.
 """
 
 from __future__ import annotations
@@ -25,35 +24,35 @@ if TYPE_CHECKING:
 
 REFRESH_S: Final = 30.0
 STEP: Final = 2_000
-"""Names between two pauses: about a millisecond."""
+"""Timer names read in one step: about a millisecond."""
 
 
 class OldestHeld:
-    """Knows, for each stage that holds intents, when the oldest of them was accepted."""
+    """For each stage that holds intents, when the oldest of them was accepted."""
 
     def __init__(self, states: Callable[[str], Iterable[State]]) -> None:
-        """`states`: the states of a stage's partitions on this worker."""
+        """`states`: gives the states of a stage's partitions on this worker."""
         self._states = states
         self._accepted_ms: dict[str, int | None] = {}
 
-    async def watch(self) -> None:
-        """Look every half minute, until cancelled."""
+    async def refresh_forever(self) -> None:
+        """Scan every half minute, until cancelled."""
         while True:
-            for stage in _STEPS:
+            for stage in _ACCEPTED_TIMES:
                 await self.refresh(stage)
             await asyncio.sleep(REFRESH_S)
 
     async def refresh(self, stage: str) -> None:
-        """Go once through what a stage holds. KeyError for a stage that holds nothing."""
+        """Scan one stage. Raises KeyError for a stage that never holds intents."""
         oldest_ms: int | None = None
         for state in list(self._states(stage)):
-            for accepted_ms in _STEPS[stage](state):
+            for accepted_ms in _ACCEPTED_TIMES[stage](state):
                 oldest_ms = accepted_ms if oldest_ms is None else min(oldest_ms, accepted_ms)
                 await asyncio.sleep(0)
         self._accepted_ms[stage] = oldest_ms
 
     def age_seconds(self, stage: str, now_ms: int) -> float:
-        """The age at `now_ms` of what the last look found; 0 when nothing is held."""
+        """The age at `now_ms`, by the last scan; 0 when nothing is held."""
         accepted_ms = self._accepted_ms.get(stage)
         return 0.0 if accepted_ms is None else max(0, now_ms - accepted_ms) / 1000
 
@@ -74,7 +73,7 @@ def _queued_for_accounts(state: State) -> Iterator[int]:
             yield oldest
 
 
-_STEPS: Final[dict[str, Callable[[State], Iterator[int]]]] = {
+_ACCEPTED_TIMES: Final[dict[str, Callable[[State], Iterator[int]]]] = {
     AccountStage.name: _queued_for_accounts,
     CustomerStage.name: _held_for_customers,
 }

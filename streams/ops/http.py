@@ -1,7 +1,7 @@
-"""The worker's window: metrics and health over HTTP, read-only.
+"""Metrics and health over HTTP, read-only.
 
-`/livez` says whether the process should be restarted, `/readyz` whether it has its state. Nothing
-here may change anything, and no answer may wait for Kafka.
+`/livez` answers whether the process should keep running, `/readyz` whether it has its state. Rules
+of this file: no request changes anything, and no answer waits for Kafka.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import orjson
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -25,14 +25,14 @@ log = logging.getLogger("decorum.http")
 
 
 class Health(NamedTuple):
-    """An answer to "are you well?", and why; `detail` becomes the body as JSON."""
+    """Whether all is well, and why; `detail` becomes the body as JSON."""
 
     ok: bool
     detail: Mapping[str, Any]
 
 
 class HttpServer:
-    """Serves `/metrics`, `/livez`, `/readyz` and the routes it is given, until `stop`."""
+    """Serves `/metrics`, `/livez`, `/readyz` and the given routes, until `stop`."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class HttpServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=log)
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the address is taken or not this machine's."""
+        """Listen. Raises OSError when the address is in use or belongs to another machine."""
         await self._runner.setup()
         host, port = self._address
         try:
@@ -69,12 +69,12 @@ class HttpServer:
             raise
 
     async def stop(self) -> None:
-        """Answer what was asked, then close."""
+        """Answer the open requests, then close."""
         await self._runner.cleanup()
 
     @property
     def port(self) -> int:
-        """The port in use, also when the settings said 0; only after `start`."""
+        """The port in use, also where the settings have 0 (any); only after `start`."""
         port: int = self._runner.addresses[0][1]
         return port
 
@@ -84,8 +84,8 @@ class HttpServer:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a fault is the program's. One of the request's bytes was answered with a 400, and
-    aiohttp would log it with a traceback and with the request, identifiers and all.
+    """Whether a fault is the program's. A malformed request was answered with 400; aiohttp would
+    log it with a traceback and the request, identifiers included.
     """
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
@@ -93,7 +93,9 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 def json_response(body: Any, status: int = 200) -> web.Response:  # noqa: ANN401 (any JSON)
     """A JSON answer."""
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json"
+    )
 
 
 def _health_handler(request: Callable[[], Health]) -> Any:  # noqa: ANN401 (aiohttp's own handler type)

@@ -1,9 +1,9 @@
 """Look-ups over HTTP: `/v1/customers/…`, `/v1/accounts/…`, `/v1/campaigns/…`, read-only.
 
 Every worker answers for the keys of its own partitions and redirects to the owner of the others.
-Rules of this file: it reads states and changes none; it knows partitions, not what stands in them
-(`subjects` does). A request is redirected at most once, so that two workers which each believe the
-other to be the owner send nobody in a circle. No identifier is logged.
+Rules of this file: it finds the partition of a key; `views` reads the state. A request is
+redirected at most once, so that two workers that each take the other for the owner never send a
+client in circles. No identifier is logged.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ SERVICE_UNAVAILABLE: Final = 503
 TEMPORARY_REDIRECT: Final = 307
 
 RETRY_AFTER_S: Final = 1
-"""A partition that moves is away for about a second; a large state needs a few such waits."""
+"""A partition that moves is away for about a second; a large state takes several seconds."""
 
-HOP: Final = "redirected"
-"""The query parameter of a redirected request: it is not redirected again."""
+REDIRECTED: Final = "redirected"
+"""The query parameter that marks a redirected request; such a request is not redirected again."""
 
 _is_number = re.compile("[0-9]{1,3}").fullmatch
 _ALLOWED: Final = frozenset(IDENTIFIER_CHARACTERS.decode())
-_RULE: Final = f"must be 1 to {MAX_IDENTIFIER} characters out of A-Z a-z 0-9 _-.:@="
-_FRESH: Final = {"Cache-Control": "no-store"}
+_IDENTIFIER_RULE: Final = f"must be 1 to {MAX_IDENTIFIER} characters out of A-Z a-z 0-9 _-.:@="
+_NOT_CACHED: Final = {"Cache-Control": "no-store"}
 
 
 class Owners(Protocol):
-    """What look-ups need of the lane."""
+    """What look-ups need from the runtime."""
 
     def snapshot(self) -> Mapping[str, StageSnapshot]:
-        """How each stage stands on this worker."""
+        """The partitions of each stage on this worker."""
 
     def state(self, stage: str, partition: int) -> State | None:
-        """A partition's state; None if not here."""
+        """A partition's state; None if it is not here."""
 
     def owner(self, stage: str, partition: int) -> str | None:
-        """The address of the worker that decides this partition."""
+        """The address of the worker that owns this partition, if it is known."""
 
 
-class LookUp(NamedTuple):
-    """A request, checked: whom it is about, and what it asks besides."""
+class LookupRequest(NamedTuple):
+    """A checked request: whose data, and the question of a dry run."""
 
     enterprise: str
     name: str
@@ -68,30 +68,30 @@ class LookUp(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What there is to say; `body` becomes the answer as JSON."""
+    """The answer; `body` becomes JSON."""
 
     known: bool
     body: Mapping[str, Any]
 
 
 class Subject(NamedTuple):
-    """One sort of thing that can be looked up: where its state is, and how to put it in words."""
+    """One kind of look-up: its path, where its state is, and how to answer."""
 
     path: str
     stage: str
     key: Callable[[str, str], bytes]
     parameters: frozenset[str]
-    describe: Callable[[State, LookUp, int], Answer]
+    answer: Callable[[State, LookupRequest, int], Answer]
 
 
 class Lookups:
     """The handlers of the look-ups over the partitions of one worker."""
 
     def __init__(
-        self, lane: Owners, partitions: int, address: str, clock: Callable[[], int]
+        self, owners: Owners, partitions: int, address: str, clock: Callable[[], int]
     ) -> None:
-        """`address`: host:port as this worker tells it to the others; `clock`: UTC ms."""
-        self._owners = lane
+        """`address`: this worker's host:port as others know it; `clock`: UTC milliseconds."""
+        self._owners = owners
         self._partitions = partitions
         self._address = address
         self._clock = clock
@@ -99,69 +99,71 @@ class Lookups:
     def routes(self, subjects: Iterable[Subject]) -> list[web.RouteDef]:
         """One route for each subject."""
         return [
-            web.get(f"/v1/{subject.path}/{{enterprise:[^/]+}}/{{name:[^/]+}}", self._on(subject))
+            web.get(
+                f"/v1/{subject.path}/{{enterprise:[^/]+}}/{{name:[^/]+}}", self._handler(subject)
+            )
             for subject in subjects
         ]
 
-    def _on(self, subject: Subject) -> Any:  # noqa: ANN401 (aiohttp's own handler type)
+    def _handler(self, subject: Subject) -> Any:  # noqa: ANN401 (aiohttp's own handler type)
         async def answer(request: web.Request) -> web.Response:
             try:
-                wanted = _read(request, subject.parameters)
+                wanted = _request_of(request, subject.parameters)
             except ValueError as wrong:
                 return _error(BAD_REQUEST, str(wrong))
             return self._answer(subject, wanted)
 
         return answer
 
-    def _answer(self, subject: Subject, wanted: LookUp) -> web.Response:
-        # Not the router's cache: strangers' keys would push out those of the busy.
+    def _answer(self, subject: Subject, wanted: LookupRequest) -> web.Response:
+        # Not the router's cache: the keys of look-ups would evict those of busy customers.
         key = subject.key(wanted.enterprise, wanted.name)
         number = partition_for(key, self._partitions)
         stage = self._owners.snapshot().get(subject.stage)
         if stage is None or number not in stage.assigned:
-            return self._elsewhere(subject, number, wanted)
+            return self._redirect(subject, number, wanted)
         state = self._owners.state(subject.stage, number)
         if state is None or number not in stage.accepting:
-            return _later("this worker is still recovering that partition")
-        found = subject.describe(state, wanted, self._clock())
+            return _unavailable("this worker is still recovering that partition")
+        found = subject.answer(state, wanted, self._clock())
         return _json(found.body, 200 if found.known else NOT_FOUND)
 
-    def _elsewhere(self, subject: Subject, number: int, wanted: LookUp) -> web.Response:
+    def _redirect(self, subject: Subject, number: int, wanted: LookupRequest) -> web.Response:
         owner = self._owners.owner(subject.stage, number)
         if wanted.redirected or not owner or owner == self._address:
-            return _later("the owner of that partition is not known here at the moment")
+            return _unavailable("the owner of that partition is not known here at the moment")
         authority = _authority(owner)
         if authority is None:
-            return _later("the owner's DECORUM_HTTP is no address that others can reach")
+            return _unavailable("the owner's DECORUM_HTTP is no address that others can reach")
         query = urlencode(_query_of(wanted))
         path = f"/v1/{subject.path}/{wanted.enterprise}/{wanted.name}"
-        headers = {"Location": f"http://{authority}{path}?{query}", **_FRESH}
+        headers = {"Location": f"http://{authority}{path}?{query}", **_NOT_CACHED}
         return web.Response(status=TEMPORARY_REDIRECT, headers=headers)
 
 
-def _read(request: web.Request, parameters: frozenset[str]) -> LookUp:
-    """Raises ValueError with a sentence that repeats nothing of the request."""
+def _request_of(request: web.Request, parameters: frozenset[str]) -> LookupRequest:
+    """Raises ValueError with a sentence that contains nothing of the request."""
     enterprise = _identifier("enterprise", request.match_info["enterprise"])
     name = _identifier("name", request.match_info["name"])
     given = request.query
-    if not set(given) <= parameters | {HOP}:
+    if not set(given) <= parameters | {REDIRECTED}:
         known = ", ".join(f"`{known}`" for known in sorted(parameters))
         raise ValueError(f"unknown query parameter; {known or 'none'} can be given here")
     if len(set(given)) < len(given):
         raise ValueError("a query parameter is given twice")
-    if given.get(HOP, "1") != "1":
-        raise ValueError(f"`{HOP}` must be 1")
+    if given.get(REDIRECTED, "1") != "1":
+        raise ValueError(f"`{REDIRECTED}` must be 1")
     question = Question(
         account_id=_optional("account", given),
         campaign_id=_optional("campaign", given),
         priority=_priority(given.get("priority")),
     )
-    return LookUp(enterprise, name, question, HOP in given)
+    return LookupRequest(enterprise, name, question, REDIRECTED in given)
 
 
 def _identifier(place: str, text: str) -> str:
     if not 0 < len(text) <= MAX_IDENTIFIER or not _ALLOWED.issuperset(text):
-        raise ValueError(f"`{place}` {_RULE}")
+        raise ValueError(f"`{place}` {_IDENTIFIER_RULE}")
     return text
 
 
@@ -178,16 +180,16 @@ def _priority(text: str | None) -> int:
     return int(text)
 
 
-def _query_of(wanted: LookUp) -> dict[str, str]:
+def _query_of(wanted: LookupRequest) -> dict[str, str]:
     asked, usual = wanted.question, Question()
     query = {"account": asked.account_id, "campaign": asked.campaign_id}
     if asked.priority != usual.priority:
         query["priority"] = str(asked.priority)
-    return {name: text for name, text in query.items() if text is not None} | {HOP: "1"}
+    return {name: text for name, text in query.items() if text is not None} | {REDIRECTED: "1"}
 
 
 def _authority(address: str) -> str | None:
-    """The address as a URL has it; None for one that means any host, or any port."""
+    """The address as in a URL; None for one that means any host or any port."""
     host, port = split_address(address)
     try:
         ip = ipaddress.ip_address(host)
@@ -203,7 +205,7 @@ def _json(body: Mapping[str, Any], status: int) -> web.Response:
         body=msgspec.json.encode(body),
         status=status,
         content_type="application/json",
-        headers=_FRESH,
+        headers=_NOT_CACHED,
     )
 
 
@@ -211,7 +213,7 @@ def _error(status: int, sentence: str) -> web.Response:
     return _json({"error": sentence}, status)
 
 
-def _later(sentence: str) -> web.Response:
+def _unavailable(sentence: str) -> web.Response:
     response = _error(SERVICE_UNAVAILABLE, f"{sentence}; ask again")
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

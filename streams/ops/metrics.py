@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 
 from streams import __version__
-from streams.ops.catalogue import METRICS, OTHER, PREFIX, SETS
+from streams.ops.catalogue import LABEL_VALUES, METRICS, OTHER, PREFIX
 from streams.ops.distribution import Distribution
 from streams.topics import Topics
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from streams.runtime.snapshot import StageSnapshot
     from streams.stages.balance import Balance
 
-MEASURED: Final = {"latency_ms": "decision_latency_seconds", "brake_ms": "brake_seconds"}
+DURATIONS: Final = {"latency_ms": "decision_latency_seconds", "brake_ms": "brake_seconds"}
 """Durations that stages tally as `(name, milliseconds as text) → how many`: the wait until a batch
 was begun, to which its own time is added. All other entries are `(counter, *labels) → how many`."""
 
@@ -64,20 +64,20 @@ class Observer:
         self._children: dict[tuple[str, ...], Counter] = {}
         self._balances: dict[str, int] = {}
         for name, metric in METRICS.items():
-            self._make(name, metric)
+            self._register(name, metric)
         self._gauges["build_info"].labels(__version__).set(1)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
-    def _make(self, name: str, metric: Metric) -> None:
+    def _register(self, name: str, metric: Metric) -> None:
         full, labels, registry = PREFIX + name, tuple(metric.labels), self.registry
-        if name in MEASURED.values():
+        if name in DURATIONS.values():
             self._durations[name] = Distribution(full, metric.help)
             registry.register(self._durations[name])
         elif metric.kind == "counter":
             self._counters[name] = Counter(full, metric.help, labels, registry=registry)
             if metric.from_start:
-                for values in product(*(SETS[kind] for kind in metric.labels.values())):
+                for values in product(*(LABEL_VALUES[kind] for kind in metric.labels.values())):
                     self._counters[name].labels(*values)
         elif metric.kind == "gauge":
             self._gauges[name] = Gauge(full, metric.help, labels, registry=registry)
@@ -94,13 +94,13 @@ class Observer:
         records: int,
         seconds: float,
     ) -> None:
-        """A batch is committed: count what its handler tallied. KeyError for an unknown entry."""
+        """Count what a committed batch did. Raises KeyError for an unknown counter."""
         del partition  # A label of it would multiply the series, and no alert needs it.
         self._histograms["chunk_seconds"].labels(stage).observe(seconds)
         self._histograms["chunk_records"].labels(stage).observe(records)
         batch_ms = round(seconds * 1000)
         for entry, times in counters.items():
-            duration = MEASURED.get(entry[0])
+            duration = DURATIONS.get(entry[0])
             if duration is not None:
                 self._durations[duration].add(max(int(entry[1]), 0) + batch_ms, times)
                 continue
@@ -110,35 +110,35 @@ class Observer:
             child.inc(times)
 
     def was_in_doubt(self, stage: str, *, committed: bool) -> None:
-        """What became of a batch whose commit was in doubt."""
+        """Count a batch whose commit was in doubt, by its outcome."""
         self._counters["transactions_in_doubt_total"].labels(
             stage, "committed" if committed else "repeated"
         ).inc()
 
     def _child(self, entry: tuple[str, ...]) -> Counter:
-        """The counter of a tally's entry, remembered unless its values are not of the sets."""
+        """The counter of an entry, cached unless one of its values is outside its set."""
         name, *values = entry
         kinds = METRICS[name].labels.values()
-        closed = [self._closed(kind, value) for kind, value in zip(kinds, values, strict=True)]
+        closed = [self._label_value(kind, value) for kind, value in zip(kinds, values, strict=True)]
         child = self._counters[name].labels(*closed)
         if OTHER not in closed:
             self._children[entry] = child
         return child
 
-    def _closed(self, kind: str, value: str) -> str:
+    def _label_value(self, kind: str, value: str) -> str:
         if kind == "topic":
             value = self._names.logical(value)
-        return value if value in SETS[kind] else OTHER
+        return value if value in LABEL_VALUES[kind] else OTHER
 
-    def expects(self, partitions: Mapping[str, int]) -> None:
-        """How many partitions each stage has, over all workers: only beside it does a sum of what
-        the workers have show that nobody has one.
+    def record_expected(self, partitions: Mapping[str, int]) -> None:
+        """Set how many partitions each stage has over all workers: compared with the sum of the
+        workers' partitions, it shows a partition that no worker has.
         """
         for stage, count in partitions.items():
             self._gauges["partitions_expected"].labels(stage).set(count)
 
-    def stands(self, stage: str, snapshot: StageSnapshot, balance: Balance) -> None:
-        """How a stage stands on this worker now, and its partitions' durable counts, summed."""
+    def record_stage(self, stage: str, snapshot: StageSnapshot, balance: Balance) -> None:
+        """Set a stage's gauges: its partitions here, and the sum of their stored counts."""
         self._balances[stage] = balance.accepted - balance.settled - balance.held
         self._gauges["unbalanced"].set(sum(self._balances.values()))
         partitions = self._gauges["partitions"]
@@ -155,24 +155,22 @@ class Observer:
         ):
             self._gauges[name].labels(stage).set(value)
 
-    def held(self, stage: str, oldest_seconds: float, overdue_seconds: float) -> None:
-        """How long ago the oldest intent held by a stage was accepted, and how long ago the
-        earliest timer that has not fired came due; 0 where there is none.
+    def record_ages(self, stage: str, oldest_seconds: float, overdue_seconds: float) -> None:
+        """Set how long ago the oldest held intent of a stage was accepted, and how long ago the
+        earliest timer that has not fired was due; 0 where there is none.
         """
         self._gauges["deferred_oldest_seconds"].labels(stage).set(oldest_seconds)
         self._gauges["overdue_seconds"].labels(stage).set(overdue_seconds)
 
-    def queued(self, stage: str, customers: int) -> None:
-        """How many customers wait in the queues of this stage's partitions here, who are held by
-        others.
-        """
+    def record_queued(self, stage: str, customers: int) -> None:
+        """Set how many customers wait in the queues of this stage's partitions on this worker."""
         self._gauges["deferred"].labels(stage).set(customers)
 
-    def accounts(self, counts: Mapping[str, int]) -> None:
-        """How many accounts of this worker's partitions have each grade; a grade left out has none,
-        and what is no grade is not counted.
+    def record_grades(self, counts: Mapping[str, int]) -> None:
+        """Set how many accounts on this worker have each grade; a grade without an entry has none,
+        and an unknown grade is not counted.
         """
-        for grade in SETS["grade"]:
+        for grade in LABEL_VALUES["grade"]:
             self._gauges["accounts"].labels(grade).set(counts.get(grade, 0))
 
     def exposition(self) -> bytes:

@@ -25,7 +25,7 @@ from streams.stages.customer.stage import CustomerStage
 if TYPE_CHECKING:
     from streams.core.account.account import AccountRules, AccountState
     from streams.core.customer.customer import Customer
-    from streams.ops.lookups import LookUp
+    from streams.ops.lookups import LookupRequest
     from streams.runtime.state import State
     from streams.stages.customer.erasure import Erasure
     from streams.stages.rules import Rules
@@ -36,7 +36,7 @@ _NO_PARAMETERS: Final[frozenset[str]] = frozenset()
 def customers(rules: Rules, erasure: Erasure) -> Subject:
     """`/v1/customers/{enterprise}/{customer}?account=…&campaign=…&priority=…`."""
 
-    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
+    def describe(state: State, wanted: LookupRequest, now_ms: int) -> Answer:
         key = customer_key(wanted.enterprise, wanted.name)
 
         def customer() -> Customer:
@@ -60,7 +60,7 @@ def customers(rules: Rules, erasure: Erasure) -> Subject:
 def accounts(rules: Rules) -> Subject:
     """`/v1/accounts/{enterprise}/{account}`: its limits now, what they still allow, who waits."""
 
-    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
+    def describe(state: State, wanted: LookupRequest, now_ms: int) -> Answer:
         key = account_key(wanted.enterprise, wanted.name)
         policy = rules.policy(wanted.enterprise, now_ms)
         account_rules = account.account_rules_of(policy)
@@ -86,7 +86,7 @@ def accounts(rules: Rules) -> Subject:
 def campaigns(rules: Rules) -> Subject:
     """`/v1/campaigns/{enterprise}/{campaign}`: phase, released share and rates."""
 
-    def describe(state: State, wanted: LookUp, now_ms: int) -> Answer:
+    def describe(state: State, wanted: LookupRequest, now_ms: int) -> Answer:
         policy = rules.policy(wanted.enterprise, now_ms)
         value = state.get(campaign_key(wanted.enterprise, wanted.name))
         stored, campaign_rules = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from streams.ops.catalogue import METRICS, PREFIX, SETS
+from streams.ops.catalogue import LABEL_VALUES, METRICS, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,4 +72,4 @@ def _fits(name: str, label: str, how: str, value: str) -> bool:
     if kind is None:
         return False
     values = value.split("|") if how in {"=~", "!~"} else [value]
-    return set(values) <= set(SETS[kind])
+    return set(values) <= set(LABEL_VALUES[kind])

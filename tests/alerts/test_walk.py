@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from streams.ops.catalogue import SETS
+from streams.ops.catalogue import LABEL_VALUES
 from streams.ops.http import Health, HttpServer
 from streams.ops.metrics import Observer
 from streams.runtime.snapshot import StageSnapshot
@@ -46,7 +46,7 @@ class Worker:
         )
         if self.broken:
             batch[BROKEN] = self.broken
-        for stage in SETS["stage"]:
+        for stage in LABEL_VALUES["stage"]:
             snapshot = StageSnapshot(
                 assigned=(0, 1),
                 accepting=(0, 1),
@@ -58,11 +58,11 @@ class Worker:
                 progress_age_seconds=0.1,
                 waiting_age_seconds=0.2,
             )
-            self.observer.expects({stage: 2})
+            self.observer.record_expected({stage: 2})
             self.observer.committed(stage, 0, batch, records=200, seconds=0.01)
-            self.observer.stands(stage, snapshot, Balance(accepted=30, settled=20, held=10))
-            self.observer.held(stage, oldest_seconds=3_600, overdue_seconds=0)
-        self.observer.accounts({"new": 3, "green": 5})
+            self.observer.record_stage(stage, snapshot, Balance(accepted=30, settled=20, held=10))
+            self.observer.record_ages(stage, oldest_seconds=3_600, overdue_seconds=0)
+        self.observer.record_grades({"new": 3, "green": 5})
         return self.observer.exposition()
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from deploy.kubernetes import generate
 from streams import __version__
-from streams.admin.acls import ROLES, user
+from streams.admin.acls import ROLES, user_name
 from streams.runtime.app import CLOSE_PATIENCE_S, HANDOVER_PATIENCE_S, LEAVE_PATIENCE_S
 from streams.runtime.units import unit_count
 from streams.settings import Settings
@@ -119,7 +119,7 @@ def test_every_topic_has_its_resource_with_the_same_configuration() -> None:
 
 def test_every_role_has_its_user() -> None:
     found = {r["metadata"]["name"] for _, r in ALL if r["kind"] == "KafkaUser"}
-    assert found == {user(role) for role in ROLES}
+    assert found == {user_name(role) for role in ROLES}
 
 
 def test_another_environment_gets_resources_that_are_accepted_too() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from streams.admin.acls import ENGINE, ROLES, Grant, commands, grants, user
+from streams.admin.acls import ENGINE, ROLES, Grant, commands, grants, user_name
 from streams.local.jars import find_java, jars_directory
 from streams.local.kafka import HOST, JVM, LocalKafka, free_port
 from streams.settings import PREFIX, Settings
@@ -83,7 +83,7 @@ def secured_kafka(directory: Path) -> Iterator[SecuredKafka]:
     broker = LocalKafka(
         directory / "kafka",
         properties=_properties(port, authority, directory),
-        users={name: password(name) for name in (user(role, TOPICS_PREFIX) for role in ROLES)},
+        users={name: password(name) for name in (user_name(role, TOPICS_PREFIX) for role in ROLES)},
     )
     with broker:
         _allow(broker.bootstrap, directory)
@@ -117,7 +117,7 @@ def _allow(bootstrap: str, directory: Path) -> None:
     """
     (directory / "admin.properties").touch()
     tool = [find_java(), *JVM, "-cp", f"{jars_directory()}/*", ACL_TOOL]
-    engine = f"User:{user(ENGINE, TOPICS_PREFIX)} "
+    engine = f"User:{user_name(ENGINE, TOPICS_PREFIX)} "
     lines = [line for line in commands(bootstrap, TOPICS_PREFIX) if engine in line]
     with ThreadPoolExecutor(2) as pool:
         done = pool.map(lambda line: _run([*tool, *shlex.split(line)[1:]], directory), lines)
@@ -135,7 +135,7 @@ async def _allow_others(bootstrap: str) -> None:
     async with admin({"bootstrap_servers": bootstrap}) as client:
         for role in others:
             for grant in grants(role, TOPICS_PREFIX):
-                await _grant(client, user(role, TOPICS_PREFIX), grant)
+                await _grant(client, user_name(role, TOPICS_PREFIX), grant)
 
 
 async def _grant(client: AIOKafkaAdminClient, name: str, grant: Grant) -> None:

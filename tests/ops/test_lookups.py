@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from streams.ops.http import Health, HttpServer
-from streams.ops.lookups import HOP, Lookups
+from streams.ops.lookups import REDIRECTED, Lookups
 from streams.ops.views import accounts, campaigns, customers
 from streams.runtime.partitioner import partition_for
 from streams.runtime.snapshot import StageSnapshot
@@ -254,7 +254,7 @@ async def test_who_is_elsewhere_is_looked_up_there(rig: Rig) -> None:
     query = "?account=a%3D1&campaign=spring&priority=0"
     status, location = await rig.get("/v1/customers/acme/c1" + query)
     assert status == 307
-    assert location == f"http://{THERE}/v1/customers/acme/c1{query}&{HOP}=1"
+    assert location == f"http://{THERE}/v1/customers/acme/c1{query}&{REDIRECTED}=1"
 
 
 async def test_a_location_is_a_request_that_its_worker_understands(rig: Rig) -> None:
@@ -271,9 +271,9 @@ async def test_accounts_and_campaigns_are_looked_up_at_their_own_key_s_owner(rig
     rig.elsewhere(THERE, "acme/xiaoer")
     rig.elsewhere("10.0.0.8:6066", "acme/campaign/autumn")
     _, account = await rig.get("/v1/accounts/acme/xiaoer")
-    assert account == f"http://{THERE}/v1/accounts/acme/xiaoer?{HOP}=1"
+    assert account == f"http://{THERE}/v1/accounts/acme/xiaoer?{REDIRECTED}=1"
     _, campaign = await rig.get("/v1/campaigns/acme/autumn")
-    assert campaign == f"http://10.0.0.8:6066/v1/campaigns/acme/autumn?{HOP}=1"
+    assert campaign == f"http://10.0.0.8:6066/v1/campaigns/acme/autumn?{REDIRECTED}=1"
 
 
 @pytest.mark.parametrize("owner", [None, "", HERE])
@@ -304,7 +304,7 @@ async def test_an_address_that_means_any_host_or_port_is_no_redirect(rig: Rig, o
 async def test_an_address_is_written_as_a_url_has_it(rig: Rig, owner: str, authority: str) -> None:
     rig.elsewhere(owner)
     _, location = await rig.get("/v1/customers/acme/c1")
-    assert location == f"http://{authority}/v1/customers/acme/c1?{HOP}=1"
+    assert location == f"http://{authority}/v1/customers/acme/c1?{REDIRECTED}=1"
 
 
 async def test_a_partition_that_recovers_answers_later(rig: Rig) -> None:
@@ -336,7 +336,7 @@ WRONG = {
     "/v1/customers/acme/c1?priority=-1": "`priority`",
     "/v1/customers/acme/c1?priority=%D9%A3": "`priority`",
     "/v1/customers/acme/c1?priority=": "`priority`",
-    f"/v1/customers/acme/c1?{HOP}=2": f"`{HOP}`",
+    f"/v1/customers/acme/c1?{REDIRECTED}=2": f"`{REDIRECTED}`",
 }
 
 

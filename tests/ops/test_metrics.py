@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.ops.catalogue import METRICS, OTHER, SETS
+from streams.ops.catalogue import LABEL_VALUES, METRICS, OTHER
 from streams.ops.distribution import Distribution
 from streams.ops.metrics import Observer
 from streams.runtime.snapshot import StageSnapshot
@@ -118,26 +118,26 @@ def snapshot(**differs: Any) -> StageSnapshot:
 
 
 def test_the_balance_is_over_all_stages(observer: Observer) -> None:
-    observer.stands("account", snapshot(), Balance(accepted=10, settled=1, held=2))
-    observer.stands("customer", snapshot(), Balance(accepted=0, settled=3, held=4))
+    observer.record_stage("account", snapshot(), Balance(accepted=10, settled=1, held=2))
+    observer.record_stage("customer", snapshot(), Balance(accepted=0, settled=3, held=4))
 
     assert value(observer, "unbalanced") == 0
     assert value(observer, "deferred", stage="account") == 2
     assert value(observer, "deferred", stage="customer") == 4
 
-    observer.stands("customer", snapshot(), Balance(accepted=0, settled=3, held=3))
+    observer.record_stage("customer", snapshot(), Balance(accepted=0, settled=3, held=3))
     assert value(observer, "unbalanced") == 1
     assert value(observer, "deferred", stage="customer") == 3
 
 
 def test_a_stage_without_partitions_counts_elsewhere(observer: Observer) -> None:
-    observer.stands(
+    observer.record_stage(
         "customer", snapshot(state_keys=7, restore_seconds=0.3), Balance(accepted=5, held=1)
     )
     assert value(observer, "state_keys", stage="customer") == 7
     assert value(observer, "recovery_seconds", stage="customer") == 0.3
 
-    observer.stands("customer", snapshot(), Balance())
+    observer.record_stage("customer", snapshot(), Balance())
 
     assert value(observer, "unbalanced") == 0
     assert value(observer, "deferred", stage="customer") == 0
@@ -145,17 +145,19 @@ def test_a_stage_without_partitions_counts_elsewhere(observer: Observer) -> None
 
 
 def test_partitions_are_told_by_whether_they_take_records(observer: Observer) -> None:
-    observer.stands("customer", snapshot(assigned=(1, 4, 7), accepting=(4,)), Balance())
+    observer.record_stage("customer", snapshot(assigned=(1, 4, 7), accepting=(4,)), Balance())
     assert value(observer, "partitions", stage="customer", status="deciding") == 1
     assert value(observer, "partitions", stage="customer", status="recovering") == 2
 
-    observer.stands("customer", snapshot(assigned=(1, 4, 7), accepting=(1, 4, 7)), Balance())
+    observer.record_stage("customer", snapshot(assigned=(1, 4, 7), accepting=(1, 4, 7)), Balance())
     assert value(observer, "partitions", stage="customer", status="deciding") == 3
     assert value(observer, "partitions", stage="customer", status="recovering") == 0
 
 
 def test_what_is_read_ahead_is_told_apart_from_what_is_here(observer: Observer) -> None:
-    observer.stands("customer", snapshot(assigned=(1,), accepting=(1,), warming=(4, 7)), Balance())
+    observer.record_stage(
+        "customer", snapshot(assigned=(1,), accepting=(1,), warming=(4, 7)), Balance()
+    )
     assert value(observer, "partitions", stage="customer", status="deciding") == 1
     assert value(observer, "partitions", stage="customer", status="recovering") == 0
     assert value(observer, "partitions", stage="customer", status="warming") == 2
@@ -164,15 +166,15 @@ def test_what_is_read_ahead_is_told_apart_from_what_is_here(observer: Observer) 
 def test_how_many_partitions_a_stage_has_is_told_beside_how_many_are_here(
     observer: Observer,
 ) -> None:
-    observer.expects({"rules": 1, "customer": 24})
+    observer.record_expected({"rules": 1, "customer": 24})
     assert value(observer, "partitions_expected", stage="rules") == 1
     assert value(observer, "partitions_expected", stage="customer") == 24
 
 
 def test_what_stands_still_and_what_waits_is_told(observer: Observer) -> None:
     ages = snapshot(progress_age_seconds=61.5, waiting_age_seconds=12.25)
-    observer.stands("account", ages, Balance())
-    observer.held("account", oldest_seconds=86_400.0, overdue_seconds=3.5)
+    observer.record_stage("account", ages, Balance())
+    observer.record_ages("account", oldest_seconds=86_400.0, overdue_seconds=3.5)
 
     assert value(observer, "progress_age_seconds", stage="account") == 61.5
     assert value(observer, "waiting_age_seconds", stage="account") == 12.25
@@ -181,15 +183,15 @@ def test_what_stands_still_and_what_waits_is_told(observer: Observer) -> None:
 
 
 def test_accounts_are_counted_by_grade_and_those_that_are_gone_are_not(observer: Observer) -> None:
-    observer.accounts({"new": 3, "paused": 1})
-    observer.accounts({"new": 2, "green": 2})
+    observer.record_grades({"new": 3, "paused": 1})
+    observer.record_grades({"new": 2, "green": 2})
 
-    grades = {grade: value(observer, "accounts", grade=grade) for grade in SETS["grade"]}
+    grades = {grade: value(observer, "accounts", grade=grade) for grade in LABEL_VALUES["grade"]}
     assert grades == {"new": 2, "green": 2, "amber": 0, "red": 0, "paused": 0, "off": 0}
 
 
 def test_an_account_without_a_grade_yet_is_not_counted(observer: Observer) -> None:
-    observer.accounts({"": 5, "new": 1})
+    observer.record_grades({"": 5, "new": 1})
     assert value(observer, "accounts", grade="new") == 1
     assert b'grade=""' not in observer.exposition()
 
@@ -199,5 +201,5 @@ def test_a_first_count_is_seen_by_a_rate(observer: Observer, name: str) -> None:
     """Every series that an alert adds up stands at 0 before anything happens."""
     family = next(f for f in observer.registry.collect() if f"{f.name}_total" == f"decorum_{name}")
     assert {sample.value for sample in family.samples} == {0}
-    sizes = [len(SETS[kind]) for kind in METRICS[name].labels.values()]
+    sizes = [len(LABEL_VALUES[kind]) for kind in METRICS[name].labels.values()]
     assert len(family.samples) == math.prod(sizes)

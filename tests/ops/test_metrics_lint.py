@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from streams.ops.catalogue import METRICS, OTHER, PREFIX, SETS
-from streams.ops.metrics import BUCKETS, MEASURED, Observer
+from streams.ops.catalogue import LABEL_VALUES, METRICS, OTHER, PREFIX
+from streams.ops.metrics import BUCKETS, DURATIONS, Observer
 from streams.ops.metrics_docs import markdown
 from streams.settings import Settings
 from streams.worker import Worker
@@ -63,12 +63,12 @@ def test_a_label_has_a_closed_set_and_is_no_name_of_prometheus(name: str) -> Non
     labels = dict(METRICS[name].labels)
     if name == "build_info":
         assert labels.pop("version") == "version"
-    assert set(labels.values()) <= set(SETS)
+    assert set(labels.values()) <= set(LABEL_VALUES)
     assert not labels.keys() & {"job", "instance", "le", "quantile"}
 
 
 def test_a_set_has_values_each_once_and_never_the_one_for_others() -> None:
-    for name, values in SETS.items():
+    for name, values in LABEL_VALUES.items():
         assert len(set(values)) == len(values) > 1, name
         assert OTHER not in values, name
 
@@ -84,12 +84,12 @@ def test_every_series_of_ours_is_in_the_catalogue() -> None:
 
 def test_every_histogram_has_its_buckets() -> None:
     histograms = {name for name, metric in METRICS.items() if metric.kind == "histogram"}
-    assert histograms == BUCKETS.keys() | set(MEASURED.values())
+    assert histograms == BUCKETS.keys() | set(DURATIONS.values())
     assert all(list(bounds) == sorted(bounds) for bounds in BUCKETS.values())
 
 
 def test_stages_are_the_workers() -> None:
-    assert set(SETS["stage"]) == {stage.name for stage in Worker(Settings()).app._stages}
+    assert set(LABEL_VALUES["stage"]) == {stage.name for stage in Worker(Settings()).app._stages}
 
 
 def test_the_clients_own_metrics_are_served_as_well() -> None:
@@ -108,6 +108,6 @@ def test_a_worker_tells_how_many_partitions_each_stage_has() -> None:
     observer = Worker(Settings(partitions=24)).observer
     found = {
         stage: observer.registry.get_sample_value(f"{PREFIX}partitions_expected", {"stage": stage})
-        for stage in SETS["stage"]
+        for stage in LABEL_VALUES["stage"]
     }
     assert found == {"rules": 1, "account": 24, "customer": 24}

@@ -111,7 +111,7 @@ async def test_it_looks_by_itself_until_cancelled() -> None:
     states = [State()]
     hold(states[0], 1, NOW_MS - 2_000)
     oldest = OldestHeld(lambda _: states)
-    task = asyncio.create_task(oldest.watch())
+    task = asyncio.create_task(oldest.refresh_forever())
     async with asyncio.timeout(5):
         while not oldest.age_seconds("customer", NOW_MS):  # noqa: ASYNC110
             await asyncio.sleep(0)
