@@ -226,6 +226,7 @@ def test_others_than_a_worker_s_sources_refuse_what_they_cannot_read() -> None:
         sound(GOOD)[:8] + b"\xff" * 4 + sound(GOOD)[12:],
         sound(GOOD)[:8] + b"\0\0\0\x20" + sound(GOOD)[12:],
     ],
+    ids=["last offset", "negative", "short", "without end", "no room for a record"],
 )
 def test_a_batch_that_does_not_say_where_it_ends_ends_the_worker_with_a_word(spoilt: bytes) -> None:
     """No broker lets a producer write one; to guess could pass over what nobody has decided."""
