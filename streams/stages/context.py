@@ -1,21 +1,14 @@
-"""What a stage gives to each of its batches, and the rules that a batch works under.
+"""What a stage gives to each of its batches.
 
-Rules of this file: values and look-ups only. A stage and its batch both import it, so that neither
-imports the other.
+Rules of this file: values only. A stage and its batch both import it, so that neither imports the
+other.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.core.account.rules import account_rules_of
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from streams.core.account.rules import AccountRules
-    from streams.core.controls import ControlBook
-    from streams.core.customer.rules import KindRules
     from streams.stages.routing import Router
     from streams.stages.rules import Rules
     from streams.topics import Topics
@@ -27,29 +20,3 @@ class StageContext(NamedTuple):
     topics: Topics
     router: Router
     rules: Rules
-
-
-class BatchRules(NamedTuple):
-    """The rules of one enterprise in one batch."""
-
-    kind_rules: Sequence[KindRules]
-    account: AccountRules
-    controls: ControlBook
-
-
-class RulesInForce:
-    """The rules of each enterprise at a batch's time; they stay the same to the batch's end."""
-
-    def __init__(self, rules: Rules, now_ms: int) -> None:
-        self._rules, self._now_ms = rules, now_ms
-        self._by_enterprise: dict[str, BatchRules] = {}
-
-    def of(self, enterprise: str) -> BatchRules:
-        """The rules of an enterprise."""
-        found = self._by_enterprise.get(enterprise)
-        if found is None:
-            account = account_rules_of(self._rules.policy(enterprise, self._now_ms))
-            kind_rules = self._rules.kind_rules(enterprise, self._now_ms)
-            found = BatchRules(kind_rules, account, self._rules.controls)
-            self._by_enterprise[enterprise] = found
-        return found

@@ -9,7 +9,7 @@ import pytest
 from streams.core.account import account, admit, pacing, permits
 from streams.core.campaign_state import Phase
 from streams.core.customer import feedback
-from streams.stages.account.session import AccountSession
+from streams.stages.account.drain import QueueDrain
 from streams.stages.customer import feedback as telling
 from tests.accounts.plot import Plot
 from tests.accounts.test_machine import LENGTH, faults
@@ -69,10 +69,10 @@ def counts_each_word_of_a_person(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_wakes(patch: pytest.MonkeyPatch) -> None:
-    def is_open(self: AccountSession, entry: Entry) -> bool:
+    def is_open(self: QueueDrain, entry: Entry) -> bool:
         return admit.blocked(self._case(entry)) is None
 
-    patch.setattr(AccountSession, "_is_open", is_open)
+    patch.setattr(QueueDrain, "_is_open", is_open)
 
 
 def tells_relations_twice(patch: pytest.MonkeyPatch) -> None:

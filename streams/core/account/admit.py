@@ -15,7 +15,7 @@ What an entry of the queue waits for, the first that applies; a transfer waits f
 
 Never, which is a denial that goes on with the customer, for the customer stage alone says what
 becomes of an intent: the account resigned, the campaign is killed, the queue is full (all three
-before it joins the queue), or a ceiling leaves no relation (`capacity_denial`, at its turn).
+before it joins the queue), or a ceiling leaves no relation (`relations`, at its turn).
 
 Rules of this file: values in, values out; nothing is changed. What a permit takes is `permits`'.
 """
@@ -25,17 +25,15 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from streams.core.account import account as accounts
 from streams.core.account import pacing
+from streams.core.account.case import Blocked, denial
 from streams.core.account.permits import interval_of, meters
+from streams.core.account.relations import capacity_denial
 from streams.core.campaign_state import Phase, position_of, releases, steps_to
 from streams.core.customer.case import RESIGNED, SUSPENDED, stopped_until_ms
-from streams.core.customer.request import Verdict
-from streams.core.enterprise import PUBLISH_EVERY_MS
 from streams.core.kinds import MAKES_RELATION, STAGED, Kind
-from streams.core.reasons import AT_CEILING, Outcome, Reason
+from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from streams.core.account.case import AccountInput, AdmissionInput
     from streams.core.account.state import AccountState
     from streams.core.campaign_state import CampaignRelease
-    from streams.core.customer.request import Request
+    from streams.core.customer.request import Request, Verdict
     from streams.core.policy import Canary
 
 DRAIN_EVERY_MS: Final = 1_000
@@ -52,23 +50,6 @@ DRAIN_EVERY_MS: Final = 1_000
 QUEUE_MOST: Final = 1_000_000
 """Customers in one account's queue: more than a green account sends in a day of the packaged rate.
 Whoever comes then is refused, for nobody could say when it would be their turn."""
-
-
-class Blocked(msgspec.Struct, frozen=True, gc=False):
-    """Why an entry may not go on now, and when that may be over; None: when news of it comes.
-
-    `soon`: permits that others hold are under way, and may come back in some milliseconds.
-    """
-
-    reason: Reason
-    until_ms: int | None
-    soon: bool = False
-
-
-def denial(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
-    """A denial by the account stage; `parts`: further fields of `Verdict`."""
-    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]
-
 
 EXPIRED: Final = denial(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
 
@@ -246,55 +227,3 @@ def estimate_ms(case: AdmissionInput, block: Blocked, ahead: int) -> int | None:
     if block.reason is not Reason.ACCOUNT_PACING or block.until_ms is None:
         return block.until_ms
     return block.until_ms + ahead * interval_of(case) // 1_000
-
-
-# --- relations ------------------------------------------------------------------------------------
-
-
-def capacity_denial(case: AdmissionInput) -> Verdict | None:
-    """Why the account can take nobody on, by a request or from another account; None if it can."""
-    if case.entry.kind == Kind.FRIEND_REQUEST:
-        return _request_denial(case)
-    return _take_over_denial(case) if case.entry.kind == Kind.TRANSFER else None
-
-
-def _request_denial(case: AdmissionInput) -> Verdict | None:
-    allowed = _allowed(case.account)
-    if allowed is not None and case.totals.claimed >= allowed:
-        return _full(Reason.ENTERPRISE_CEILING, case)
-    if accounts.capacity(case.account.state, case.account.rules) == 0:
-        return _full(Reason.ACCOUNT_CEILING, case)
-    return None
-
-
-def _take_over_denial(case: AdmissionInput) -> Verdict | None:
-    state, now_ms = case.account.state, case.account.now_ms
-    if accounts.paused_until_ms(state, now_ms) != 0 or state.status in {RESIGNED, SUSPENDED}:
-        return denial(Outcome.DENIED, Reason.TAKER_UNAVAILABLE)
-    if accounts.capacity(state, case.account.rules) == 0:
-        return _full(Reason.TAKER_AT_CEILING, case)
-    return None
-
-
-def _full(reason: Reason, case: AdmissionInput) -> Verdict:
-    """A denial in WeCom's terms (40099), with the relations that are free here, elsewhere, in all.
-
-    The enterprise's totals are up to `PUBLISH_EVERY_MS` old, and count the capacity that this
-    account had then.
-    """
-    account, totals, queue = case.account, case.totals, case.account.queue
-    is_recent = account.now_ms - queue.capacity_ms <= PUBLISH_EVERY_MS
-    own = queue.previous_capacity if is_recent else queue.published_capacity
-    left = {
-        "relations": accounts.capacity(account.state, account.rules) or 0,
-        "relations-elsewhere": max(0, totals.room - own),
-    }
-    allowed = _allowed(account)
-    if allowed is not None:
-        left["relations-enterprise"] = max(0, allowed - totals.claimed)
-    return denial(Outcome.DENIED, reason, rule="ceilings", wecom_errcode=AT_CEILING, remaining=left)
-
-
-def _allowed(account: AccountInput) -> int | None:
-    ceilings = account.rules.ceilings
-    return None if ceilings is None else ceilings.relations.enterprise

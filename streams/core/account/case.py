@@ -1,4 +1,4 @@
-"""What admission looks at: an account, its queue and one entry of it, at one moment.
+"""What admission looks at, an account, its queue and one entry of it at one moment; what it says.
 
 Rules of this file: values only. `permits` moves a queue's pace and its permits, the stage the rest.
 """
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.core.customer.request import Verdict
+
 if TYPE_CHECKING:
     from streams.core.account.fair_queue import Entry
     from streams.core.account.rules import AccountRules
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from streams.core.controls import Control
     from streams.core.customer.rules import KindRules
     from streams.core.enterprise import EnterpriseTotals
+    from streams.core.reasons import Outcome, Reason
 
 
 class QueueState(msgspec.Struct, array_like=True):
@@ -81,3 +84,22 @@ class AdmissionInput(msgspec.Struct, frozen=True, gc=False):
     release: CampaignRelease | None
     brake: Control | None
     totals: EnterpriseTotals
+
+
+# --- what admission says -------------------------------------------------------------------------
+
+
+class Blocked(msgspec.Struct, frozen=True, gc=False):
+    """Why an entry may not go on now, and when that may be over; None: when news of it comes.
+
+    `soon`: permits that others hold are under way, and may come back in some milliseconds.
+    """
+
+    reason: Reason
+    until_ms: int | None
+    soon: bool = False
+
+
+def denial(outcome: Outcome, reason: Reason, **parts: object) -> Verdict:
+    """A denial by the account stage; `parts`: further fields of `Verdict`."""
+    return Verdict(outcome, reason, stage="account", **parts)  # type: ignore[arg-type]

@@ -31,13 +31,12 @@ from streams.stages import balance
 from streams.stages.account.aggregates import Aggregates
 from streams.stages.account.campaigns import CampaignRegister
 from streams.stages.account.candidates import CandidateWriter
+from streams.stages.account.context import RulesInForce, SessionContext
 from streams.stages.account.index import index_of
 from streams.stages.account.progress import finish, keep, progress_of
 from streams.stages.account.publish import Publisher
-from streams.stages.account.session import SessionContext
 from streams.stages.account.sessions import AccountSessions
 from streams.stages.account.totals import SharedTotals
-from streams.stages.context import RulesInForce
 from streams.stages.dead_letters import dead_letter
 from streams.stages.routing import news_for, reroute
 from streams.stages.state_keys import CAMPAIGN_TIMER, ENTERPRISE_TIMER, is_account, is_campaign

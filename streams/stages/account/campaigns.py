@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     from streams.core.customer.request import Request
     from streams.runtime.records import Output
+    from streams.stages.account.context import RulesInForce
     from streams.stages.account.index import AccountIndex
     from streams.stages.account.store import StoredAccount
     from streams.stages.account.totals import SharedTotals
-    from streams.stages.context import RulesInForce, StageContext
+    from streams.stages.context import StageContext
 
 
 class CampaignRegister:

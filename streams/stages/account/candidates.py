@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.core.customer.request import Request, Verdict
     from streams.runtime.budget import Budget
     from streams.runtime.records import Output
+    from streams.stages.account.slices import QueuedSlice
     from streams.stages.context import StageContext
 
 
@@ -69,22 +70,35 @@ class CandidateWriter:
             done += len(turn)
         return done
 
-    def announce(
+    def forward_slice(
         self,
-        enterprise: str,
-        request: Request,
-        waiting: Iterable[tuple[str, Verdict]],
-        *,
-        is_held: bool,
+        slice_: QueuedSlice,
+        customers: Iterable[str],
         ticket: int,
+        *,
+        permit_ms: int = 0,
+        denial: Verdict | None = None,
+    ) -> None:
+        """As `forward`, for customers who waited in a slice of a queue."""
+        self.forward(
+            slice_.enterprise,
+            slice_.request,
+            customers,
+            permit_ms=permit_ms,
+            is_held=slice_.is_held,
+            denial=denial,
+            ticket=ticket,
+        )
+
+    def announce(
+        self, slice_: QueuedSlice, waiting: Iterable[tuple[str, Verdict]], ticket: int
     ) -> None:
         """Say of each customer that they wait, for the customer stage to hold and to publish.
 
         What only the sender needs stays in the queue.
         """
-        request = replace(request, attributes=None)
+        request, outputs = replace(slice_.request, attributes=None), self._outputs
         for customer, verdict in waiting:
-            candidate = Candidate(request, is_held=is_held, ticket=ticket, wait=verdict)
-            key = customer_key(enterprise, customer)
-            value = encode_candidate(candidate)
-            self._outputs.append((self._topic, self._partition(key), key, value))
+            candidate = Candidate(request, is_held=slice_.is_held, ticket=ticket, wait=verdict)
+            key = customer_key(slice_.enterprise, customer)
+            outputs.append((self._topic, self._partition(key), key, encode_candidate(candidate)))

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streams.stages.account.session import AccountSession
 
 if TYPE_CHECKING:
-    from streams.stages.account.session import SessionContext
-    from streams.stages.context import RulesInForce
+    from streams.stages.account.context import RulesInForce, SessionContext
 
 OPENED: Final = 1_024
 """Bytes that an open account adds to a batch beside its state: its queue's state, its timers, and

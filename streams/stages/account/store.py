@@ -216,10 +216,17 @@ class StoredAccount:
         elif head == EXPIRY_TIMER:
             self.queue_state.expiry_ms = 0
 
-    def set_timers(self, wake_ms: int, review_ms: int, kind_rules: Sequence[KindRules]) -> None:
-        """Set anew the timers whose times have changed; 0 is none. What waits expires by these
-        rules.
+    def store(self, wake_ms: int, review_ms: int, kind_rules: Sequence[KindRules]) -> None:
+        """Write what has changed, and set the timers for these times (0: none) and for the first
+        deadline under these rules.
         """
+        self._set_timers(wake_ms, review_ms, kind_rules)
+        self._store_queue()
+        self.queue_state.unpublished = list(self.unpublished)
+        self._put(self.key, dump(self.state))
+        self._put(QUEUE_STATE + self.key, _encode(self.queue_state))
+
+    def _set_timers(self, wake_ms: int, review_ms: int, kind_rules: Sequence[KindRules]) -> None:
         times = self.queue_state
         first = self.deadlines.first(kind_rules, self.queue)
         expiry_ms = 0 if first is None else first[0] + 1
@@ -235,8 +242,7 @@ class StoredAccount:
                 self._store.set_timer(after_ms, head + self.key)
         return after_ms
 
-    def store(self) -> None:
-        """Write what has changed."""
+    def _store_queue(self) -> None:
         for seq, (slice_, customers) in self.fresh.items():
             slices.write(self.key, seq, slice_, customers, self._store)
         self.fresh.clear()
@@ -246,9 +252,6 @@ class StoredAccount:
                 self._store.delete(key)
             else:
                 self._store.put(key, _encode(turn))
-        self.queue_state.unpublished = list(self.unpublished)
-        self._put(self.key, dump(self.state))
-        self._put(QUEUE_STATE + self.key, _encode(self.queue_state))
 
     def _put(self, key: bytes, value: bytes) -> None:
         if self._store.get(key) != value:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.campaign_state import CampaignRelease
+from streams.core.campaign_state import UNKNOWN_RELEASE, CampaignRelease
 from streams.core.enterprise import EnterpriseTotals
 from streams.events.keys import campaign_key, enterprise_key
 from streams.stages.state_keys import SHARED
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from streams.events.internal import CampaignBroadcast, EnterpriseBroadcast
     from streams.runtime.state import State
 
-NO_TOTALS: Final = EnterpriseTotals()
-"""Of an enterprise of which nothing is known."""
+_NO_TOTALS: Final = EnterpriseTotals()
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_campaign = msgspec.msgpack.Decoder(CampaignRelease).decode
@@ -48,10 +47,16 @@ class SharedTotals:
             known[name] = None if value is None else _decode_campaign(value)
         return known[name]
 
+    def release(self, enterprise: str, campaign: str | None) -> CampaignRelease | None:
+        """As `campaign`, where an unknown one may not go at all; None without a campaign."""
+        if campaign is None:
+            return None
+        return self.campaign(enterprise, campaign) or UNKNOWN_RELEASE
+
     def enterprise(self, enterprise: str) -> EnterpriseTotals:
         """What all its accounts hold together."""
         value = self._state.get(SHARED + enterprise_key(enterprise))
-        return NO_TOTALS if value is None else _decode_enterprise(value)
+        return _NO_TOTALS if value is None else _decode_enterprise(value)
 
     def assume(self, enterprise: str, campaign: str, release: CampaignRelease) -> None:
         """Go by this release until the campaign's owner publishes one."""
