@@ -29,7 +29,7 @@ STAGED: Final = frozenset({Kind.BROADCAST, Kind.MOMENT})
 """Kinds that belong to a campaign, and are stopped with it."""
 
 MAKES_RELATION: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
-"""Kinds that may make a relation: each permit takes one place under the ceilings."""
+"""Kinds that may make a relation: each permit takes one from the ceilings."""
 
 KIND_NAMES: Final = tuple(kind.name.lower() for kind in Kind)
 KIND_OF: Final = {name: Kind(number) for number, name in enumerate(KIND_NAMES)}

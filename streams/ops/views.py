@@ -13,6 +13,7 @@ import msgspec
 from streams.core import campaign, campaign_state
 from streams.core.account import account
 from streams.core.account import state as account_state
+from streams.core.account.rules import account_rules_of
 from streams.core.customer.dry_run import dry_run
 from streams.core.customer.view import view_of
 from streams.events.keys import account_key, campaign_key, customer_key
@@ -23,7 +24,8 @@ from streams.stages.customer.ledgers import read_customer
 from streams.stages.customer.stage import CustomerStage
 
 if TYPE_CHECKING:
-    from streams.core.account.account import AccountRules, AccountState
+    from streams.core.account.rules import AccountRules
+    from streams.core.account.state import AccountState
     from streams.core.customer.customer import Customer
     from streams.ops.lookups import LookupRequest
     from streams.runtime.state import State
@@ -63,7 +65,7 @@ def accounts(rules: Rules) -> Subject:
     def describe(state: State, wanted: LookupRequest, now_ms: int) -> Answer:
         key = account_key(wanted.enterprise, wanted.name)
         policy = rules.policy(wanted.enterprise, now_ms)
-        account_rules = account.account_rules_of(policy)
+        account_rules = account_rules_of(policy)
         value = state.get(key)
         copy = account_state.load(value)
         account_state.advance_to(copy, account_rules, now_ms)

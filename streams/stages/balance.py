@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Balance(msgspec.Struct, array_like=True):
     """Intents times customers: accepted (account stage), settled and held (customer stage).
 
-    `queued`: of those held, how many wait in their accounts' queues. `said_ms`, `said`: how many
-    decisions carry the partition's latest time.
+    `queued`: of those held, how many wait in their accounts' queues. `published_ms`, `published`:
+    the partition's latest time, and how many decisions carry it.
     """
 
     accepted: int = 0

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streams.core.account import account as books
 from streams.core.account.brake import BAG_MS
 from streams.core.account.facts import Facts
+from streams.core.account.rules import account_rules_of
+from streams.core.account.state import load
 from streams.policy.files import packaged
 from tests.simulate.audience import DAY, HOUR, START, Post, complaints, facts_of, sendings
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from streams.core.account.limits import Change
     from tests.simulate.audience import Audience
 
-LAW: Final = books.account_rules_of(packaged()[1])
+LAW: Final = account_rules_of(packaged()[1])
 USED: Final = 0.8
 
 
@@ -37,7 +39,7 @@ class Life:
     """One account, one audience, one seed. `step_ms`: how often a batch reaches the book."""
 
     def __init__(self, audience: Audience, seed: int, step_ms: int = BAG_MS) -> None:
-        self.book = books.load(None)
+        self.book = load(None)
         self.told: list[Told] = []
         self.audience = audience
         self._chance = random.Random(seed)

@@ -1,1 +1,1 @@
-"""The account's side of the core: its book, its grade, its ceilings, its brake and its pace."""
+"""The account's side of the core: its state, grade, ceilings, brake, pace and admission."""

@@ -1,10 +1,10 @@
-"""The account's book: what the account stage asks, tells and is told of one account.
+"""One account: what moves it, what its limits are, and what requests take from them.
 
-The value is `state.Book`; the laws that move it are `judge`'s. Rules of this file: every time is a
-parameter, and no intent is looked at. What changes is told as `Change`s, whose limits are those
-after all of them. A section the policy does not write governs nothing: no `reputation`, grade
-`new`; no `ceilings`, no ceiling; no `brake`, no alarm; no `pacing`, no rate. Whoever has noted or
-reviewed asks `next_review_ms`, and comes back then.
+The value is `state.AccountState`; how it moves is decided in `evaluate`. Rules of this file: every
+time is a parameter, and no intent is looked at. What changes is returned as `Change`s, whose limits
+are those after all of them. A section that the policy does not write governs nothing: without
+`reputation` the grade is `new`, without `ceilings` there is no ceiling, without `brake` no alarm,
+without `pacing` no rate. The caller asks `next_review_ms` after each change, and reviews then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from streams.core.account.evaluate import (
 )
 from streams.core.account.limits import OFF, PAUSED, Change, Grade, Limits
 from streams.core.account.rates import bucket_ms
-from streams.core.account.rules import AccountRules, account_rules_of
-from streams.core.account.state import AccountState, Open, dump, load
+from streams.core.account.state import Open
 from streams.core.customer.case import REINSTATED, RESIGNED, SUSPENDED, supersedes
 from streams.core.local_calendar import DAY_MS
 from streams.core.policy import FOREVER
@@ -35,25 +34,25 @@ if TYPE_CHECKING:
 
     from streams.core.account.evaluate import Watched
     from streams.core.account.facts import Facts
+    from streams.core.account.rules import AccountRules
+    from streams.core.account.state import AccountState
 
-__all__ = ["AccountRules", "AccountState", "account_rules_of", "dump", "load"]
 
-
-# --- what is told to the book ---------------------------------------------------------------------
+# --- what moves an account ------------------------------------------------------------------------
 
 
 def apply_facts(
-    state: AccountState, rules: AccountRules, told: Sequence[Facts], now_ms: int
+    state: AccountState, rules: AccountRules, facts: Sequence[Facts], now_ms: int
 ) -> list[Change]:
-    """Count what is told at once, let the brake see it, and judge the account anew.
+    """Count these facts, let the brake see them, and evaluate the account anew.
 
-    Ceilings may fall here and never rise: how well the others are answered only `review` knows.
+    Ceilings may fall here and never rise: only `review` knows the reply rate of the others.
     """
     states.advance_to(state, rules, now_ms)
-    for facts in told:
-        states.count(state, rules, facts, now_ms)
+    for one in facts:
+        states.count(state, rules, one, now_ms)
     moves = end_pause(state, now_ms)
-    moves += apply_brake(state, rules, told, now_ms)
+    moves += apply_brake(state, rules, facts, now_ms)
     moves += evaluate(state, rules, inf, now_ms)
     return _changes(moves, state, rules, now_ms)
 
@@ -64,7 +63,7 @@ def review(
     """Do what is due: everything that time or rates move.
 
     `enterprise_reply_rate`: messages received ÷ delivered of all accounts together; None when
-    nobody knows it yet, and then nobody is below it.
+    it is not known yet, and then no account is below it.
     """
     states.advance_to(state, rules, now_ms)
     moves = end_pause(state, now_ms) + evaluate(state, rules, enterprise_reply_rate or 0.0, now_ms)
@@ -74,10 +73,10 @@ def review(
 def apply_status(
     state: AccountState, rules: AccountRules, status: str, at_ms: int, now_ms: int
 ) -> list[Change]:
-    """Take a word on the account: `active`, `resigned`, `suspended` or `reinstated`.
+    """Take over a status: `active`, `resigned`, `suspended` or `reinstated`.
 
-    The newest word holds; repeats and older words change nothing. `reinstated` ends `off` and the
-    pause, and nothing from before it counts, though a stricter word of its millisecond keeps the
+    The newest one holds; repeats and older ones change nothing. `reinstated` ends `off` and the
+    pause, and nothing from before it counts, though a stricter status of its millisecond keeps the
     account from sending; the ceilings stay where they are.
     """
     states.advance_to(state, rules, now_ms)
@@ -103,14 +102,14 @@ def _changes(
     return [Change(*move, limits) for move in moves]
 
 
-# --- what the book tells --------------------------------------------------------------------------
+# --- what its limits are --------------------------------------------------------------------------
 
 
 def next_review_ms(state: AccountState, rules: AccountRules, now_ms: int) -> int | None:
-    """When time alone may change `limits_of` or `room` or give a `Change` next; after `now_ms`.
+    """When time alone may change `limits_of` or `capacity`, or give a `Change`; after `now_ms`.
 
     A move that is due and did not come (a rise that waits for replies) is looked at again in the
-    next bucket. None for a book that nothing but a new fact can move. The book must have been
+    next bucket. None for an account that nothing but a new fact can move. The state must have been
     brought to `now_ms` before.
     """
     dues = next_evaluation_ms(state, rules, now_ms)
@@ -145,7 +144,7 @@ def limits_of(state: AccountState, rules: AccountRules, now_ms: int) -> Limits:
 
 
 def _shown(one: Watched | None, *, gone: bool) -> int | None:
-    """A ceiling as it is told: who is gone takes nobody on, whatever was earned."""
+    """A ceiling as it is published: an account that is gone takes nobody on."""
     if one is None:
         return None
     return 0 if gone else one.held.in_force(one.limits)
@@ -183,7 +182,7 @@ def is_off(state: AccountState) -> bool:
 def capacity(state: AccountState, rules: AccountRules) -> int | None:
     """How many more relations the account may take on; None where there is no ceiling.
 
-    What is under way counts as held, or two requests could win the same last place.
+    What is under way counts as held, or two requests could win the last relation.
     """
     if rules.ceilings is None:
         return None
@@ -192,7 +191,7 @@ def capacity(state: AccountState, rules: AccountRules) -> int | None:
 
 
 def vacancies(state: AccountState, rules: AccountRules) -> int:
-    """As many of `room` as others can count on: none at an account that may not send at all."""
+    """The `capacity` that others can count on: none at an account that may not send at all."""
     if is_off(state) or state.status in {RESIGNED, SUSPENDED}:
         return 0
     return capacity(state, rules) or 0
@@ -215,13 +214,13 @@ def next_day_ms(rules: AccountRules, now_ms: int) -> int:
 
 
 def take_add(state: AccountState, rules: AccountRules, now_ms: int) -> None:
-    """A friend request is granted: one add of today, and one place taken until it is answered."""
+    """A friend request is granted: it takes an add, and a relation until it is answered."""
     _take(state, rules, now_ms, handed=0)
     state.adds += 1
 
 
 def take_relation(state: AccountState, rules: AccountRules, now_ms: int) -> None:
-    """A transfer to this account is under way: one place taken until it is answered."""
+    """A transfer to this account is under way: it takes a relation until it is answered."""
     _take(state, rules, now_ms, handed=1)
 
 
@@ -241,7 +240,7 @@ def give_back_add(state: AccountState, rules: AccountRules, granted_ms: int, now
 
 
 def cancel_add(state: AccountState, rules: AccountRules, granted_ms: int, now_ms: int) -> None:
-    """A request was not sent: it is none of its day's adds. Its place is `answered`'s affair."""
+    """A request was not sent: it is none of its day's adds. `close_request` gives the relation."""
     states.advance_to(state, rules, now_ms)
     same_day = states.calendar_day(rules, granted_ms).start_ms == state.day_ms
     if same_day and state.adds:
@@ -251,8 +250,8 @@ def cancel_add(state: AccountState, rules: AccountRules, granted_ms: int, now_ms
 def close_request(
     state: AccountState, rules: AccountRules, granted_ms: int, now_ms: int, *, handed: bool = False
 ) -> None:
-    """A request, or a transfer (`handed`), came to its end: its place is free, or taken by a
-    relation.
+    """A request, or a transfer (`handed`), came to its end: what it took is free again, or is a
+    relation now.
     """
     states.advance_to(state, rules, now_ms)
     for entry in state.open:

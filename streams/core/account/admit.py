@@ -6,15 +6,15 @@ What an entry of the queue waits for, the first that applies; a transfer waits f
 1   `account_paused`         the account is suspended, braked, or off
 2   `campaign_paused`,       its campaign is stopped, or the next customer's share of it
     `campaign_canary`        is not released
-3   the ceiling or adds,     permits that are at the customer stage hold the last place
-    `soon`                   or add, and may come back
+3   the ceiling or adds,     permits that are at the customer stage hold the last
+    `soon`                   relation or add, and may come back
 4   `daily_add_quota`        today's adds are used up
 5   `account_pacing`         the next message is not due at the account's pace, or at the
                              rate of an operator's brake
 ==  =======================  ========================================================
 
-Never, which is a denial that goes on with the customer, for the customer stage alone says what
-becomes of an intent: the account resigned, the campaign is killed, the queue is full (all three
+Never is a denial, which is forwarded with the customer, for the customer stage alone publishes how
+an intent ends: the account resigned, the campaign is killed, the queue is full (all three
 before it joins the queue), or a ceiling leaves no relation (`relations`, at its turn).
 
 Rules of this file: values in, values out; nothing is changed. What a permit takes is `permits`'.
@@ -49,7 +49,7 @@ DRAIN_EVERY_MS: Final = 1_000
 
 QUEUE_MOST: Final = 1_000_000
 """Customers in one account's queue: more than a green account sends in a day of the packaged rate.
-Whoever comes then is refused, for nobody could say when it would be their turn."""
+Who comes then is denied, for nobody can say when it would be their turn."""
 
 EXPIRED: Final = denial(Outcome.EXPIRED, Reason.DEADLINE_PASSED)
 
@@ -150,7 +150,7 @@ def is_released_to(case: AdmissionInput) -> Callable[[str], bool] | None:
 
 
 def _permits_under_way(case: AdmissionInput) -> Blocked | None:
-    """Whether permits that may come back have taken the last place or add."""
+    """Whether permits that may come back hold the last relation or add."""
     under_way, kind = case.account.queue.under_way, case.entry.kind
     if not under_way or kind not in MAKES_RELATION:
         return None
@@ -163,7 +163,9 @@ def _permits_under_way(case: AdmissionInput) -> Blocked | None:
 
 
 def _no_adds(case: AdmissionInput) -> Blocked | None:
-    """Where a ceiling leaves no relation, that is the answer, and no reason to wait for adds."""
+    """Whether today's adds are used up. Where a ceiling leaves no relation, adds are no reason to
+    wait: the entry is open, and its customers are denied.
+    """
     if case.entry.kind != Kind.FRIEND_REQUEST or capacity_denial(case) is not None:
         return None
     account = case.account
@@ -193,7 +195,7 @@ def _paced(case: AdmissionInput) -> Blocked | None:
 def paced_out(account: AccountInput) -> Blocked | None:
     """The block by the account's own pace, which holds for all paced kinds; None if there is none.
 
-    It waits for no single message: `until_ms` leaves time for a portion of `DRAIN_EVERY_MS`.
+    `until_ms` leaves time for all messages of `DRAIN_EVERY_MS` to fall due.
     """
     paced, interval_us = account.rules.pacing, account.interval_us
     if paced is None:

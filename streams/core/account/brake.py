@@ -19,8 +19,8 @@ Only complaints and blocks raise it. Opt-outs are the way out that was offered; 
 grade. All deliveries lower it, whatever their kind: the facts do not tell kinds apart.
 
 What happened before an alarm's pause is over has been acted on, and what the rates no longer count
-is no burst: `judge` keeps both from the test. Rules of this file: the score and the ladder only;
-what a pause means is `book`'s.
+is no burst: `evaluate` keeps both from the test. Rules of this file: the score and the ladder only;
+what a pause means is `evaluate`'s.
 """
 
 from __future__ import annotations
@@ -61,23 +61,23 @@ class Score(msgspec.Struct, array_like=True):
     settled_ms: int = 0
 
 
-def add_to_score(score: Score, rules: BrakeRules, told: Iterable[Facts], now_ms: int) -> bool:
-    """Count the facts that are told at once; whether that is an alarm."""
+def add_to_score(score: Score, rules: BrakeRules, facts: Iterable[Facts], now_ms: int) -> bool:
+    """Count the facts of one batch; whether that is an alarm."""
     bag_ms = bucket_ms(now_ms, BAG_MS)
     if bag_ms > score.bag_ms:
         _begin_bag(score, bag_ms)
-    late = _net(rules, [facts for facts in told if facts.at_ms < bag_ms])
+    late = _net(rules, [one for one in facts if one.at_ms < bag_ms])
     score.sum = max(score.sum + late, min(score.sum, 0.0))
-    score.sum += _net(rules, [facts for facts in told if facts.at_ms >= bag_ms])
+    score.sum += _net(rules, [one for one in facts if one.at_ms >= bag_ms])
     return score.sum >= rules.threshold
 
 
-def _net(rules: BrakeRules, told: Iterable[Facts]) -> float:
+def _net(rules: BrakeRules, facts: Iterable[Facts]) -> float:
     delivered, complaints, blocks = 0, 0, 0
-    for facts in told:
-        delivered += facts.delivered
-        complaints += facts.complaints
-        blocks += facts.blocks
+    for one in facts:
+        delivered += one.delivered
+        complaints += one.complaints
+        blocks += one.blocks
     return delivered * rules.delivery + complaints * rules.complaint + blocks * rules.block
 
 

@@ -1,11 +1,11 @@
-"""The law of the ceilings: one table, and the theory behind it.
+"""How ceilings move: one table, and the theory behind it.
 
-Theory. A ceiling is a bet on an account's audience: more room where people are glad, less where
-they complain. It moves like a congestion window (AIMD, Chiu and Jain 1989): up by a step, slowly,
-and only where what there is gets used; down by a factor, at once. So accounts settle below what
-their audience bears, a mistake upwards costs a day, and a mistake downwards is mended by days of
-good behaviour. It falls on a lower bound over a week and rises on an upper bound over four, so that
-neither chance nor a small sample moves it (`reputation`). No ceiling leaves [floor, max].
+Theory. A ceiling is a bet on an account's audience: more relations where people are glad, fewer
+where they complain. It moves like a congestion window (AIMD, Chiu and Jain 1989): up by a step,
+slowly, and only where what there is gets used; down by a factor, at once. So accounts settle below
+what their audience bears, a mistake upwards costs a day, and a mistake downwards is mended by days
+of good behaviour. It falls on a lower bound over a week and rises on an upper bound over four, so
+that neither chance nor a small sample moves it (`grade`). No ceiling leaves [floor, max].
 
 Rules of this file: the table decides, for each ceiling by itself, the first row that applies; it
 knows no rates and no brake. Docs print the table (`docs/ceilings.md`); a test compares them.
@@ -138,7 +138,7 @@ def _idles(case: CeilingInput, rules: Ceilings, limits: Ceiling) -> bool:
 
 
 def _part(ceiling: int, factor: float) -> int:
-    # 0.29 of 100 is 28.999…: rounding first takes the float's noise away, not a whole place.
+    # 0.29 of 100 is 28.999…: rounding first takes the float's noise away, not a whole relation.
     return int(round(ceiling * factor, 6))
 
 
@@ -179,6 +179,6 @@ def moved(case: CeilingInput, rules: Ceilings, limits: Ceiling) -> tuple[int, st
 
 
 def table() -> str:
-    """The law as Markdown, for the docs."""
+    """The table as Markdown, for the docs."""
     rows = [f"| `{row.reason}` | {row.when} | {row.then} |" for row in TABLE]
     return "\n".join(["| reason | when | the ceiling goes |", "|---|---|---|", *rows])

@@ -33,7 +33,7 @@ class Deadlines:
         self._heaps: dict[int, list[tuple[int, int]]] = {}
 
     def add(self, seq: int, request: Request, live: Container[int]) -> None:
-        """Watch over a slice; `live`: the names of those that wait."""
+        """Watch over a slice; `live`: the numbers of those that wait."""
         kind = _OWN if request.deadline_ms is not None else request.kind
         heap = self._heaps.setdefault(kind, [])
         heappush(heap, (deadline_ms(request, 0), seq))
@@ -44,7 +44,7 @@ class Deadlines:
     def first(
         self, kind_rules: Sequence[KindRules], live: Container[int]
     ) -> tuple[int, int] | None:
-        """The earliest deadline under these laws, and whose it is; None where nothing waits."""
+        """The earliest deadline under these rules, and whose it is; None where nothing waits."""
         found: tuple[int, int] | None = None
         for kind, heap in list(self._heaps.items()):
             while heap and heap[0][1] not in live:

@@ -1,7 +1,8 @@
-"""The laws act on the book: brake, pause, off, grade and ceilings, each move with its reason.
+"""How an account moves: brake, pause, off, grade and ceilings, each move with its reason.
 
-Rules of this file: it changes the book and lists what it changed; it tells nobody (`book`). Order:
-pause over, brake, grade, ceilings. An account that is off stands still until it is reinstated.
+Rules of this file: it changes the state and lists what it changed; `account` makes `Change`s of it.
+Order: pause over, brake, grade, ceilings. An account that is off stands still until it is
+reinstated.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Move(NamedTuple):
-    """A change that is not told yet."""
+    """A change without the limits after it."""
 
     what: str
     before: int | str | None
@@ -39,7 +40,7 @@ class Move(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """One ceiling of an account: its name outside, its state, its limits, and what is used now."""
+    """One ceiling of an account: its public name, its state, its limits, and what is used now."""
 
     what: str
     held: CeilingState
@@ -59,13 +60,13 @@ def watched(state: AccountState, rules: Ceilings) -> tuple[Watched, Watched]:
 
 
 def apply_brake(
-    state: AccountState, rules: AccountRules, told: Iterable[Facts], now_ms: int
+    state: AccountState, rules: AccountRules, facts: Iterable[Facts], now_ms: int
 ) -> list[Move]:
-    """Let the brake see what is told at once; of a time of a pause, or before one, it sees none."""
+    """Let the brake see these facts; those from a pause, or from before one, it does not see."""
     if rules.brake is None or state.off_ms:
         return []
     since_ms = max(state.score.settled_ms, state.since_ms, now_ms - rules.brake.hears_ms + 1)
-    news = [facts for facts in told if facts.at_ms >= since_ms]
+    news = [one for one in facts if one.at_ms >= since_ms]
     if not news or not brake.add_to_score(state.score, rules.brake, news, now_ms):
         return []
     pause_ms = brake.escalate(state.score, rules.brake, now_ms)
@@ -140,19 +141,19 @@ def _grade(
     state: AccountState, rules: AccountRules, rates: Rates | None, now_ms: int
 ) -> tuple[Grade, list[Move]]:
     """What the rates allow, and the change of grade that follows from it."""
-    standing, before, allowed, hold_ms = state.grade, Grade(state.grade.grade), Grade.NEW, 0
+    current, before, allowed, hold_ms = state.grade, Grade(state.grade.grade), Grade.NEW, 0
     if rules.reputation is not None and rates is not None:
         allowed, hold_ms = grade_of(rates, rules.reputation), rules.reputation.hold_ms
-    update_grade(standing, allowed, hold_ms, now_ms)
-    if standing.grade != Grade.RED:
+    update_grade(current, allowed, hold_ms, now_ms)
+    if current.grade != Grade.RED:
         state.periods_at_floor = 0
-    if standing.grade == before:
+    if current.grade == before:
         return allowed, []
-    return allowed, [Move("grade", before.label, Grade(standing.grade).label, "rates")]
+    return allowed, [Move("grade", before.label, Grade(current.grade).label, "rates")]
 
 
 class _Seen(NamedTuple):
-    """What the table must know beside the book."""
+    """What the table must know beside the state."""
 
     now_ms: int
     still_red: bool
@@ -197,7 +198,7 @@ def _move(
 
 
 def next_evaluation_ms(state: AccountState, rules: AccountRules, now_ms: int) -> list[int]:
-    """When time alone may move something, as far as the book can know; perhaps times gone by."""
+    """When time alone may move something, as far as the state can say; perhaps times gone by."""
     if state.off_ms:
         return []
     times = [state.paused_ms] if state.paused_ms else []

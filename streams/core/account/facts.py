@@ -1,4 +1,4 @@
-"""What the customer stage tells an account's book: counts summed over one batch.
+"""What the customer stage reports to an account: counts summed over one batch.
 
 Rules of this file: values only, an internal format; fields are only appended, with a default.
 """
@@ -10,17 +10,17 @@ from typing import Final
 import msgspec
 
 GRAIN_MS: Final = 1_000
-"""What hurts is told with its own time; deliveries and replies of one second are told as one."""
+"""Complaints, blocks and opt-outs carry their own time; all else of one second is summed up."""
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """What one batch saw happen between one account and its customers at `at_ms`.
 
-    `at_ms`: when it happened by the producers' word, bounded by the engine's clock; where nothing
-    hurts, the start of that second. What hurts may
-    be below 0: a heavier word takes a lighter one's place. `relations`: by how many the friends
-    grew (negative: shrank). `heard_ms`: the broker's time of the batch's first complaint, block or
-    opt-out of that time, 0 without one.
+    `at_ms`: when it happened as the producers say, bounded by the engine's clock; without
+    complaints, blocks and opt-outs, the start of that second. These three may be below 0: of one
+    contact only the heaviest counts, and takes a lighter one back. `relations`: by how many the
+    friends grew (negative: shrank). `heard_ms`: the broker's time of the batch's first complaint,
+    block or opt-out of that time, 0 without one.
     """
 
     at_ms: int

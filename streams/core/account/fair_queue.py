@@ -5,15 +5,16 @@
    the next one (round robin). A campaign of a million delays one of a hundred by a turn at a time.
 3. Within a group the oldest first.
 
-A *place* is one slice of an intent. Places that share priority, group, kind, campaign and step
-stand in one *lane*: they open and close together (a step is released, a campaign paused, a kind
-under a control), so only the first of a lane is ever asked whether it is open. The cost of a turn
-grows with the lanes passed over, never with the places in them.
+This is deficit round robin (Shreedhar and Varghese 1995): what a turn takes too much is off the
+group's next one. An *entry* is one slice of an intent. Entries that share priority, group, kind,
+campaign and step stand in one *sub-queue*: they open and close together (a step is released, a
+campaign paused, a kind under a control), so only the first of a sub-queue is ever asked whether it
+is open. The cost of a turn grows with the sub-queues passed over, never with their entries.
 
 Rules of this file: an index in memory, made anew from the state's slices, in any order. Whose turn
 it is must survive that, or a restart would change who goes when: so each group's turn has a number,
-which is stored when it moves (`moved`) and taken up again (`resume`). It knows nothing of why a
-place is closed.
+which is stored when it moves (`moved`) and resumed after a restart (`resume`). It knows nothing of
+why an entry is closed.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Entry(msgspec.Struct):
     """One slice that waits; `left`: its customers not yet passed on.
 
     `seq` names it within its account and grows with time. `group`: the campaign, or what stands
-    for one where there is none. Of a campaign's customers, `share` is the place of the next one in
-    its audience, and `step` 0 where that is released and 1 where it is not.
+    for one where there is none. Of a campaign's customers, `share` is the position of the next one
+    in its audience, and `step` 0 where that is released and 1 where it is not.
     """
 
     seq: int
@@ -56,7 +57,7 @@ SubQueueKey = tuple[int, str | None, int]
 
 
 class _SubQueue:
-    """Places that are open or closed together, the oldest first; removed ones are passed later."""
+    """Entries that are open or closed together, the oldest first; removed ones are passed later."""
 
     __slots__ = ("heap", "live")
 
@@ -88,23 +89,23 @@ class Turn(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Group:
-    """A campaign's lanes of one priority, and its turn."""
+    """A group's sub-queues of one priority, and its turn."""
 
-    __slots__ = ("lanes", "turn")
+    __slots__ = ("sub_queues", "turn")
 
     def __init__(self, turn: Turn) -> None:
-        self.lanes: dict[SubQueueKey, _SubQueue] = {}
+        self.sub_queues: dict[SubQueueKey, _SubQueue] = {}
         self.turn = turn
 
-    def places(self) -> Iterator[Entry]:
-        for lane in self.lanes.values():
-            yield from lane.live.values()
+    def entries(self) -> Iterator[Entry]:
+        for sub_queue in self.sub_queues.values():
+            yield from sub_queue.live.values()
 
     def next(self, is_open: Callable[[Entry], bool], closed: Container[int]) -> Entry | None:
-        lanes = [lane for key, lane in self.lanes.items() if key[0] not in closed]
-        if not lanes:
+        asked = [queue for key, queue in self.sub_queues.items() if key[0] not in closed]
+        if not asked:
             return None
-        firsts = sorted((lane.first() for lane in lanes), key=_age)
+        firsts = sorted((sub_queue.first() for sub_queue in asked), key=_age)
         return next((entry for entry in firsts if is_open(entry)), None)
 
 
@@ -117,15 +118,15 @@ class _Level:
         self.groups: OrderedDict[str, _Group] = OrderedDict()
         self.customers = 0
 
-    def lane(self, entry: Entry) -> _SubQueue:
+    def sub_queue(self, entry: Entry) -> _SubQueue:
         group = self.groups.get(entry.group)
         if group is None:
             group = self.groups[entry.group] = _Group(Turn(self.last() + 1))
         key = sub_queue_key(entry)
-        lane = group.lanes.get(key)
-        if lane is None:
-            lane = group.lanes[key] = _SubQueue()
-        return lane
+        sub_queue = group.sub_queues.get(key)
+        if sub_queue is None:
+            sub_queue = group.sub_queues[key] = _SubQueue()
+        return sub_queue
 
     def last(self) -> int:
         """The number of the last turn."""
@@ -142,7 +143,7 @@ class _Level:
             group.turn = Turn(group.turn.number, used)
 
     def resume(self, turns: Mapping[str, Turn]) -> None:
-        """Take up these turns."""
+        """Go on with these turns."""
         for name, group in self.groups.items():
             group.turn = turns.get(name, group.turn)
         by_turn = sorted(self.groups.items(), key=lambda item: item[1].turn.number)
@@ -154,24 +155,24 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._moved: set[tuple[int, str]] = set()
-        self._places: dict[int, Entry] = {}
+        self._entries: dict[int, Entry] = {}
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that wait, the highest first
         self._kinds: Counter[int] = Counter()
         self.emptied: set[str] = set()
-        """Groups of which the last place of some priority went; for the owner to clear."""
+        """Groups of which the last entry of some priority went; for the owner to clear."""
 
     def __len__(self) -> int:
-        """How many places wait."""
-        return len(self._places)
+        """How many entries wait."""
+        return len(self._entries)
 
     def __contains__(self, seq: object) -> bool:
-        """Whether the place of that name waits."""
-        return seq in self._places
+        """Whether the entry of this number waits."""
+        return seq in self._entries
 
     def entries(self) -> Iterator[Entry]:
-        """Every place, in the order in which they were added."""
-        yield from self._places.values()
+        """Every entry, in the order in which they were added."""
+        yield from self._entries.values()
 
     def waits_for(self, group: str) -> bool:
         """Whether anything of a group waits."""
@@ -182,45 +183,45 @@ class FairQueue:
         return self._kinds[kind] > 0
 
     def of(self, group: str) -> Iterator[Entry]:
-        """Every place of a group, in no particular order."""
+        """Every entry of a group, in no particular order."""
         for level in self._levels.values():
             if group in level.groups:
-                yield from level.groups[group].places()
+                yield from level.groups[group].entries()
 
     def get(self, seq: int) -> Entry | None:
-        """The place of that name, if it still waits."""
-        return self._places.get(seq)
+        """The entry of this number, if it still waits."""
+        return self._entries.get(seq)
 
     def customers(self, priority: int = 0) -> int:
         """Customers that wait with this priority or a higher one."""
         return sum(level.customers for at, level in self._levels.items() if at >= priority)
 
     def add(self, entry: Entry) -> None:
-        """Let a place wait. Raises ValueError if one of that name already does, or it is empty."""
-        if entry.seq in self._places or entry.left < 1:
-            raise ValueError(f"place {entry.seq} waits already, or for nobody")
-        self._places[entry.seq] = entry
+        """Let an entry wait. ValueError if one of its number does already, or it is empty."""
+        if entry.seq in self._entries or entry.left < 1:
+            raise ValueError(f"entry {entry.seq} waits already, or for nobody")
+        self._entries[entry.seq] = entry
         self._kinds[entry.kind] += 1
         level = self._level(entry.priority)
         level.customers += entry.left
         if entry.group not in level.groups:
             self._moved.add((entry.priority, entry.group))
-        level.lane(entry).add(entry)
+        level.sub_queue(entry).add(entry)
 
     def remove(self, seq: int) -> None:
-        """Let a place wait no longer: passed, expired or cancelled. Unknown ones change nothing."""
-        entry = self._places.pop(seq, None)
+        """Let an entry wait no longer: forwarded or ended. Unknown ones change nothing."""
+        entry = self._entries.pop(seq, None)
         if entry is None:
             return
         self._kinds[entry.kind] -= 1
         level = self._levels[entry.priority]
         level.customers -= entry.left
         group = level.groups[entry.group]
-        lane = group.lanes[sub_queue_key(entry)]
-        lane.remove(seq)
-        if not lane.live:
-            del group.lanes[sub_queue_key(entry)]
-        if not group.lanes:
+        sub_queue = group.sub_queues[sub_queue_key(entry)]
+        sub_queue.remove(seq)
+        if not sub_queue.live:
+            del group.sub_queues[sub_queue_key(entry)]
+        if not group.sub_queues:
             del level.groups[entry.group]
             self._moved.add((entry.priority, entry.group))
             self.emptied.add(entry.group)
@@ -229,25 +230,25 @@ class FairQueue:
             self._order.remove(entry.priority)
 
     def move(self, entry: Entry, share: float, step: int) -> None:
-        """Let a place wait for another share; it keeps its turn."""
+        """Let an entry wait for another share; it keeps its turn."""
         entry.share = share
         if step == entry.step:
             return
         level = self._levels[entry.priority]
-        lanes = level.groups[entry.group].lanes
-        lane = lanes[sub_queue_key(entry)]
-        lane.remove(entry.seq)
-        if not lane.live:
-            del lanes[sub_queue_key(entry)]
+        sub_queues = level.groups[entry.group].sub_queues
+        sub_queue = sub_queues[sub_queue_key(entry)]
+        sub_queue.remove(entry.seq)
+        if not sub_queue.live:
+            del sub_queues[sub_queue_key(entry)]
         entry.step = step
-        level.lane(entry).add(entry)
+        level.sub_queue(entry).add(entry)
 
     def next(self, is_open: Callable[[Entry], bool], closed: Container[int] = ()) -> Entry | None:
         """Whose turn it is; None if nothing is open. Of kinds that are `closed`, nobody is asked:
         `is_open` may add to them.
 
         `is_open` may look at priority, group, kind, campaign and step alone: it is asked for one
-        place of a lane, and its answer is taken for all of them.
+        entry of a sub-queue, and its answer is taken for all of them.
         """
         for priority in self._order:
             for group in self._levels[priority].groups.values():
@@ -257,30 +258,29 @@ class FairQueue:
         return None
 
     def turn(self, entry: Entry) -> int:
-        """How many of the place's customers may go before it is the next group's turn."""
+        """How many of the entry's customers may go before it is the next group's turn."""
         return min(entry.left, QUANTUM - self._levels[entry.priority].groups[entry.group].turn.used)
 
     def served(self, seq: int, count: int) -> None:
-        """`count` customers of the place were passed on; at `QUANTUM` the turn is the next group's.
+        """`count` customers of the entry were forwarded; at `QUANTUM` it is the next group's turn.
 
-        What a turn took too much is off the group's next one. Raises KeyError for a place that does
-        not wait.
+        Raises KeyError for an entry that does not wait.
         """
-        entry = self._places[seq]
+        entry = self._entries[seq]
         level = self._levels[entry.priority]
         level.serve(entry.group, count)
         self._moved.add((entry.priority, entry.group))
         self.shorten(seq, count)
 
     def shorten(self, seq: int, count: int) -> None:
-        """`count` customers of the place wait no longer, and it was nobody's turn."""
-        entry = self._places[seq]
-        passed = min(count, entry.left)
-        if passed == entry.left:
+        """`count` customers of the entry wait no longer, and it was nobody's turn."""
+        entry = self._entries[seq]
+        gone = min(count, entry.left)
+        if gone == entry.left:
             self.remove(seq)
         else:
-            entry.left -= passed
-            self._levels[entry.priority].customers -= passed
+            entry.left -= gone
+            self._levels[entry.priority].customers -= gone
 
     def moved(self) -> Iterator[tuple[tuple[int, str], Turn | None]]:
         """The turns that have changed since they were last asked for; None: the group is gone."""
@@ -291,7 +291,7 @@ class FairQueue:
         self._moved.clear()
 
     def resume(self, turns: Mapping[tuple[int, str], Turn]) -> None:
-        """Take turns up where they were left, in a line that was made anew."""
+        """Take turns up where they were left, in a queue that was made anew."""
         for priority, level in self._levels.items():
             level.resume({name: turn for (at, name), turn in turns.items() if at == priority})
         self._moved.clear()
@@ -305,7 +305,7 @@ class FairQueue:
 
 
 def sub_queue_key(entry: Entry) -> SubQueueKey:
-    """What the places of a lane have in common within their group."""
+    """What the entries of a sub-queue have in common within their group."""
     return entry.kind, entry.campaign, entry.step
 
 

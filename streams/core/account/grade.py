@@ -55,16 +55,16 @@ def grade_of(rates: Rates, reputation: Reputation) -> Grade:
     return Grade.AMBER
 
 
-def update_grade(standing: GradeState, allowed: Grade, hold_ms: int, now_ms: int) -> None:
-    """Bring the standing to what the rates allow: down at once, up after `hold_ms`."""
-    if allowed <= standing.grade:
-        standing.grade, standing.proving = int(allowed), None
+def update_grade(current: GradeState, allowed: Grade, hold_ms: int, now_ms: int) -> None:
+    """Bring the grade to what the rates allow: down at once, up after `hold_ms`."""
+    if allowed <= current.grade:
+        current.grade, current.proving = int(allowed), None
         return
-    if standing.proving is None:
-        standing.since_ms = now_ms
-    standing.proving = int(allowed) if standing.proving is None else min(allowed, standing.proving)
-    if now_ms >= standing.since_ms + hold_ms:
-        standing.grade, standing.proving = standing.proving, None
+    if current.proving is None:
+        current.since_ms = now_ms
+    current.proving = int(allowed) if current.proving is None else min(allowed, current.proving)
+    if now_ms >= current.since_ms + hold_ms:
+        current.grade, current.proving = current.proving, None
         # What lies higher still has a proof of its own to give, from now on.
-        if allowed > standing.grade:
-            standing.proving, standing.since_ms = int(allowed), now_ms
+        if allowed > current.grade:
+            current.proving, current.since_ms = int(allowed), now_ms

@@ -1,4 +1,4 @@
-"""What is told of an account: its limits now, and each change of them.
+"""What is published of an account: its limits now, and each change of them.
 
 Rules of this file: values only, with the contract's names ("account limits", "limit changes").
 `None` stands for what the policy does not govern or what there is not, and is left out outside.
@@ -63,7 +63,7 @@ class Change(msgspec.Struct, frozen=True):
     """One change: what it was, what it is, why, and the limits after it with their figures.
 
     `what` and `reason` are the contract's. A `pause` goes from and to 0 (not paused), its end in
-    ms, or None (without end); a `grade` and a `status` are words, a ceiling is a count.
+    ms, or None (without end); a `grade` and a `status` are names, a ceiling is a count.
     """
 
     what: str

@@ -12,8 +12,8 @@ the rate changes meanwhile, the same holds of time: the intervals of the message
 as it was taken, sum up to at most *t* + max(burst, the last interval).
 
 Rules of this file: whole numbers only, microseconds for the TAT (a rate of 7/s has no whole
-milliseconds), always rounded towards too slow. A rate of 0 has no interval: who has none does not
-ask further. A TAT of 0 is that of an account that never sent.
+milliseconds), always rounded towards too slow. A rate of 0 has no interval: without
+one, nothing else is asked. A TAT of 0 is that of an account that never sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Permits: what the account takes from its limits for each message that may go on.
 
 A permit of a paced kind takes an interval of the account's pace; one for a friend request takes an
-add and a place for a relation, one for a transfer a place. A permit that the customer stage makes
-no use of comes back, and with it what it took. Rules of this file: it counts; whether a permit may
+add and a relation, one for a transfer a relation. A permit that the customer stage does not use
+comes back, and with it what it took. Rules of this file: it counts; whether a permit may
 be given is `admit`'s.
 """
 
@@ -46,7 +46,7 @@ def interval_of(case: AdmissionInput) -> int:
 def quota(case: AdmissionInput) -> int:
     """How many customers of an entry that is not blocked may go on at once."""
     if case.entry.kind in MAKES_RELATION:
-        return 1  # each asks anew: adds, the account's relations and the enterprise's
+        return 1  # adds and relations, the account's and the enterprise's, are checked for each
     paced, now_ms = case.rules.pacing, case.account.now_ms
     if paced is None:
         return UNLIMITED

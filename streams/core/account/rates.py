@@ -1,12 +1,12 @@
 """Counts in buckets, and what they say: an account's rates with their Wilson bounds.
 
-Rules of this file: counting and estimating only; what follows from a rate is `reputation`'s. Counts
+Rules of this file: counting and estimating only; what follows from a rate is `grade`'s. Counts
 are only ever read over whole buckets, so every sum is a sum of integers, exact and repeatable.
 
 Buckets stand in for a log of times: a contact cap must be exact to the millisecond, because a
 person feels it, but a rate over a week is the same rate some hours later. They are a twentieth of
 the policy's shortest window wide (`width_of`), so a window W at `now` is every bucket that ends
-after `now − W`: it looks back at most a twentieth more than it says. What is told carries its own
+after `now − W`: it looks back at most a twentieth more than it says. Facts carry their own
 time (`Facts.at_ms`); only what is kept is cut to buckets.
 """
 
@@ -136,7 +136,7 @@ def totals_of(buckets: Iterable[Bucket], over_ms: int, width_ms: int, now_ms: in
 
 
 def bucket_of(buckets: list[Bucket], start_ms: int) -> Bucket:
-    """The bucket that starts then, made in its place when there is none."""
+    """The bucket that starts then, inserted in its order when there is none."""
     index = len(buckets)
     while index and buckets[index - 1].start_ms > start_ms:
         index -= 1

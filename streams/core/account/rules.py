@@ -1,6 +1,6 @@
-"""A policy, arranged for an account's book: its sections, and what can be computed once from them.
+"""A policy, arranged for accounts: its sections, and what can be computed once from them.
 
-Rules of this file: nothing here looks at a book or a clock. A section that the policy does not
+Rules of this file: nothing here looks at a state or a clock. A section that the policy does not
 write is None and governs nothing.
 """
 
@@ -36,7 +36,7 @@ class BrakeRules(msgspec.Struct, frozen=True, kw_only=True):
     """The sequential test in numbers (`brake`): what each fact adds to the score, and its end.
 
     `delivery` is below 0, `complaint` and `block` are not; `threshold` is where the alarm is.
-    `hears_ms`: how old what it is told may be.
+    `hears_ms`: how old the facts that it counts may be.
     """
 
     delivery: float
@@ -49,11 +49,11 @@ class BrakeRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account's book needs of a policy.
+    """What an account needs of a policy.
 
     `red_z`, `green_z`: the normal quantiles of the bounds' confidences. `keep_ms`: how long counts
     can be asked for, `width_ms`: in buckets how wide. `open_ms`: how long an unanswered request
-    keeps its place.
+    keeps what it took.
     """
 
     version: int
@@ -71,7 +71,7 @@ class AccountRules(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=4096)
 def account_rules_of(policy: Policy) -> AccountRules:
-    """The law of accounts under a policy. Raises `ValueError` for a time zone that is none."""
+    """The rules of accounts under a policy. Raises `ValueError` for a time zone that is none."""
     zone = zone_named(policy.time_zone)
     if zone is None:
         msg = f"policy {policy.name!r}: unknown time zone {policy.time_zone!r}"

@@ -1,8 +1,8 @@
-"""The account's book as a value: what is kept of an account, and its upkeep as time passes.
+"""What is stored of an account, and its upkeep as time passes.
 
-Rules of this file: state and its upkeep only. No grade, ceiling or pause is decided here (`book`).
+Rules of this file: state and its upkeep only; `evaluate` decides on grades, ceilings and pauses.
 Fields are only appended, never renumbered, so that every released version's bytes can be read for
-ever. A book is bounded by its buckets (`rates.COUNTERS_MOST`): the packaged policy's four weeks of
+ever. A state is bounded by its buckets (`rates.COUNTERS_MOST`): the packaged policy's four weeks of
 2,000 deliveries a day are under 2.8 kB, of 400,000 a day under 3.9.
 """
 
@@ -49,13 +49,14 @@ class Open(msgspec.Struct, array_like=True):
 class AccountState(msgspec.Struct, array_like=True):
     """Everything known of one account of one enterprise. Times are UTC ms, 0 for never.
 
-    `word`, `word_ms`: the newest account status. `known_ms`: when the account was first met.
-    `since_ms`: the last reinstatement; nothing from before it counts. `off_ms`: since when it is
-    out. `paused_ms`: the first millisecond after the brake's pause. `friends`: additions less
-    removals, below 0 while a removal is known before its addition. `day_ms`, `adds`: the policy's
-    calendar day that adds were last granted in, and how many. `fallen_ms`, `risen_ms`: the last
-    fall and rise of any ceiling. `floored`: red periods in a row that found relations at the floor.
-    `said`: the status that was told last, `off` included. `width_ms`: how wide the buckets are.
+    `last_status`, `last_status_ms`: the newest account status. `known_ms`: when the account was
+    first met. `since_ms`: the last reinstatement; nothing from before it counts. `off_ms`: since
+    when it is out. `paused_ms`: the first millisecond after the brake's pause. `friends`: additions
+    less removals, below 0 while a removal is known before its addition. `day_ms`, `adds`: the
+    policy's calendar day that adds were last granted in, and how many. `fallen_ms`, `risen_ms`: the
+    last fall and rise of any ceiling. `periods_at_floor`: red periods in a row that found relations
+    at the floor. `published_status`: the status that was published last, `off` included.
+    `width_ms`: how wide the buckets are.
     """
 
     version: int = 1
@@ -108,7 +109,7 @@ _decode = msgspec.msgpack.Decoder(AccountState).decode
 
 
 def load(value: bytes | None) -> AccountState:
-    """The book of a stored value; a fresh one for an account never met."""
+    """The state of a stored value; a fresh one for an account never met."""
     return AccountState() if value is None else _decode(value)
 
 
@@ -128,7 +129,7 @@ def adds_today(state: AccountState, rules: AccountRules, now_ms: int) -> int:
 
 
 def count(state: AccountState, rules: AccountRules, facts: Facts, now_ms: int) -> None:
-    """Put the facts where they belong; those that no window can ask for are dropped."""
+    """Count the facts in their bucket; those that no window can ask for are dropped."""
     if facts.relations:
         if rules.ceilings is not None:
             state.relations_held.used(state.relations, rules.ceilings, now_ms)
@@ -145,7 +146,7 @@ def count(state: AccountState, rules: AccountRules, facts: Facts, now_ms: int) -
 
 
 def advance_to(state: AccountState, rules: AccountRules, now_ms: int) -> None:
-    """Bring the book to now: a new day, requests that are dead, counts that no window reaches."""
+    """Bring the state to now: a new day, requests that are dead, counts that no window reaches."""
     state.known_ms = state.known_ms or now_ms
     _turn_day(state, rules, now_ms)
     while state.open and _dead_ms(state.open[0], rules) <= now_ms:
@@ -179,7 +180,7 @@ def _dead_ms(entry: Open, rules: AccountRules) -> int:
 
 
 def next_turn_ms(state: AccountState, rules: AccountRules, now_ms: int) -> list[int]:
-    """The times at which `turn` would change what is told of the account."""
+    """The times at which `advance_to` would change the account's limits."""
     times = [_dead_ms(state.open[0], rules)] if state.open else []
     if state.adds:
         times.append(calendar_day(rules, now_ms).end_ms)

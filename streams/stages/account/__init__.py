@@ -1,1 +1,1 @@
-"""The account stage: may this account act, and how fast? Its books, its queues, and their sums."""
+"""The account stage: may this account act, and how fast? States, queues and sums."""

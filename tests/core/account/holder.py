@@ -11,6 +11,8 @@ import msgspec
 from streams.core.account import account as books
 from streams.core.account.facts import Facts
 from streams.core.account.rates import width_of
+from streams.core.account.rules import account_rules_of
+from streams.core.account.state import AccountState, dump, load
 from streams.policy.files import packaged
 from tests.core.person import DAY, ms
 
@@ -48,7 +50,7 @@ class Holder:
     """An account under a policy; `told` is every change so far."""
 
     def __init__(self, policy: Policy = WECOM, now_ms: int = START) -> None:
-        self.law = books.account_rules_of(policy)
+        self.law = account_rules_of(policy)
         self.now_ms = now_ms
         self.changes: list[Change] = []
         self.enterprise_replies: float | None = None
@@ -59,8 +61,8 @@ class Holder:
         return [(c.what, c.before, c.after, c.reason) for c in self.changes]
 
     @property
-    def book(self) -> books.AccountState:
-        return books.load(self._value)
+    def book(self) -> AccountState:
+        return load(self._value)
 
     @property
     def limits(self) -> Limits:
@@ -123,6 +125,6 @@ class Holder:
     def _step(self, act: Any) -> list[Told]:
         book = self.book
         changes = act(book) or []
-        self._value = books.dump(book)
+        self._value = dump(book)
         self.changes += changes
         return self.told[len(self.changes) - len(changes) :]

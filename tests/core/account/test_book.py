@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from streams.core.account import account as books
 from streams.core.account.facts import Facts
+from streams.core.account.rules import account_rules_of
+from streams.core.account.state import dump, load
 from tests.core.account.holder import BUCKET_MS, MIDNIGHT, START, WECOM, Holder, bucket_ms, changed
 from tests.core.person import DAY, HOUR
 
 if TYPE_CHECKING:
-    from streams.core.account.account import AccountState
+    from streams.core.account.state import AccountState
 
 # --- friend requests ------------------------------------------------------------------------------
 
@@ -81,7 +83,7 @@ def test_a_zone_that_moves_west_opens_no_second_day() -> None:
     holder = Holder()
     holder.add()
     western = msgspec.structs.replace(WECOM, time_zone="America/New_York")
-    holder.law = books.account_rules_of(western)
+    holder.law = account_rules_of(western)
     assert holder.limits.adds_today == 1
 
 
@@ -221,16 +223,16 @@ def test_an_active_account_that_is_reinstated_was_never_away() -> None:
 
 
 def test_two_loaded_books_share_nothing() -> None:
-    first, second = books.load(None), books.load(None)
-    law = books.account_rules_of(WECOM)
+    first, second = load(None), load(None)
+    law = account_rules_of(WECOM)
     books.apply_facts(first, law, [Facts(START, delivered=5, relations=3)], START)
     books.take_add(first, law, START)
-    assert second == books.load(None)
+    assert second == load(None)
 
 
 @pytest.mark.parametrize(("delivered", "most_bytes"), [(500, 2_800), (100_000, 3_900)])
 def test_a_book_of_four_weeks_stays_small_however_busy(delivered: int, most_bytes: int) -> None:
-    book, law = books.load(None), books.account_rules_of(WECOM)
+    book, law = load(None), account_rules_of(WECOM)
     for index in range(120):
         now_ms = START + index * BUCKET_MS
         books.apply_facts(book, law, [busy(delivered, now_ms, -150 if index else 20_000)], now_ms)
@@ -238,7 +240,7 @@ def test_a_book_of_four_weeks_stays_small_however_busy(delivered: int, most_byte
         books.review(book, law, None, now_ms)
     assert len(book.buckets) == 81
     assert len(book.relations_held.peaks) == 87
-    assert len(books.dump(book)) < most_bytes
+    assert len(dump(book)) < most_bytes
 
 
 def busy(delivered: int, now_ms: int, relations: int) -> Facts:
@@ -282,7 +284,7 @@ class InMemory(Holder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept = books.load(None)
+        self._kept = load(None)
 
     @property
     def book(self) -> AccountState:
@@ -348,7 +350,7 @@ def test_counts_are_looked_at_when_they_leave_their_window_and_not_before() -> N
 
 
 def test_a_policy_is_arranged_once() -> None:
-    assert books.account_rules_of(WECOM) is books.account_rules_of(changed())
+    assert account_rules_of(WECOM) is account_rules_of(changed())
 
 
 @pytest.mark.rule("R6.12")

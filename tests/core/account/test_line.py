@@ -269,7 +269,7 @@ def test_what_is_removed_from_a_closed_lane_leaves_no_weight_behind() -> None:
     for seq in range(1, 20_001):
         waiting.add(place(seq))
         waiting.remove(seq)
-    lane = next(iter(waiting._levels[50].groups["spring"].lanes.values()))
+    lane = next(iter(waiting._levels[50].groups["spring"].sub_queues.values()))
     assert len(lane.heap) <= 2
 
 
