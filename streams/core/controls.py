@@ -1,7 +1,7 @@
 """Operators' controls: pause, brake and resume, by scope.
 
-Rules of this file: values in, values out. It does not know who may control what, nor what a
-control does to a message; it says which one applies.
+Rules of this file: values in, values out. It says which control applies, not who may issue it, nor
+what it does to a message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Action(IntEnum):
-    """What a control does. Of several that apply, those with the largest number win."""
+    """What a control does. Of several that apply, the largest number wins."""
 
     RESUME = 0
     BRAKE = 1
@@ -28,7 +28,7 @@ class Action(IntEnum):
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator's order, in force while `now_ms < until_ms`; without it, until `resume`."""
+    """An operator's control, in force while `now_ms < until_ms`; without it, until `resume`."""
 
     action: Action
     scope: str
@@ -43,15 +43,15 @@ class ControlBook:
     Several may apply to one message, each by its own scope:
 
     ========================================  =================================================
-    what stands                               what applies
+    in force                                  what applies
     ========================================  =================================================
     a pause and a brake                       the pause, however narrow
     several pauses, or several brakes         the one that ends last; one without an end is last
     several that end together                 the widest: `*`, enterprise, kind, campaign,
                                               account, in this order
-    a second order for the same scope         the second; the first is forgotten
-    `resume`                                  removes its own scope's order and no other's
-    an order at or after its `until_ms`       nothing
+    a second control for the same scope       the second; it replaces the first
+    `resume`                                  removes its own scope's control and no other
+    a control at or after its `until_ms`      nothing
     ========================================  =================================================
     """
 
@@ -59,11 +59,11 @@ class ControlBook:
         self._by_scope: dict[str, Control] = {}
 
     def __len__(self) -> int:
-        """How many scopes are under a control, expired ones included."""
+        """The number of controls, with expired ones."""
         return len(self._by_scope)
 
     def accept(self, control: Control) -> None:
-        """Take an order over; the last one for a scope counts."""
+        """Add a control; the last one for a scope counts."""
         if control.action is Action.RESUME:
             self._by_scope.pop(control.scope, None)
         else:
@@ -77,7 +77,7 @@ class ControlBook:
         kind: Kind,
         now_ms: int,
     ) -> Control | None:
-        """The order that a message is under at `now_ms`, if any."""
+        """The control that applies to a message at `now_ms`, if any."""
         if not self._by_scope:
             return None
         found: Control | None = None
@@ -85,7 +85,7 @@ class ControlBook:
             control = self._by_scope.get(scope)
             if control is None or (control.until_ms is not None and now_ms >= control.until_ms):
                 continue
-            # Only more, not as much: of two equal orders the widest, met first, stays.
+            # `>`, not `>=`: of two equal controls the widest stays, which comes first.
             if found is None or _weight(control) > _weight(found):
                 found = control
         return found
@@ -96,7 +96,7 @@ def _weight(control: Control) -> tuple[int, bool, int]:
 
 
 def _scopes(enterprise: str, account: str, campaign: str | None, kind: Kind) -> Iterator[str]:
-    """Every scope a message is in, the widest first."""
+    """All scopes that contain a message, the widest first."""
     yield "*"
     yield enterprise
     yield f"{enterprise}/kind/{KIND_NAMES[kind]}"

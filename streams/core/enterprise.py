@@ -1,15 +1,15 @@
-"""The enterprise's sums over its accounts: relations held, room left, how often customers answer.
+"""An enterprise's sums over its accounts: relations, free capacity, and how often customers answer.
 
-Made in two steps, so that no key becomes a bottleneck: each account partition adds up what one
-batch changed in its accounts and tells the enterprise's key once; the enterprise's owner adds those
-up and tells its word to every account partition, at most once a second. What an account partition
-knows of the others' accounts is therefore about a second old; of its own it knows every change.
+They are made in two steps, so that no key becomes a bottleneck. Each account partition adds up what
+one batch changed in its accounts, and sends that to the enterprise's key. The enterprise's owner
+adds these up, and broadcasts the totals to all account partitions at most once a second. So an
+account partition knows every change of its own accounts, and the others' about a second later.
 
-How many relations are allowed stands in the policy (`ceilings.relations.enterprise`): WeCom
-enlarges an enterprise's 50,000 by another 50,000 on request, and a new version then says so.
+The policy says how many relations are allowed (`ceilings.relations.enterprise`): WeCom raises an
+enterprise's 50,000 by another 50,000 on request, and a new version of the policy then says so.
 
-Rules of this file: sums of changes alone, in whatever order they come; nothing is recounted. A day
-is one of UTC, for a rate over weeks needs no one's calendar.
+Rules of this file: sums of changes, in whatever order they come; nothing is counted again. Days are
+UTC days, because a rate over weeks needs no local calendar.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _PUBLISH_RATE_EVERY_MS: Final = 60_000
 and of its reply rate alone."""
 
 _USUAL_OVER_MS: Final = 28 * DAY_MS
-"""Over how long answers are counted where the policy has no `reputation.green.over`."""
+"""The period of the reply rate if the policy has no `reputation.green.over`."""
 
 
 class EnterpriseFacts(msgspec.Struct, frozen=True, array_like=True):
     """What one batch changed in one partition's accounts of an enterprise, at about `at_ms`.
 
-    `relations`: by how many the relations grew. `room`: by how much the sum of free places under
-    the accounts' ceilings did. Both negative where they shrank. `delivered`, `received`: messages
-    to customers and from them. `open`: friend requests under way.
+    `relations`: by how many the relations grew. `room`: by how many the free relations under all
+    accounts' ceilings grew. Both are negative if they shrank. `delivered`, `received`: messages to
+    customers and from them. `open`: by how many the friend requests under way grew.
     """
 
     at_ms: int
@@ -50,7 +50,7 @@ class EnterpriseFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Day(msgspec.Struct, array_like=True):
-    """The messages of one day; `day` counts days of UTC since 1970."""
+    """The messages of one day; `day`: UTC days since 1970-01-01."""
 
     day: int
     delivered: int = 0
@@ -58,7 +58,7 @@ class Day(msgspec.Struct, array_like=True):
 
 
 class EnterpriseState(msgspec.Struct, array_like=True):
-    """All that is known of one enterprise; the days in their order."""
+    """All that is known of one enterprise; `days` are sorted."""
 
     version: int = 1
     relations: int = 0
@@ -68,7 +68,7 @@ class EnterpriseState(msgspec.Struct, array_like=True):
 
 
 class EnterpriseRules(msgspec.Struct, frozen=True):
-    """What a policy says of the enterprise as a whole; `allowed` None: not governed."""
+    """A policy's rules for the enterprise as a whole; `allowed` None: no limit."""
 
     allowed: int | None
     over_ms: int
@@ -90,21 +90,21 @@ class EnterpriseTotals(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def reply_rate(self) -> float | None:
-        """Messages received for each delivered; None without deliveries."""
+        """Messages received divided by messages delivered; None without deliveries."""
         return self.received / self.delivered if self.delivered else None
 
     def others(self, delivered: int, received: int) -> float | None:
-        """The reply rate without an account's own messages; None where there are no others.
+        """The reply rate without an account's own messages; None if there are no others.
 
-        An account is compared with the others: alone, or with its own counts in sums that come a
-        little later, it would stay just below itself for ever.
+        An account is compared with the others only. The totals are older than its own counts, so
+        that with them an account could stay just below its own rate for ever.
         """
         rest = self.delivered - delivered
         return max(0, self.received - received) / rest if rest > 0 else None
 
 
 class EnterpriseStatus(msgspec.Struct, frozen=True):
-    """How an enterprise stands, as it is told."""
+    """An enterprise's status, as published."""
 
     relations: int
     relations_allowed: int | None
@@ -117,7 +117,7 @@ _decode = msgspec.msgpack.Decoder(EnterpriseState).decode
 
 
 def load(value: bytes | None) -> EnterpriseState:
-    """The book of a stored value; an empty one for an enterprise never met."""
+    """The state of a stored value; a new one for an enterprise never met."""
     return EnterpriseState() if value is None else _decode(value)
 
 
@@ -128,7 +128,7 @@ def dump(state: EnterpriseState) -> bytes:
 
 @lru_cache(maxsize=4096)
 def enterprise_rules_of(policy: Policy) -> EnterpriseRules:
-    """What the policy says of the enterprise as a whole."""
+    """The policy's rules for the enterprise as a whole."""
     ceilings, reputation = policy.ceilings, policy.reputation
     return EnterpriseRules(
         allowed=None if ceilings is None else ceilings.relations.enterprise,
@@ -137,7 +137,7 @@ def enterprise_rules_of(policy: Policy) -> EnterpriseRules:
 
 
 def apply_facts(state: EnterpriseState, facts: EnterpriseFacts, now_ms: int) -> None:
-    """Add facts up. Ones from the future count for today."""
+    """Add facts. Those from the future count for today."""
     state.relations += facts.relations
     state.room += facts.room
     state.open += facts.open
@@ -148,13 +148,13 @@ def apply_facts(state: EnterpriseState, facts: EnterpriseFacts, now_ms: int) -> 
 
 
 def _day(state: EnterpriseState, wanted: int) -> Day:
-    place = len(state.days)
-    while place and state.days[place - 1].day > wanted:
-        place -= 1
-    if place and state.days[place - 1].day == wanted:
-        return state.days[place - 1]
-    state.days.insert(place, Day(wanted))
-    return state.days[place]
+    index = len(state.days)
+    while index and state.days[index - 1].day > wanted:
+        index -= 1
+    if index and state.days[index - 1].day == wanted:
+        return state.days[index - 1]
+    state.days.insert(index, Day(wanted))
+    return state.days[index]
 
 
 def next_publish_ms(facts: EnterpriseFacts, now_ms: int) -> int:
@@ -165,7 +165,7 @@ def next_publish_ms(facts: EnterpriseFacts, now_ms: int) -> int:
 
 
 def forget(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> None:
-    """Drop the days that have left the law's window."""
+    """Drop the days that lie outside the rules' period."""
     state.days = [day for day in state.days if _is_counted(day, rules, now_ms)]
 
 
@@ -174,9 +174,9 @@ def _is_counted(day: Day, rules: EnterpriseRules, now_ms: int) -> bool:
 
 
 def totals_of(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> EnterpriseTotals:
-    """What account partitions are to know; days whose end lies within the window count whole.
+    """What account partitions need to know. Days that end within the period count as a whole.
 
-    Changes of different partitions come in any order, so a sum may be below nothing for a moment.
+    Changes of different partitions come in any order, so a sum may be below 0 for a moment.
     """
     counted = [day for day in state.days if _is_counted(day, rules, now_ms)]
     return EnterpriseTotals(
@@ -189,6 +189,6 @@ def totals_of(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> En
 
 
 def status_of(state: EnterpriseState, rules: EnterpriseRules, now_ms: int) -> EnterpriseStatus:
-    """How the enterprise stands at `now_ms`."""
-    word = totals_of(state, rules, now_ms)
-    return EnterpriseStatus(word.relations, rules.allowed, word.room, word.reply_rate)
+    """The enterprise's status at `now_ms`."""
+    totals = totals_of(state, rules, now_ms)
+    return EnterpriseStatus(totals.relations, rules.allowed, totals.room, totals.reply_rate)

@@ -1,7 +1,7 @@
-"""The seven kinds of message and the sets of them.
+"""The seven kinds of message, sets of them, and an intent's highest priority.
 
-A set of kinds is a bit mask, so that asking "does this rule govern that kind" is one `and`.
-Never renumber: the numbers stand in the ledgers that changelogs keep.
+A set of kinds is a bit mask, so that "does this rule bind that kind" is one `and`. Rules of this
+file: the contract's names and numbers. Never renumber: stored ledgers contain the numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Kind(IntEnum):
-    """What a message is; the contract's names in lower case."""
+    """The kind of a message; in lower case it is the contract's name."""
 
     DIRECT = 0
     BROADCAST = 1
@@ -26,7 +26,7 @@ class Kind(IntEnum):
 
 
 STAGED: Final = frozenset({Kind.BROADCAST, Kind.MOMENT})
-"""Kinds that belong to a campaign, and are stopped with it."""
+"""Kinds that go by a campaign's steps, and stop with it."""
 
 MAKES_RELATION: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
 """Kinds that may make a relation: each permit takes one from the ceilings."""

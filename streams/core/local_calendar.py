@@ -1,8 +1,8 @@
 """Calendar periods and quiet hours on the customer's wall clock, as instants in UTC milliseconds.
 
-Rules of this file: every answer is a half-open span of instants, so that a decision never does
-time-zone arithmetic of its own. Where clocks repeat a local time, quiet hours start at its first
-reading and end at its last: in the customer's favour.
+Rules of this file: every answer is a half-open span of instants, so that no other file does
+time-zone arithmetic. If clocks show a local time twice, quiet hours start at the first and end at
+the second: in the customer's favour.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from streams.core.policy import Calendar
 
 DAY_MS: Final = 86_400_000
 LAST_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which no time can be written."""
+"""The last millisecond of the year 9999: the last time that RFC 3339 can write."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOT_MS: Final = 900_000
-"""Zones change their offset, and days begin, at whole quarters of an hour of UTC."""
+"""Time zones change their offset, and days begin, at whole quarters of an hour in UTC."""
 
 
 class Span(NamedTuple):
@@ -35,8 +35,8 @@ class Span(NamedTuple):
 def zone_names() -> frozenset[str]:
     """Every name of the IANA database, as the package `tzdata` carries it.
 
-    Never the machine's own: its data may be older, and hold `localtime`, `posixrules` and `right/`,
-    by which two workers would decide differently. `Factory` means that no zone was set.
+    Never the machine's own database: it may be older, or have `localtime`, `posixrules` and
+    `right/`, and then two workers would decide differently. `Factory` means that no zone is set.
     """
     listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8")
     return frozenset(listed.split()) - {"Factory"}
@@ -44,7 +44,7 @@ def zone_names() -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> ZoneInfo | None:
-    """The IANA zone of exactly that name, or None where there is none."""
+    """The IANA zone of exactly this name; None if there is none."""
     if name not in zone_names():
         return None
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
@@ -61,7 +61,7 @@ def _period(calendar: Calendar, zone: ZoneInfo, slot: int) -> Span:
     at_ms = slot * _SLOT_MS
     first = _first_day(calendar, _local(zone, at_ms).date())
     span = _whole(calendar, zone, first)
-    # Where clocks go back over midnight the local date returns to the old day for a while; the new
+    # If clocks go back across midnight, the local date is the old one again for a while. The new
     # period has begun all the same.
     return span if at_ms < span.end_ms else _whole(calendar, zone, _next(calendar, first))
 
@@ -85,7 +85,7 @@ def _next(calendar: Calendar, first: date) -> date:
 
 @lru_cache(maxsize=4096)
 def days_in_month(zone: ZoneInfo, month_starts_ms: int) -> int:
-    """Days in the local month that begins at that instant."""
+    """The number of days in the local month that begins at that instant."""
     first = _local(zone, month_starts_ms).date()
     return (_next(Calendar.MONTH, first) - first).days
 
@@ -93,12 +93,12 @@ def days_in_month(zone: ZoneInfo, month_starts_ms: int) -> int:
 def quiet_span(zone: ZoneInfo, from_ms: int, to_ms: int, at_ms: int) -> Span:
     """The quiet hours that hold at `at_ms`, else the next ones: the first that end after it.
 
-    `from_ms` and `to_ms` are milliseconds after local midnight; from > to goes over midnight.
+    `from_ms` and `to_ms` are milliseconds after local midnight; from > to goes across midnight.
     """
     for span in _quiet_spans(zone, from_ms, to_ms, at_ms // DAY_MS):
         if span.end_ms > at_ms:
             return span
-    raise AssertionError("quiet hours of four days on end before their first day does")
+    raise AssertionError("no quiet hours end within the four days after this one")
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +112,7 @@ def _quiet_spans(zone: ZoneInfo, from_ms: int, to_ms: int, day: int) -> tuple[Sp
             _instants(zone, start, from_ms),
             _instants(zone, start + over_midnight, to_ms),
         )
-        if starts.start_ms < ends.end_ms:  # a night that clocks skip whole is none
+        if starts.start_ms < ends.end_ms:  # not if clocks skip all of it
             spans.append(Span(starts.start_ms, ends.end_ms))
     return tuple(spans)
 
@@ -122,9 +122,9 @@ def _local(zone: ZoneInfo, at_ms: int) -> datetime:
 
 
 def _instants(zone: ZoneInfo, day: date, of_day_ms: int) -> Span:
-    """A local time's first and last instant: two where clocks repeat it, else the same.
+    """A local time's first and last instant: they differ if clocks show the time twice.
 
-    A time that clocks skip is the instant at which they do.
+    If clocks skip the time, both are the instant of the skip.
     """
     naive = datetime.combine(day, time()) + timedelta(milliseconds=of_day_ms)
     first, last = (_to_ms(naive.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
@@ -132,7 +132,7 @@ def _instants(zone: ZoneInfo, day: date, of_day_ms: int) -> Span:
 
 
 def _change(zone: ZoneInfo, before_ms: int, after_ms: int) -> int:
-    """The first instant of the offset that holds at `after_ms` and not yet at `before_ms`."""
+    """The instant of the offset's change between `before_ms` and `after_ms`, by bisection."""
     new = _local(zone, after_ms).utcoffset()
     while after_ms - before_ms > 1:
         middle_ms = (before_ms + after_ms) // 2

@@ -1,8 +1,8 @@
-"""A policy, compiled: what the file says, as plain frozen values the core can decide by.
+"""A policy as plain frozen values that the core can decide by.
 
-Rules of this file: values only. No parsing (`streams.policy`), no deciding, no defaults that the
-policy document does not name. A section that is `None` was not written and is not governed.
-Every duration is whole milliseconds, every share a fraction of 1, every set of kinds a bit mask.
+Rules of this file: values only. No parsing (`streams.policy`), no decisions, no defaults that the
+policy's schema does not name. A section that is `None` is not in the policy and governs nothing.
+Durations are whole milliseconds, shares are fractions of 1, and sets of kinds are bit masks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOREVER: Final = -1
 """A duration without end."""
 
 DAYS_IN_MONTH: Final = -1
-"""A limit that is as large as the calendar month has days."""
+"""A limit equal to the number of days in the calendar month."""
 
 
 class Scope(IntEnum):
@@ -51,14 +51,14 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """Credits that a customer's message opens for `reply`, per customer and account."""
+    """The reply credits that a customer's message opens, for each customer and account."""
 
     credits: int
     within_ms: int
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """Back-off towards a customer who does not answer."""
+    """Back-off from a customer who does not answer; see `timing.silent_until_ms`."""
 
     kinds: int
     ignored: int
@@ -68,7 +68,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
-    """[from, to) in milliseconds after local midnight; over midnight where from > to."""
+    """[from, to) in milliseconds after local midnight; across midnight if from > to."""
 
     kinds: int
     from_ms: int
@@ -76,7 +76,7 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a complaint or a block silences its account, and the whole enterprise."""
+    """How long a complaint or a block stops its account, and the whole enterprise."""
 
     kinds: int
     account_ms: int
@@ -84,14 +84,14 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holdout(msgspec.Struct, frozen=True, kw_only=True):
-    """A stable share of customers kept free of these kinds."""
+    """A fixed share of customers who get no messages of these kinds."""
 
     share: float
     kinds: int
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """What one complaint, block and opt-out weigh in the complaint rate."""
+    """The weights of a complaint, a block and an opt-out in the complaint rate."""
 
     complaint: float = 1.0
     block: float = 1.0
@@ -99,7 +99,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """A Wilson bound that gives a grade: `share` is red's `above` or green's `below`."""
+    """A Wilson bound for a grade: `share` is red's `above` or green's `below`."""
 
     share: float
     over_ms: int
@@ -117,7 +117,7 @@ class Reputation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
-    """One ceiling of an account; `enterprise` only for relations."""
+    """One ceiling of an account; only relations have one for the `enterprise`."""
 
     start: int
     step: int
@@ -127,7 +127,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
-    """The law by which an account's ceilings move."""
+    """How an account's ceilings rise and fall."""
 
     relations: Ceiling
     daily_adds: Ceiling
@@ -142,7 +142,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brake(msgspec.Struct, frozen=True, kw_only=True):
-    """The sequential test that pauses an account; the last pause may be FOREVER (`off`)."""
+    """The sequential test (CUSUM) that pauses an account; the last pause may be FOREVER (`off`)."""
 
     kinds: int
     normal: float
@@ -152,7 +152,7 @@ class Brake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pacing(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages a second by grade, and how much may go at once."""
+    """Messages per second by grade; `burst_ms`: how much unused time may be saved up."""
 
     kinds: int
     new_per_s: float
@@ -163,7 +163,7 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign's stages: growing shares, the last 1.0."""
+    """A campaign's steps: growing shares of its audience, the last 1.0."""
 
     kinds: int
     steps: tuple[float, ...]
@@ -172,11 +172,11 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is governed for one enterprise (`*`: everyone without a policy of their own).
+    """Everything governed for one enterprise (`*`: all without a policy of their own).
 
-    `validity_ms` and `deadline_ms` are indexed by `Kind`. `ask_first` is `None` where nothing
-    is said of consent (a no is heard all the same); `friends_required`, where friendship is not
-    governed.
+    `validity_ms` and `deadline_ms` are indexed by `Kind`. `ask_first`: the kinds that need consent;
+    `None` without a `consent` section (opt-outs hold all the same). `friends_required`: `None`
+    without a `friends` section.
     """
 
     name: str

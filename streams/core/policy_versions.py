@@ -1,7 +1,7 @@
-"""Every policy that was accepted, and which of them is in force for whom, and when.
+"""All accepted policies, and which one is in force for an enterprise at a moment.
 
-Rules of this file: it is told of policies in the order of their topic and never reads a clock. The
-answer depends on the asked moment alone, so partitions whose clocks differ may share one.
+Rules of this file: policies arrive in the order of their topic. No clock: an answer depends on the
+given moment alone, so partitions with different clocks may share one object.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from streams.core.policy import Policy
 
 EVERYONE: Final = "*"
-"""The `enterprise` of a policy for all that have none of their own in force."""
+"""The `enterprise` of a policy for all that have no own policy in force."""
 
 
 class UnreadPolicyError(Exception):
-    """The version that governs cannot be read here: nothing may be decided in its place."""
+    """The version in force cannot be read here. No other version may replace it."""
 
 
 class _Version(NamedTuple):
-    """`policy` is None of what cannot be read; `why` says so."""
+    """`policy` is None if the version cannot be read; `why` says the reason."""
 
     since_ms: int
     policy: Policy | None
@@ -29,7 +29,7 @@ class _Version(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """The policy in force in [since, until): both ends are moments at which that may change."""
+    """The policy in force in [since, until): at both ends it may change."""
 
     since_ms: float
     until_ms: float
@@ -37,15 +37,15 @@ class _Answer(NamedTuple):
 
 
 def since_ms(policy: Policy, recorded_at_ms: int) -> int:
-    """From when on a version may govern: its `effective_at`, else its record's time."""
+    """From when on a version may be in force: its `effective_at`, else its record's time."""
     return recorded_at_ms if policy.effective_at_ms is None else policy.effective_at_ms
 
 
 class PolicyVersions:
     """Policies by enterprise and version, over a default for those that have none.
 
-    A decision uses the highest version whose `effective_at`, else its record's time, has come. An
-    enterprise without such a version is governed by those of `*`, else by the default.
+    The policy in force is the highest version whose `since_ms` has come. An enterprise without such
+    a version gets that of `*`, else the default.
     """
 
     def __init__(self, default: Policy) -> None:
@@ -60,22 +60,22 @@ class PolicyVersions:
         self._answers.clear()
 
     def accept_unread(self, enterprise: str, version: int, since_ms: int, why: str) -> None:
-        """Add a version that cannot be read here; when it begins, cannot be either."""
+        """Add a version that cannot be read here; `since_ms`: its record's time."""
         self._versions.setdefault(enterprise, {})[version] = _Version(since_ms, None, why)
         self._answers.clear()
 
     def forget(self, enterprise: str, version: int) -> None:
-        """Drop a version that never is in force again; nothing happens if it is not held."""
+        """Delete a version that will not be in force again, if it is known."""
         self._versions.get(enterprise, {}).pop(version, None)
         self._answers.clear()
 
     def in_force(self, enterprise: str, now_ms: int) -> Policy:
         """The policy to decide by for this enterprise at this moment.
 
-        Raises UnreadPolicyError where it is a version that cannot be read.
+        Raises UnreadPolicyError if that version cannot be read.
         """
-        # All that have no versions of their own share one answer: the cache stays as small as
-        # the number of policies, however many enterprises there are.
+        # Enterprises without own versions share one answer, so the cache stays as small as the
+        # number of policies.
         name = enterprise if enterprise in self._versions else EVERYONE
         answer = self._answers.get(name)
         if answer is None or not answer.since_ms <= now_ms < answer.until_ms:
@@ -83,13 +83,13 @@ class PolicyVersions:
         return answer.policy
 
     def enterprises(self) -> tuple[str, ...]:
-        """All that have versions of their own, `*` among them."""
+        """All enterprises with own versions, and `*` if it has some."""
         return tuple(self._versions)
 
     def _look_up(self, name: str, now_ms: int) -> _Answer:
         own = self._versions.get(name, {})
         everyone = self._versions.get(EVERYONE, {})
-        moments = [version.since_ms for held in (own, everyone) for version in held.values()]
+        moments = [version.since_ms for known in (own, everyone) for version in known.values()]
         return _Answer(
             since_ms=max((since for since in moments if since <= now_ms), default=-math.inf),
             until_ms=min((since for since in moments if since > now_ms), default=math.inf),
@@ -97,11 +97,11 @@ class PolicyVersions:
         )
 
 
-def _newest(held: dict[int, _Version], now_ms: int) -> Policy | None:
-    come = [number for number, version in held.items() if version.since_ms <= now_ms]
+def _newest(known: dict[int, _Version], now_ms: int) -> Policy | None:
+    come = [number for number, version in known.items() if version.since_ms <= now_ms]
     if not come:
         return None
-    newest = held[max(come)]
+    newest = known[max(come)]
     if newest.policy is None:
         raise UnreadPolicyError(newest.why)
     return newest.policy

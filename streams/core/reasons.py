@@ -1,6 +1,7 @@
-"""Every outcome and reason a decision can carry, and what follows from each: the one table of them.
+"""Every outcome and reason of a decision, which of them are temporary, and WeCom's error codes.
 
-Rules of this file: names and facts only. The contract fixes the names; the docs print the table.
+Rules of this file: names only, fixed by the contract. `docs/producers.md` explains each reason to
+producers, and a test holds that it leaves none out.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """How one intent for one customer stands."""
+    """What becomes of one intent for one customer."""
 
-    # An enum hashes its name in Python, a string its text in C; both are hashed for every decision.
+    # Hashed for every decision: a string's hash is C, an enum's is Python.
     __hash__ = str.__hash__
 
     APPROVED = "approved"
@@ -76,7 +77,8 @@ TOO_EARLY: Final = frozenset(
         Reason.CONTROL,
     }
 )
-"""Reasons that time mends: deferred unless the producer asked for `deny`. All others are a no."""
+"""Temporary reasons: the outcome is `deferred`, or `denied` for `if_not_now: deny`. All others are
+permanent."""
 
 # WeCom's codes (developer.work.weixin.qq.com, document/path/90455), for the reasons it knows.
 AT_CEILING: Final = 40099

@@ -1,7 +1,7 @@
 """How events and policies write instants, times of day and identifiers.
 
-Rules of this file: text in, numbers out, ValueError where the text is no such thing. What a person
-is told of it is written where the text was read.
+Rules of this file: text in, numbers out; ValueError if the text has another form. The caller writes
+the message for people.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ MAX_IDENTIFIER: Final = 128
 IDENTIFIER_CHARACTERS: Final = (
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:@="
 )
-"""What an identifier is made of. `/` is not among them: record keys are joined by it."""
+"""The characters of an identifier. Not `/`: it joins the parts of record keys."""
 
 IDENTIFIER: Final = rf"[A-Za-z0-9_.:@=-]{{1,{MAX_IDENTIFIER}}}"
-"""The same as a pattern: enterprises, accounts, customers and campaigns."""
+"""The pattern of an identifier: of enterprises, accounts, customers and campaigns."""
 
 RFC_3339: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
-"""The form of an instant that is computed with: no leap second, no fraction of a microsecond."""
+"""The form of an instant: no leap second, no fraction of a microsecond."""
 
 TIME_OF_DAY: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
 """`21:30` or `21:30:15`; midnight is `00:00`, as there is no 24th hour."""
@@ -40,7 +40,7 @@ def instant_ms(text: str) -> int:
     """UTC milliseconds from an RFC 3339 time."""
     if not _is_rfc_3339(text):
         raise ValueError(text)
-    # It raises ValueError itself where there is no such day or hour.
+    # It raises ValueError for a day or hour that does not exist.
     return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
 
 

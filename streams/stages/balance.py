@@ -1,9 +1,10 @@
-"""The balance of intents: what was accepted must be settled or held, in durable counts.
+"""The balance of intents, in durable counts: what was accepted must be settled or held.
 
-What waits in an account's queue is counted where it is held: in its customer's ledger.
+Each partition keeps its own counts in its state, so that they move, crash and recover with it. The
+stages add to them once a batch; the metric `unbalanced` is computed from their sums over all
+partitions. What waits in an account's queue counts as held, because its customer's ledger holds it.
 
-Each partition keeps its own counts in its state, so that they move, crash and recover with it.
-The stages add to them once a batch; their sum over all partitions is the metric `unbalanced`.
+Rules of this file: counts in and out of the state; the stages count.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Balance(msgspec.Struct, array_like=True):
     """Intents times customers: accepted (account stage), settled and held (customer stage).
 
-    `queued`: of those held, how many wait in their accounts' queues. `published_ms`, `published`:
+    `queued`: how many of the held ones wait in their accounts' queues. `published_ms`, `published`:
     the partition's latest time, and how many decisions carry it.
     """
 
@@ -43,7 +44,7 @@ def balance_of(state: State) -> Balance:
 
 
 def add(state: State, accepted: int) -> None:
-    """Add what one batch of the account stage has accepted."""
+    """Add what one batch of the account stage accepted."""
     if accepted:
         balance = balance_of(state)
         balance.accepted += accepted
@@ -51,6 +52,6 @@ def add(state: State, accepted: int) -> None:
 
 
 def store(state: State, balance: Balance) -> None:
-    """Keep these counts."""
+    """Store these counts, if they have changed."""
     if balance != balance_of(state):
         state.put(BALANCE, msgspec.msgpack.encode(balance))

@@ -1,4 +1,7 @@
-"""Refused records, on their way to `dead-letters`."""
+"""Refused records, on their way to `dead-letters`.
+
+Rules of this file: a dead letter keeps its record whole, or says where the record is.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ if TYPE_CHECKING:
     from streams.topics import Topics
 
 LARGEST_CARRIED: Final = 5 * MIB
-"""Bytes of key and value together; as base64 they are under the topic's limit for one record."""
+"""Bytes of key and value together: as base64 they stay below the topic's limit for a record."""
 
 UNREADABLE: Final = "unreadable"
-"""The reason where not even a record could be made of what stood in the log."""
+"""The reason if the log's bytes could not even be read as records."""
 
 LONGEST_ERROR: Final = 10_000
-"""Characters of `error`: all faults of a policy are named, and there may be thousands."""
+"""Characters of `error`: it names all faults of a policy, perhaps thousands."""
 
 
 def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it is written down)
@@ -34,8 +37,8 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
     key, value = record.key, record.value
     size = len(key or b"") + len(value or b"")
     if size > LARGEST_CARRIED:
-        # A compressed batch may unpack to more than a letter can hold. Refusing it must not stop
-        # the partition for ever, so the letter says where the record itself still is.
+        # A compressed batch may unpack to more than a letter can hold. That must not stop the
+        # partition, so the letter only says where the record is.
         key = value = None
         error = f"{error} (the record's {size} bytes are too many for a letter and stay there)"
     letter = encode_dead_letter(
@@ -53,9 +56,9 @@ def dead_letter(  # noqa: PLR0913, PLR0917 (what is refused, why, and where it i
 
 
 def unreadable_letter(topics: Topics, batch: Unreadable, state: State, now_ms: int) -> Output:
-    """The letter about records that cannot even be told apart, as if about the first of them."""
+    """The dead letter for a batch that cannot be split into records, under its first offset."""
     first, last = batch.first_offset, batch.offset
-    place = f"offset {first}" if first == last else f"offsets {first} to {last}"
-    error = f"$: the batch of records is broken at {place} ({last + 1 - first} in all): "
+    where = f"offset {first}" if first == last else f"offsets {first} to {last}"
+    error = f"$: the batch of records is broken at {where} ({last + 1 - first} in all): "
     record = replace(batch, offset=first)
     return dead_letter(topics, record, UNREADABLE, error + batch.error, state, now_ms)

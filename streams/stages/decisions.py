@@ -1,6 +1,6 @@
-"""What a stage says of an ask: the decision, and the approved message.
+"""The events of a decision: `decorum.decision.v1`, and the approved message.
 
-Rules of this file: fields are put in their places; nothing is decided or counted.
+Rules of this file: it fills fields in; it decides and counts nothing.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def decision_id_of(customer: Customer, request: Request) -> str:
-    """The decision id of an ask at this desk."""
+    """The decision id of a request to this customer."""
     return decision_id(customer.enterprise, request.source, request.intent_id, customer.customer)
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
-    """One ask and what was decided of it, with the names it is told under."""
+    """A request and its verdict, with what the events add. `id`: the decision id."""
 
     request: Request
     verdict: Verdict
@@ -43,7 +43,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
         return KIND_NAMES[self.request.kind]
 
     def decision(self, before: int = 0) -> bytes:
-        """`decorum.decision.v1`; `before`: how many the partition has said at this moment."""
+        """`decorum.decision.v1`; `before`: decisions that the partition published at this time."""
         request, verdict, rules = self.request, self.verdict, self.rules
         decision = Decision(
             decision_id=self.id,
@@ -98,7 +98,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 def decision_event(decided: Decided, customer: Customer, name: str | None = None) -> DecisionEvent:
-    """What there is to say of one settled ask; `name`: its decision id, where it is known."""
+    """The events of a decision; `name`: its decision id, if the caller knows it."""
     request = decided.request
     return DecisionEvent(
         request,

@@ -1,8 +1,8 @@
 """Where a record belongs: its key computed from its data, and that key's partition.
 
-Rules of this file: a record is worked on only where its own key would have put it. Producers whose
-partitioner differs from Java's (librdkafka's default is CRC32), or who set no key, are forwarded,
-so that one customer's contacts are always counted in one place.
+Rules of this file: a record is processed only in the partition of its own key, so that one place
+counts all contacts of a customer. Records of producers with another partitioner than Java's
+(librdkafka's default is CRC32), or without a key, are forwarded there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from streams.topics import Topics
 
 CACHED_KEYS: Final = 100_000
-"""Keys whose partition is remembered: about 20 MB, and most records' keys in a busy hour."""
+"""Keys whose partition is cached: about 20 MB, most of the keys of a busy hour."""
 
 
 class Router:
-    """Partitions of keys, and records that stand elsewhere."""
+    """Knows the partition of each key."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -35,24 +35,24 @@ class Router:
         )
 
     def is_misrouted(self, record: Record, key: bytes, state: State) -> bool:
-        """Whether the record must be forwarded. A key with state here is known to belong here."""
+        """Whether the record belongs to another partition. A key with state here belongs here."""
         if record.key != key:
             return True
         return key not in state and self.partition(key) != record.partition
 
 
 def news_for(key: bytes, news: News, topics: Topics, router: Router) -> Output:
-    """News for the account, campaign or enterprise whose key this is."""
+    """The output that brings news to an account, a campaign or an enterprise, by its key."""
     return topics.account_news, router.partition(key), key, encode_news(news)
 
 
 def to_every_partition(topic: str, partitions: int, value: bytes) -> Iterator[Output]:
-    """One value to every partition of a topic: each may hold somebody whom it concerns."""
+    """The same value for every partition of a topic."""
     for partition in range(partitions):
         yield topic, partition, None, value
 
 
 def reroute(topics: Topics, router: Router, record: Record, key: bytes, state: State) -> Output:
-    """The output that puts a stray where it belongs, under its own key."""
+    """The output that forwards a record to the partition of its own key."""
     state.counters["rerouted_total", topics.logical(record.topic)] += 1
     return record.topic, router.partition(key), key, record.value

@@ -1,13 +1,14 @@
 """Sweeps through a partition's customers or accounts, in slices, by a durable timer.
 
-A sweep that arrives becomes a timer; each time it fires, a slice of those it is about is handed out
-to be looked at again, until there are none left. How far it has come stands in the timer, so that
-it goes on there after a crash; the list of those to come is only in memory.
+A sweep that arrives becomes a timer. Each time the timer fires, the next slice of the keys that the
+sweep is about is visited, until none is left. The timer's value says how far the sweep has come, so
+that it continues there after a crash; the list of keys is only in memory.
 
-However many sweeps there are, a batch makes `SLICE` visits and no more, shared among them. A sweep
-about the same ones as another that has not begun yet is one with it; where that has begun, it waits
-for its end, and then all are visited once more.
-Rules of this file: it decides nothing; it says whom to look at.
+All sweeps together make at most `SLICE` visits a batch. A sweep with the same scope as one that has
+not begun is merged into it. If that one has begun, the new one waits for its end and then visits
+all keys once more.
+
+Rules of this file: it chooses whom to visit, and decides nothing.
 """
 
 from __future__ import annotations
@@ -27,35 +28,35 @@ if TYPE_CHECKING:
     from streams.runtime.state import DueTimer, State
 
 SLICE: Final = 500
-"""Visits a batch: held intents of so many are decided in some tens of milliseconds."""
+"""Visits in one batch: their held requests are decided in some tens of milliseconds."""
 
 RULES_LATE_MS: Final = 20
-"""How soon to ask again whether this worker knows the rules that the sweep is for."""
+"""How long to wait before checking again whether this worker knows the sweep's rules."""
 
 _BEGUN: Final = SWEEP_TIMER + b"0"
 _WAITS: Final = SWEEP_TIMER + b"1"
-"""In the order in which they come up: what has begun goes first. The scope follows."""
+"""The names of timers, by their order: sweeps that have begun go first. The scope follows."""
 
 _LISTS: Final = "sweeps"
 _AT_ONCE: Final = 0
-"""A time that has always come, so that sweeps of one scope are one timer."""
+"""A time in the past, so that all waiting sweeps of one scope share one timer."""
 
 
 def begin(sweep: Sweep, state: State, now_ms: int) -> None:
-    """Take a sweep in and set its timer."""
+    """Set the timer of a sweep that has arrived."""
     due_ms = sweep.from_ms if sweep.from_ms > now_ms else _AT_ONCE
     state.set_timer(due_ms, _WAITS + scope_of(sweep), encode_sweep(sweep))
 
 
 def is_sweep(timer: DueTimer) -> bool:
-    """Whether a timer is a sweep's."""
+    """Whether this is a sweep's timer."""
     return timer.name.startswith(SWEEP_TIMER)
 
 
 class SweepVisits:
-    """Goes through those whom the sweeps of one batch are about.
+    """The visits of one batch.
 
-    `whom`: the keys that a sweep has to visit, in order; None if that is not known yet.
+    `whom`: the keys that a sweep has to visit, sorted; None while they are not known.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class SweepVisits:
         self._state, self._now_ms, self._whom = state, now_ms, whom
 
     def visits(self, timers: Sequence[DueTimer], generation: int) -> Iterator[tuple[bytes, Sweep]]:
-        """The next ones to look at, and why; timers are set again while some are left.
+        """The next keys to visit, each with its sweep. Sets the timers again while keys are left.
 
-        `generation`: up to where this worker knows the rules.
+        `generation`: the latest rules that this worker knows.
         """
         state, left = self._state, SLICE
         scopes: set[bytes] = set()

@@ -1,6 +1,7 @@
-"""What stands above a customer's ledger: operators' pauses, and what an account may still do.
+"""What a decision looks at: the request, the ledger, the rules, and the restrictions in force.
 
-Rules of this file: values and the question for them; who keeps them is no matter of the core.
+Restrictions come from outside the ledger: operators' pauses, the account's status and brake, and a
+campaign that was killed. Rules of this file: values only; storage is the caller's job.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ ACTIVE: Final = "active"
 REINSTATED: Final = "reinstated"
 RESIGNED: Final = "resigned"
 SUSPENDED: Final = "suspended"
-"""The contract's account states; in the last two an account may not send."""
+"""The contract's account statuses; under the last two an account may not send."""
 
 _STRICTNESS: Final = {None: 0, ACTIVE: 1, REINSTATED: 2, SUSPENDED: 3, RESIGNED: 4}
 
 
 def supersedes(status: str, at_ms: int, known: str | None, known_ms: int) -> bool:
-    """Whether a word on an account takes the place of the one that is known: a newer one does, and
-    of two of the same millisecond the stricter, in whichever order they come.
+    """Whether a status replaces the known one: a newer one does.
+
+    Of two of the same millisecond the stricter one counts, in whichever order they come.
     """
     return (at_ms, _STRICTNESS[status]) > (known_ms, _STRICTNESS[known])
 
 
 class Restrictions(msgspec.Struct, frozen=True, gc=False):
-    """What bears on one ask: a pause it is under, its account's status, and its taker's.
+    """What restricts one request. `pause`: an operator's. `taker_status`: of a transfer's taker.
 
-    `braked_until_ms`: the end of the account's brake, `FOREVER` for an account that is off, 0 for
-    none. `pause` is an operator's. `killed`: its campaign was stopped for good.
+    `braked_until_ms`: the end of the account's brake; `FOREVER` for an account that is off, 0 for
+    no brake. `killed`: the request's campaign was stopped for good.
     """
 
     pause: Control | None = None
@@ -51,7 +53,7 @@ UNRESTRICTED: Final = Restrictions()
 
 
 class DecisionInput(msgspec.Struct, frozen=True, gc=False):
-    """One ask of one customer's before the law at one moment. `pair` is the asking account's."""
+    """One request at one moment. `relationship`: between the customer and the request's account."""
 
     ledger: Ledger
     relationship: Relationship
@@ -63,10 +65,10 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
 
 
 def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int | None:
-    """When an account that is braked, or off (`FOREVER`), may send this kind; 0: now, None: never.
+    """When a braked account may send this kind again. 0: now; None: never, for it is off.
 
-    A pause stops the kinds of `brake`. Off is no section's affair: whatever the policy lists, what
-    people can be bothered by waits, and what they are waiting for goes on.
+    A brake stops the kinds that the policy's `brake` lists. An account that is off (`FOREVER`)
+    stops all kinds that disturb, whatever the policy lists.
     """
     if braked_until_ms == FOREVER:
         return None if rules.disturbs else 0
@@ -74,15 +76,15 @@ def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int
 
 
 class RestrictionSource(Protocol):
-    """Whoever knows the orders at this moment."""
+    """Knows the restrictions in force."""
 
     def of(self, request: Request, now_ms: int) -> Restrictions:
-        """What bears on this ask; `NO_ORDER` for nothing."""
+        """What restricts this request; `UNRESTRICTED` if nothing does."""
 
 
 class NoRestrictions:
-    """Nobody has ordered anything."""
+    """No request is restricted."""
 
     def of(self, request: Request, now_ms: int) -> Restrictions:  # noqa: ARG002 (the protocol's)
-        """Nothing."""
+        """Always `UNRESTRICTED`."""
         return UNRESTRICTED

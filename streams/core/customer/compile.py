@@ -1,7 +1,7 @@
-"""A policy, arranged for deciding: for each kind, just the rules that govern it.
+"""Compiles a policy for deciding: for each kind, just the rules that bind it.
 
-Rules of this file: everything that can be known before an intent is seen is worked out here, once
-a policy; nothing here looks at a ledger or a clock. Which kind passes what is the table `_PASSES`.
+Rules of this file: what can be known before any intent is computed here, once for each policy. No
+ledger and no clock. The table `_PASSES` says which section may bind which kind.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Policy
 
-# A reply answers a call: only its credit and operators' controls bind it. A transactional message
-# keeps consent and its own windows. A transfer is a change of hands, not a message.
+# A reply answers the customer: only its credit and operators' controls bind it. A transactional
+# message needs consent and has its own windows. A transfer is no message.
 _DISTURBS: Final = mask_of((Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT, Kind.FRIEND_REQUEST))
 _PASSES: Final = {
     "quiet_hours": _DISTURBS,
@@ -45,14 +45,14 @@ _PASSES: Final = {
     "pacing": _DISTURBS,
     "canary": mask_of((Kind.BROADCAST, Kind.MOMENT)),
 }
-"""The kinds that each section may bind, whatever the policy lists."""
+"""The kinds that a section may bind, whatever the policy lists."""
 
 _LONGEST_PERIOD_MS: Final = {
     Calendar.DAY: 2 * DAY_MS,
     Calendar.WEEK: 8 * DAY_MS,
     Calendar.MONTH: 32 * DAY_MS,
 }
-"""A calendar period at its longest, with a day for changes of the clocks."""
+"""The longest calendar period, and one day more for changes of the clocks."""
 
 
 class _Section(Protocol):
@@ -65,7 +65,7 @@ S = TypeVar("S", bound=_Section)
 
 @lru_cache(maxsize=4096)
 def compile_rules(policy: Policy) -> tuple[KindRules, ...]:
-    """The laws of a policy, indexed by kind."""
+    """The rules of a policy, indexed by kind. ValueError for a time zone that does not exist."""
     retention = _retention(policy)
     kind_rules = (_kind_rules(policy, kind, retention) for kind in Kind)
     return tuple(msgspec.structs.replace(rules, denials=denials_for(rules)) for rules in kind_rules)
@@ -78,7 +78,7 @@ def _kind_rules(policy: Policy, kind: Kind, retention: Retention) -> KindRules:
         raise ValueError(msg)
     pacing = _section("pacing", policy.pacing, kind)
     canary = _section("canary", policy.canary, kind)
-    governing = [_without_replies(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
+    governing = [_without_unbound(w) for w in policy.windows if _binds("windows", w.kinds, kind)]
     return KindRules(
         kind=kind,
         policy=policy.name,
@@ -112,25 +112,25 @@ def _kind_rules(policy: Policy, kind: Kind, retention: Retention) -> KindRules:
 
 
 def needs_permit(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bool:
-    """Whether a message of this kind must pass its account's queue or count first.
+    """Whether a message of this kind needs its account's permit.
 
-    `pacing`, `canary`: what of them binds the kind. What may become a relation is counted even
-    while no ceiling governs it: one that comes later must find the count.
+    `pacing`, `canary`: the sections, if they bind the kind. Friend requests and transfers always
+    need one: the account counts them even without a ceiling, so that a later ceiling finds them.
     """
-    counted = kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}
-    return counted or pacing is not None or canary is not None
+    is_counted = kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}
+    return is_counted or pacing is not None or canary is not None
 
 
 def _silence(policy: Policy) -> Silence | None:
-    """Kinds that silence cannot bind are no ignored marketing, either."""
+    """Without the kinds that silence cannot bind: they do not count as ignored, either."""
     section = policy.silence
     if section is None:
         return None
     return msgspec.structs.replace(section, kinds=section.kinds & _PASSES["silence"])
 
 
-def _without_replies(window: Window) -> Window:
-    """Kinds that no window binds take no slot of one, either."""
+def _without_unbound(window: Window) -> Window:
+    """Without the kinds that no window can bind: they take no slot, either."""
     return msgspec.structs.replace(window, kinds=window.kinds & _PASSES["windows"])
 
 
@@ -164,16 +164,16 @@ def _retention(policy: Policy) -> Retention:
 
 
 def _known_ms(kind: Kind) -> int:
-    """How long a contact is kept for what is said of it."""
+    """How long a contact is kept for the feedback on it."""
     return FEEDBACK_MS if _DISTURBS >> kind & 1 else 0
 
 
 def _reaches(windows: Sequence[Window]) -> list[int]:
-    """By kind, the longest reach of these windows."""
+    """By kind, the longest time for which these windows count a contact."""
     return [max((_reach(w) for w in windows if w.kinds >> kind & 1), default=0) for kind in Kind]
 
 
 def _reach(window: Window) -> int:
-    """How long after its time a contact may still weigh under the window."""
+    """How long after its time the window may still count a contact."""
     period_ms = 0 if window.calendar is None else _LONGEST_PERIOD_MS[window.calendar]
     return max(window.rolling_ms or 0, window.min_gap_ms, period_ms)

@@ -1,8 +1,8 @@
-"""The decision: may this account send this to this customer now, and if not, why and from when.
+"""The decision: may this account send this to this customer now? If not, why, and from when on?
 
-Rules of this file: it reads a ledger and never changes one; the same ledger, ask, law and clock
-give the same verdict. A no speaks before a not-yet (`refusals`, then `timing`), and the first rule
-that fails names the reason.
+Rules of this file: it reads a ledger and never changes one; the same ledger, request, rules and
+time give the same verdict. Denials come before temporary reasons (`denials`, then `timing`), and
+the first rule that fails names the reason.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
 
 def decide(case: DecisionInput) -> Verdict:
-    """The verdict on one case."""
+    """The verdict on one request."""
     request, rules, now_ms = case.request, case.rules, case.now_ms
     contacts = live_contacts(case.ledger, request.account_id)
     usages = window_usages(rules.windows, contacts, request.campaign_id, rules.zone, now_ms)
     shadow = _shadow(case, contacts) if rules.shadows else None
-    for refuse in rules.denials:
-        refused = refuse(case)
-        if refused is not None:
-            left = _remaining(usages, taken=0)
-            return msgspec.structs.replace(refused, remaining=left, shadow=shadow)
+    for check in rules.denials:
+        denied = check(case)
+        if denied is not None:
+            remaining = _remaining(usages, taken=0)
+            return msgspec.structs.replace(denied, remaining=remaining, shadow=shadow)
     night = quiet_span_of(case.ledger, rules, now_ms)
     early = too_early(case, usages, night)
-    counted = rules.retention.binding_ms[rules.kind]
-    if early is None and counted and is_full(contacts.everyone, rules.retention, now_ms):
-        return _crowded(case, usages, shadow)
+    is_counted = rules.retention.binding_ms[rules.kind]
+    if early is None and is_counted and is_full(contacts.everyone, rules.retention, now_ms):
+        return _ledger_full(case, usages, shadow)
     if early is None:
         return Verdict(
             Outcome.APPROVED,
@@ -63,10 +63,10 @@ def decide(case: DecisionInput) -> Verdict:
     )
 
 
-def _crowded(
+def _ledger_full(
     case: DecisionInput, usages: Sequence[WindowUsage], shadow: dict[str, str] | None
 ) -> Verdict:
-    """Nothing forbids it but that a ledger has an end; nobody can tell when there is room."""
+    """Every rule allows it, but the ledger has no room for a contact. When it will is unknown."""
     waits = case.rules.defers and not case.request.deny
     return Verdict(
         Outcome.DEFERRED if waits else Outcome.DENIED,
@@ -78,7 +78,7 @@ def _crowded(
 
 
 def slots_left(case: DecisionInput) -> dict[str, int]:
-    """How many contacts are left under each window with a limit, this one not made."""
+    """How many contacts each window with a limit still allows, without this one."""
     request, rules = case.request, case.rules
     contacts = live_contacts(case.ledger, request.account_id)
     return _remaining(
@@ -88,19 +88,20 @@ def slots_left(case: DecisionInput) -> dict[str, int]:
 
 
 def _shadow(case: DecisionInput, contacts: Contacts) -> dict[str, str] | None:
-    """What each shadow rule that binds would have said; None without any."""
+    """By shadow window, the reason it would have given; None without shadow windows."""
     request, rules = case.request, case.rules
     usages = window_usages(rules.shadows, contacts, request.campaign_id, rules.zone, case.now_ms)
-    said: dict[str, str] = {
-        s.window.id: window_reason(s, request.priority, case.now_ms) or Reason.OK for s in usages
+    reasons: dict[str, str] = {
+        usage.window.id: window_reason(usage, request.priority, case.now_ms) or Reason.OK
+        for usage in usages
     }
-    return said or None
+    return reasons or None
 
 
 def _remaining(usages: Sequence[WindowUsage], taken: int) -> dict[str, int]:
-    """How many are left under each window with a limit; none where a newer policy has less."""
+    """How many contacts each window with a limit still allows; 0 if a newer policy allows less."""
     return {
-        s.window.id: s.free - taken if s.free > taken else 0
-        for s in usages
-        if s.window.limit is not None
+        usage.window.id: usage.free - taken if usage.free > taken else 0
+        for usage in usages
+        if usage.window.limit is not None
     }

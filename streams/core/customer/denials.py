@@ -1,7 +1,7 @@
-"""The refusals: what no waiting mends, in the order in which they speak.
+"""The denials that waiting cannot end, each a check, in the order in which they apply.
 
-Rules of this file: each refusal reads a case and answers with a denial or None; none changes
-anything. A new one is a function and its line in `_REFUSALS`, with the laws it speaks under.
+Rules of this file: a check reads a `DecisionInput` and returns a denial or None; it changes
+nothing. A new one is a function and its row in `_DENIALS`, with the rules under which it applies.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def _campaign_killed(case: DecisionInput) -> Verdict | None:
 def _taker_unavailable(case: DecisionInput) -> Verdict | None:
     if case.request.to_account_id == case.request.account_id:
         return denial(Reason.TAKER_UNAVAILABLE, wecom_errcode=ALREADY_THEIRS)
-    gone = case.restrictions.taker_status in {RESIGNED, SUSPENDED}
-    return denial(Reason.TAKER_UNAVAILABLE) if gone else None
+    is_gone = case.restrictions.taker_status in {RESIGNED, SUSPENDED}
+    return denial(Reason.TAKER_UNAVAILABLE) if is_gone else None
 
 
 def _no_consent(case: DecisionInput) -> Verdict | None:
-    said = case.ledger.consent.get(case.rules.kind)
-    allowed = not case.rules.ask_first if said is None else said.allowed
-    return None if allowed else denial(Reason.NO_CONSENT, rule="consent")
+    record = case.ledger.consent.get(case.rules.kind)
+    is_allowed = not case.rules.ask_first if record is None else record.allowed
+    return None if is_allowed else denial(Reason.NO_CONSENT, rule="consent")
 
 
 def _erased(case: DecisionInput) -> Verdict | None:
@@ -80,10 +80,10 @@ def _suppressed(case: DecisionInput) -> Verdict | None:
     return denial(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
 
 
-def _ends(hurt_ms: int, length_ms: int) -> int:
-    if not hurt_ms:
+def _ends(complaint_ms: int, length_ms: int) -> int:
+    if not complaint_ms:
         return 0
-    return FOREVER if length_ms == FOREVER else hurt_ms + length_ms
+    return FOREVER if length_ms == FOREVER else complaint_ms + length_ms
 
 
 def _not_friend(case: DecisionInput) -> Verdict | None:
@@ -109,7 +109,7 @@ def _no_credit(case: DecisionInput) -> Verdict | None:
 
 
 def replies_used(relationship: Relationship) -> int:
-    """Replies of this account approved since the customer last wrote, but for those that failed."""
+    """Replies of this account approved since the customer last wrote, without failed ones."""
     return sum(
         c.kind == Kind.REPLY
         and c.state != ContactState.RELEASED
@@ -147,13 +147,11 @@ def _is_under_way(contact: Contact, now_ms: int) -> bool:
 
 def _zone_unknown(case: DecisionInput) -> Verdict | None:
     own = case.ledger.quiet
-    if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in whichever zone
+    if own is not None and own.from_ms == own.to_ms:  # no quiet hours, in any zone
         return None
-    return (
-        None
-        if zone_of(case.ledger) is not None
-        else denial(Reason.QUIET_HOURS, rule="unknown_zone")
-    )
+    if zone_of(case.ledger) is not None:
+        return None
+    return denial(Reason.QUIET_HOURS, rule="unknown_zone")
 
 
 def _held_out(case: DecisionInput) -> Verdict | None:
@@ -164,7 +162,7 @@ def _held_out(case: DecisionInput) -> Verdict | None:
 
 _DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Check], ...]] = (
     (lambda _: True, _deadline_passed),
-    # Customers of an account that is gone are what transfers are for.
+    # Transfers are for the customers of a resigned account.
     (lambda rules: rules.kind is not Kind.TRANSFER, _account_resigned),
     (lambda rules: rules.kind in STAGED, _campaign_killed),
     (lambda rules: rules.kind is Kind.TRANSFER, _taker_unavailable),
@@ -180,5 +178,5 @@ _DENIALS: Final[tuple[tuple[Callable[[KindRules], object], Check], ...]] = (
 
 
 def denials_for(rules: KindRules) -> tuple[Check, ...]:
-    """The refusals that can speak under a law, in their order."""
-    return tuple(refuse for binds, refuse in _DENIALS if binds(rules))
+    """The checks that can deny under these rules, in their order."""
+    return tuple(check for applies, check in _DENIALS if applies(rules))

@@ -1,7 +1,7 @@
-"""Asking before sending: what a message of each kind would get if it arrived now.
+"""Dry run: what would be decided about a message of each kind if it arrived now.
 
-Rules of this file: it has no rule of its own. Each answer is what `Desk.judge` says at a desk that
-is thrown away afterwards, so that it cannot differ from the decision, and nothing of it is kept.
+Rules of this file: it has no rule of its own. Each answer comes from `Customer.decide_request` on a
+copy that is thrown away, so it cannot differ from the decision, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ USUAL_PRIORITY: Final = 50
 """The contract's default."""
 
 _NEW: Final = 0
-"""The mark of an intent that nobody has sent: no intent and no event is remembered under it."""
+"""The decision key of an intent that nobody sent: nothing else has this key."""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Who would send, in which campaign and how urgently.
+    """Who would send, in which campaign, and with which priority.
 
-    Without an account: one that the customer has never met. Without a campaign: a message of none.
+    No account: one that the customer never met. No campaign: a message outside campaigns.
     """
 
     account_id: str | None = None
@@ -40,8 +40,8 @@ class Question(msgspec.Struct, frozen=True):
 class DryRun(msgspec.Struct, frozen=True):
     """What would be decided; fields as in the contract's decision.
 
-    `needs_leave`: the account has a say of its own (pace, ceilings, a campaign's stage), which is
-    taken as given here.
+    `needs_leave`: the kind needs a permit of its account (pace, ceilings, a campaign's step), which
+    this answer assumes.
     """
 
     outcome: str
@@ -58,24 +58,26 @@ class DryRun(msgspec.Struct, frozen=True):
 _OF_VERDICT: Final = [name for name in DryRun.__struct_fields__ if name != "needs_leave"]
 
 
-def dry_run(open_desk: Callable[[], Customer], question: Question) -> dict[str, DryRun]:
-    """The prospect of each kind, by its name; `open_desk` gives a desk of its own to every one."""
-    return {KIND_NAMES[kind]: _prospect(open_desk(), question, kind) for kind in Kind}
+def dry_run(new_copy: Callable[[], Customer], question: Question) -> dict[str, DryRun]:
+    """The answer for each kind, by its name; `new_copy` makes a copy of the customer for each."""
+    return {KIND_NAMES[kind]: _answer(new_copy(), question, kind) for kind in Kind}
 
 
-def _prospect(customer: Customer, question: Question, kind: Kind) -> DryRun:
-    candidate = Candidate(_ask(question, kind, customer.now_ms), permit_ms=max(1, customer.now_ms))
+def _answer(customer: Customer, question: Question, kind: Kind) -> DryRun:
+    candidate = Candidate(
+        _request(question, kind, customer.now_ms), permit_ms=max(1, customer.now_ms)
+    )
     decided = customer.decide_request(candidate, _NEW)
-    verdict: Verdict = next(case.verdict for case in decided if case.decision_key == _NEW)
-    said = {name: getattr(verdict, name) for name in _OF_VERDICT}
-    return DryRun(**said, needs_leave=customer.rules[kind].needs_permit)
+    verdict: Verdict = next(one.verdict for one in decided if one.decision_key == _NEW)
+    fields = {name: getattr(verdict, name) for name in _OF_VERDICT}
+    return DryRun(**fields, needs_leave=customer.rules[kind].needs_permit)
 
 
-def _ask(question: Question, kind: Kind, now_ms: int) -> Request:
+def _request(question: Question, kind: Kind, now_ms: int) -> Request:
     return Request(
         intent_id="",
         source="",
-        account_id=question.account_id or "",  # no account is called so: none has met them
+        account_id=question.account_id or "",  # no account has this name: the customer never met it
         kind=kind,
         priority=question.priority,
         deny=False,

@@ -1,19 +1,18 @@
 """Feedback: which message a complaint, a block or an opt-out is about, and what it counts for.
 
-Theory. Feedback belongs to its message. The decision it names says whose account and campaign are
-charged, wherever the customer has gone meanwhile and whatever account tells it. Where it names
-none, it is taken to be about the account's last delivered message that disturbs: an order notice
-in between shields nobody, and what was approved and not sent yet has annoyed nobody. A decision of
-which nothing is known is another message than all that are: the account told is charged, and no
-campaign.
+Theory. Feedback belongs to its message. If it names a decision, the account and campaign of that
+decision are charged, whichever account has the customer now or reports the feedback. If it names
+none, it is about the account's last delivered message that disturbs: an order notice in between
+changes nothing, and a message that was not sent yet cannot have annoyed anybody. If it names an
+unknown decision, the reporting account is charged, and no campaign.
 
-One person counts once. Complaint, block and opt-out about one message count as the heaviest of
-them; where none is named or found, all that one customer says of one account within 24 hours does.
-A heavier one that comes later takes the place of the lighter, so that sums of whole numbers stay
-exact: `Charge.by` is -1 for what is taken back.
+One person counts once. A complaint, a block and an opt-out about one message count as the heaviest
+of them. Without a known message, the same holds for all feedback of one customer on one account
+within 24 hours. A heavier one that comes later replaces the lighter one, so that sums stay exact:
+`Charge.by` is -1 for what is taken back.
 
-Rules of this file: it writes down what was charged, in the contact and in the pair. What follows
-from a charge elsewhere is not its affair.
+Rules of this file: it records what was charged, in the contact and in the relationship. The account
+stage decides what follows from a charge.
 """
 
 from __future__ import annotations
@@ -36,21 +35,21 @@ COMPLAINT: Final = "complaints"
 BLOCK: Final = "blocks"
 OPT_OUT: Final = "opt_outs"
 HURTS: Final = (COMPLAINT, BLOCK, OPT_OUT)
-"""What can hurt an account, by the names of the sums; `Blame.what` is the place in this row."""
+"""Feedback against an account, by the names of its sums; `Blame.what` is an index into this."""
 
 ONE_COMPLAINT_MS: Final = DAY_MS
-"""In so long a time one customer's complaints of an account that name no message are one."""
+"""Within this time, one customer's complaints about an account without a message count as one."""
 
 _ANNOYING: Final = mask_of((Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT))
-"""What feedback without a name can be about: an account that asks for friendship has no customer
-yet who could complain of its messages."""
+"""Kinds that feedback without a decision can be about. Not friend requests: whoever gets one is no
+customer of the account yet."""
 
 
 class Subject(NamedTuple):
-    """Whose message feedback is about, which, and with whom that customer is now.
+    """What feedback is about: the account and contact to charge. `holder`: has the customer now.
 
-    `open`: no message was named and found, so that the next such word is the same complaint;
-    `recent`: what was charged for the last one.
+    `account` None: nobody is charged. `open`: no message was named and found, so the next such
+    feedback is the same complaint; `recent`: what was charged for the last one.
     """
 
     account: str | None
@@ -62,12 +61,12 @@ class Subject(NamedTuple):
 
     @property
     def charged(self) -> Blame | None:
-        """What this complaint has cost so far."""
+        """What was charged for this complaint so far."""
         return self.recent if self.contact is None else self.contact.blame
 
 
 class Charge(NamedTuple):
-    """What an account, and the contact's campaign, have to count."""
+    """What an account, and the contact's campaign, have to count: `by` is 1 or -1."""
 
     account: str
     what: str
@@ -79,9 +78,9 @@ class Charge(NamedTuple):
 def subject_of(
     ledger: Ledger, account: str | None, decision_key: int | None, occurred_ms: int, now_ms: int
 ) -> Subject:
-    """Whom and what feedback is about, told of `account`; never before the decision it is about.
+    """What feedback is about that `account` reports; at the earliest at the time of its decision.
 
-    `mark`: of the decision that it names, None where it names none.
+    `decision_key`: of the decision that it names; None if it names none.
     """
     at_ms = heard_ms(occurred_ms, now_ms)
     found = find_contact(ledger, decision_key or 0)
@@ -100,7 +99,7 @@ def subject_of(
 
 
 def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> list[Charge]:
-    """Charge it, as far as it is not charged already. Nothing where nobody is to blame."""
+    """The charges for feedback, less what was charged already; none if nobody is to charge."""
     account, contact, at_ms, charged = (
         subject.account,
         subject.contact,
@@ -126,20 +125,20 @@ def charge(ledger: Ledger, subject: Subject, what: str, weights: Weights) -> lis
 
 
 def _rank(what: str, weights: Weights) -> tuple[float, bool]:
-    """How heavy it is; of two as heavy, whatever came first, the one that the brake hears."""
+    """How heavy it is; of two equal ones, the one that the brake counts."""
     weight = (weights.complaint, weights.block, weights.opt_out)[HURTS.index(what)]
     return weight, what != OPT_OUT
 
 
 def _recent(ledger: Ledger, account: str, at_ms: int) -> Blame | None:
-    """What was charged to the account for a word like this, less than a day away from it."""
+    """The nearest charge against the account without a message, less than a day away."""
     relationship = ledger.relationships.get(account, NO_RELATIONSHIP)
     near = [b for b in relationship.blames if abs(at_ms - b.at_ms) < ONE_COMPLAINT_MS]
     return min(near, key=lambda b: abs(at_ms - b.at_ms), default=None)
 
 
 def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
-    """The account's last message by then; where none has a receipt, the last that must be out."""
+    """The account's last delivered message by then; without one, the last that must be sent."""
     made = [c for c in _made_by(ledger, account) if _ANNOYING >> c.kind & 1 and c.at_ms <= at_ms]
     for state in (ContactState.DELIVERED, ContactState.RESERVED):
         of_state = [c for c in made if c.state == state]
@@ -149,6 +148,6 @@ def _last_annoying(ledger: Ledger, account: str, at_ms: int) -> Contact | None:
 
 
 def _made_by(ledger: Ledger, account: str) -> Iterator[Contact]:
-    """The account's messages, with whichever account the customer is now."""
+    """The account's messages, whichever account has the customer now."""
     for name, relationship in ledger.relationships.items():
         yield from (c for c in relationship.contacts if (c.made_by or name) == account)

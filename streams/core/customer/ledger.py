@@ -1,12 +1,13 @@
-"""The customer's ledger: every contact reserved for or made with one customer, and what they said.
+"""The customer's ledger: all contacts with one customer, and what the customer did and wants.
 
-It is the value the customer stage keeps for each `enterprise/customer`, and all a decision knows
-of the past. Rules of this file: state only; what is forgotten of it is `upkeep`'s affair. Fields
-are only appended, never renumbered, so that every released version's bytes can be read for ever.
+The customer stage stores one for each `enterprise/customer`; it is all that a decision knows of the
+past. Rules of this file: state only; `upkeep` forgets. Fields are only appended and numbers never
+change, so that the bytes of every released version stay readable.
 
-A contact's life: *reserved* when approved, counting at the last moment it may be sent;
-*delivered*, counting at the moment it really was; *released*, when sending failed; or *taken*, when
-it failed because somebody outside had used the slot, which counts at the moment that was said.
+A contact is *reserved* when it is approved, and counts at the last moment at which it may be sent.
+Then it is *delivered*, and counts at the moment of delivery; *released*, because sending failed; or
+*taken*, because it failed when somebody outside had used the slot: it counts at the time of that
+report.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IGNORED_MOST: Final = 32
-"""Times kept of unanswered contacts that are no longer listed, an account and customer. A sign of
-interest told so late that it lies before all of them answers none."""
+"""Times that are kept of unanswered contacts no longer listed, for each account and customer. An
+engagement older than all kept times clears nothing."""
 
 FEEDBACK_MS: Final = 7 * DAY_MS
-"""So long after its time, at least, a message that disturbs is known to what is said of it; and so
-late, at most, a complaint that names no message is charged to anybody."""
+"""How long a message that disturbs is kept at least, for the feedback on it. A complaint without a
+message that arrives later than this is charged to nobody."""
 
 
 class ContactState(IntEnum):
-    """Where a contact stands."""
+    """The state of a contact; see the head of this file."""
 
     RESERVED = 0
     DELIVERED = 1
@@ -41,11 +42,11 @@ class ContactState(IntEnum):
 
 
 _RELEASED: Final = ContactState.RELEASED
-"""Looked up for every contact of a decision, for which an enum's members are too slow."""
+"""A constant, because looking up an enum's member for every contact is too slow."""
 
 
 class Friend(IntEnum):
-    """What is known of a customer's tie to an account."""
+    """Whether the customer is a contact of an account, as far as is known."""
 
     UNKNOWN = 0
     YES = 1
@@ -53,9 +54,9 @@ class Friend(IntEnum):
 
 
 class Blame(msgspec.Struct, array_like=True, frozen=True):
-    """What was charged for a complaint, by its place in `feedback.HURTS`, and of which time.
+    """What an account was charged for a complaint. `what`: an index into `feedback.HURTS`.
 
-    `mark`: the message's; 0 where none was found.
+    `decision_key`: of the message; 0 if none was found.
     """
 
     what: int
@@ -64,11 +65,12 @@ class Blame(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Contact(msgspec.Struct, array_like=True):
-    """One approved message. It counts at `at_ms`; it was decided `lag_ms` earlier.
+    """One approved message. It counts at `at_ms`; it was decided `after_decision_ms` earlier.
 
-    `mark` is the first 64 bits of the decision id, by which receipts and feedback name it. `maker`:
-    the account that made it, where that one has handed the customer over. `blame`: what a complaint
-    of it has cost so far. `no_friend`: it failed for that, which was taken down.
+    `decision_key`: the first 64 bits of the decision id, by which receipts and feedback name it; 0
+    for a transfer that Decorum did not approve. `made_by`: the account that made it, if that
+    account has handed the customer over since. `blame`: what was charged for a complaint about it.
+    `no_friend`: a failure said that the customer is no contact of the account.
     """
 
     at_ms: int
@@ -88,21 +90,22 @@ class Contact(msgspec.Struct, array_like=True):
 
 
 class PendingTransfer(msgspec.Struct, array_like=True, frozen=True):
-    """A transfer under way: who takes the customer, and when that account gave its leave."""
+    """A transfer under way: the account that takes the customer, and when it gave its permit."""
 
     taker: str
     permit_ms: int
 
 
 class Relationship(msgspec.Struct, array_like=True):
-    """What passed between one account and the customer; it moves when the customer is handed over.
+    """What passed between one account and the customer; a transfer moves it to the taker.
 
-    `credit_ms`: when the customer last wrote. `engaged_ms`: their last sign of interest.
-    `ignored`: when the contacts were decided that nobody answered and that are no longer listed,
-    `ignored_ms`: when the last of them was made, `ignored_more`: how many earlier ones there were.
-    `hurt_ms`: the last complaint or block. `friend_ms`: when `friend` became so. `asked_ms`: when
-    the account gave leave for the friend request that is still unanswered. All 0 for never.
-    `blames`: the last days' complaints of the account that named no message known, by their time.
+    Times are UTC milliseconds, 0 means never. `last_message_ms`: when the customer last wrote.
+    `last_engagement_ms`: their last sign of interest. `ignored`: decision times of unanswered
+    contacts that are no longer listed; `ignored_ms`: when the last of them counted; `ignored_more`:
+    how many earlier ones there were. `last_complaint_ms`: the last complaint or block. `friend_ms`:
+    since when `friend` holds. `friend_request_ms`: when the account gave its permit for the friend
+    request that is unanswered. `blames`: charges of the last days that name no known message,
+    sorted by time.
     """
 
     contacts: list[Contact] = []
@@ -120,25 +123,25 @@ class Relationship(msgspec.Struct, array_like=True):
 
 
 class ConsentRecord(msgspec.Struct, array_like=True, frozen=True):
-    """The customer's word on one kind of message, and when they gave it."""
+    """Whether the customer allows a kind of message, and since when."""
 
     at_ms: int
     allowed: bool
 
 
 class CustomerQuietHours(msgspec.Struct, array_like=True, frozen=True):
-    """The customer's own quiet hours, ms after local midnight; equal for none at all."""
+    """The customer's own quiet hours, in ms after local midnight; equal times mean none."""
 
     from_ms: int
     to_ms: int
 
 
 class HeldRequest(msgspec.Struct, array_like=True):
-    """An intent that waits: looked at again at `due_ms`, ended after `deadline_ms`.
+    """A request that waits: decided again at `due_ms`, ended after `deadline_ms`.
 
-    `reason`, `rule` and `eligible_ms` are what was last said of it. `asked`: nothing but its
-    account's leave is missing, and that has been asked for. `ticket`: its place in its account's
-    queue, which looks after its time and keeps the whole ask; 0 for what waits here.
+    `reason`, `rule` and `eligible_ms`: as last published. `permit_requested`: only its account's
+    permit is missing, and that was asked for. `ticket`: its number in its account's queue, which
+    decides when its turn comes and keeps the whole request; 0 if it waits here.
     """
 
     due_ms: int
@@ -155,8 +158,9 @@ class HeldRequest(msgspec.Struct, array_like=True):
 class Ledger(msgspec.Struct, array_like=True):
     """Everything known of one customer of one enterprise.
 
-    `hurt_ms`: the last complaint or block, to any account. `zone_ms`, `quiet_ms`: when these were
-    told. `erased`: they asked to be forgotten, and nothing but that is known of the time before.
+    `seen`: the duplicate memory (`dedup`). `last_complaint_ms`: the last complaint or block, about
+    any account. `consent`: by kind. `zone_ms`, `quiet_ms`: when these were set. `erased`: the
+    customer was erased, and nothing else is known of the time before.
     """
 
     version: int = 1
@@ -172,7 +176,7 @@ class Ledger(msgspec.Struct, array_like=True):
     erased: bool = False
 
     def relationship(self, account: str) -> Relationship:
-        """The pair with that account, made when there is none."""
+        """The relationship with that account; a new one is added if there is none."""
         relationship = self.relationships.get(account)
         if relationship is None:
             relationship = self.relationships[account] = Relationship()
@@ -187,37 +191,36 @@ class Ledger(msgspec.Struct, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Ledger).decode
 _NOTHING_LEFT: Final = frozenset({_encode(Ledger()), _encode(Ledger(erased=True))})
-"""An erasure is remembered by its mark, outside the ledger."""
+"""The mark of an erasure stands outside the ledger."""
 
 NO_RELATIONSHIP: Final = Relationship()
-"""What is between a customer and an account that never met; only to be read."""
+"""Between a customer and an account that never met; only to be read."""
 
 
 def load(value: bytes | None) -> Ledger:
-    """The ledger of a stored value; a fresh one for a customer never met."""
+    """The ledger of a stored value; a new one for a customer never met."""
     return Ledger() if value is None else _decode(value)
 
 
 def dump(ledger: Ledger) -> bytes | None:
-    """The value to store, None when nothing is left to remember."""
+    """The value to store; None if there is nothing to remember."""
     value = _encode(ledger)
     return None if value in _NOTHING_LEFT else value
 
 
 def ignore(relationship: Relationship, decided_ms: list[int]) -> None:
-    """Count contacts, decided at these times, as ignored though they are no longer listed."""
+    """Count contacts that were decided at these times as ignored, though no longer listed."""
     times = sorted(relationship.ignored + decided_ms)
     relationship.ignored = times[-IGNORED_MOST:]
     relationship.ignored_more += len(times) - len(relationship.ignored)
 
 
 def is_unanswered(contact: Contact, relationship: Relationship, silent: int) -> bool:
-    """Whether the contact counts as ignored: of these kinds, not failed, nothing heard since.
-
-    The states of what was not sent come after those of what may have been.
+    """Whether the contact counts as ignored: of a kind in the mask `silent`, not failed, and no
+    engagement since.
     """
     return (
         silent >> contact.kind & 1 == 1
-        and contact.state < _RELEASED
+        and contact.state < _RELEASED  # RESERVED or DELIVERED
         and contact.decided_ms > relationship.last_engagement_ms
     )

@@ -1,7 +1,8 @@
-"""One intent for one customer, as the core sees it: what travels between the two stages.
+"""One intent for one customer: the request, the verdict on it, and what travels between the stages.
 
-Rules of this file: fields only, and only appended ones. An ask stands in ledgers (held intents)
-and in internal topics, and an older version's bytes must decode for ever.
+Rules of this file: values only. Requests and verdicts are stored in ledgers (held requests) and in
+internal topics, so the bytes of every released version must stay readable: fields are only
+appended, each with a default.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from streams.core.reasons import Outcome, Reason
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """Who wants to send what, how urgently and until when. The customer is the record's key.
+    """Who wants to send what, how urgently, and until when. The customer is the record's key.
 
-    `deny` is the intent's `if_not_now: deny`. `accepted_ms` is the engine's clock when the intent
-    was accepted; a held intent's age and its default deadline count from there.
+    `deny`: the intent says `if_not_now: deny`. `accepted_ms`: when the account stage accepted the
+    intent, by its clock; the age of a held request and its default deadline count from then.
     """
 
     intent_id: str
@@ -38,8 +39,9 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
 
 def deadline_ms(request: Request, patience_ms: int) -> int:
-    """Until when an ask may wait: its own deadline, else as long as the policy's patience from when
-    it is of use.
+    """The last millisecond at which a request may wait: its own deadline, if it has one.
+
+    Otherwise `patience_ms` (the policy's) after it was accepted, or after its `not_before_ms`.
     """
     if request.deadline_ms is not None:
         return request.deadline_ms
@@ -47,7 +49,7 @@ def deadline_ms(request: Request, patience_ms: int) -> int:
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What was decided; fields as in the contract's decision."""
+    """What is decided about a request; fields as in the contract's decision."""
 
     outcome: Outcome
     reason: Reason
@@ -81,13 +83,13 @@ DUPLICATE: Final = Verdict(Outcome.DUPLICATE, Reason.DUPLICATE)
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):
-    """An ask with its account's word on it.
+    """A request with the account stage's answer, on its way to the customer stage.
 
-    `leave_ms`: when the account gave leave, by its clock; 0 where it was not asked for one.
-    `again`: the customer stage held the ask and had asked for this leave. `refusal`: the account's
-    no, for the customer stage to say, which alone knows whether the ask was decided before.
-    `ticket`: its place in the account's queue, 0 for an ask that went on at once. `wait`: it waits
-    there, for this reason; another candidate with this ticket follows.
+    `permit_ms`: when the account gave its permit, by its clock; 0 if it gave none. `is_held`: the
+    customer stage holds the request and asked for this permit. `denial`: the account stage's
+    denial; the customer stage publishes it, because only it can detect duplicates. `ticket`: the
+    number under which the account's queue knows the request; 0 if it was never queued. `wait`: the
+    request waits in that queue, for this reason; another candidate with the same ticket follows.
     """
 
     request: Request

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class Retention(NamedTuple):
-    """What upkeep must know of the policy.
+    """How long a ledger needs a contact. Both tuples are indexed by kind, in milliseconds.
 
-    `keep_ms`: by kind, how long after its time a contact can still be asked for. `binding_ms`: how
-    long some window or credit that decides counts it, 0 where none does. `silent`: kinds that the
-    silence back-off counts.
+    `keep_ms`: how long after its time something may still ask for a contact. `binding_ms`: how long
+    a window or credit that can deny counts it; 0 if none does. `silent`: the mask of the kinds that
+    the silence back-off counts.
     """
 
     keep_ms: tuple[int, ...]
@@ -48,9 +48,10 @@ class Retention(NamedTuple):
 class KindRules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules for one kind under one policy; `None` or empty where a section does not bind it.
 
-    `disturbs`: the kind is one a person can be bothered by, rather than one they are waiting for.
-    `defers`: it may wait when it is only too early. `braked`: an account's brake stops it.
-    `leave`: it needs its account's leave, for which `pacing` and `canary` are.
+    `disturbs`: the kind can bother people; they are not waiting for it. `defers`: it may wait if it
+    is only too early. `braked`: an account's brake stops it. `needs_permit`: it needs a permit of
+    its account, which `pacing` and `canary` govern. `shadows`: windows that are reported and never
+    deny. `denials`: the checks that can deny this kind, in their order.
     """
 
     kind: Kind

@@ -1,7 +1,7 @@
-"""Time: what says not now, the first moment at which everything would allow it, the last to send.
+"""Time: why not now, the first moment at which every rule allows it, and the last one to send.
 
 Rules of this file: it reads a ledger and never changes one. `eligible_ms` is exact: no earlier
-moment is legal, and that one is, if nothing else happens.
+moment is legal, and this one is, if nothing else happens.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ if TYPE_CHECKING:
     from streams.core.policy import Silence
 
 ROUNDS: Final = 2_000
-"""Bound of the search for the earliest legal time. Every round moves past a window or a night, so
-a case that needs more lies years ahead and beyond every deadline."""
+"""Rounds of the search for the earliest legal time. Each one passes a window or a night, so a time
+that needs more rounds lies years ahead and beyond every deadline."""
 
 HORIZON_MS: Final = 20 * 365 * DAY_MS
-"""Nobody asks what is legal later than this, and the calendar ends with the year 9999."""
+"""The search ends here: nobody needs a later time, and the calendar ends with the year 9999."""
 
 
 def too_early(
     case: DecisionInput, usages: Sequence[WindowUsage], night: Span | None
 ) -> tuple[Reason, str | None] | None:
-    """The first that says not now, and its id: orders, windows in the file's order, the rest.
+    """Why it is too early, and the rule's id: the first that applies.
 
-    `night`: the quiet hours that hold now or come next (`quiet`).
+    The order: restrictions, `not_before`, windows in the policy's order, silence, quiet hours.
+    `night`: the quiet hours that hold now or come next (`quiet_span_of`).
     """
     request, rules, now_ms = case.request, case.rules, case.now_ms
     if case.restrictions is not UNRESTRICTED:
-        ordered = _restricted(case)
-        if ordered is not None:
-            return ordered
+        restricted = _restricted(case)
+        if restricted is not None:
+            return restricted
     if request.not_before_ms is not None and request.not_before_ms > now_ms:
         return Reason.NOT_YET, None
     for usage in usages:
@@ -63,33 +64,31 @@ def too_early(
 
 
 def _restricted(case: DecisionInput) -> tuple[Reason, str | None] | None:
-    order = case.restrictions
-    if order.pause is not None:
-        return Reason.CONTROL, order.pause.scope
-    if order.status == SUSPENDED:
+    restrictions = case.restrictions
+    if restrictions.pause is not None:
+        return Reason.CONTROL, restrictions.pause.scope
+    if restrictions.status == SUSPENDED:
         return Reason.ACCOUNT_PAUSED, None
-    if stopped_until_ms(case.rules, order.braked_until_ms, case.now_ms) == 0:
+    if stopped_until_ms(case.rules, restrictions.braked_until_ms, case.now_ms) == 0:
         return None
-    return (
-        Reason.ACCOUNT_PAUSED,
-        "brake" if case.rules.braked else None,
-    )  # off is no section's affair
+    # An account that is off also stops kinds that `brake` does not list: no section is to name.
+    return Reason.ACCOUNT_PAUSED, "brake" if case.rules.braked else None
 
 
 def window_reason(usage: WindowUsage, priority: int, now_ms: int) -> Reason | None:
-    """Why this window has no room now, None when it has."""
+    """Why this window has no free slot now; None if it has one."""
     window = usage.window
     if window.limit is not None:
         if usage.free < 1:
-            own = window.scope is Scope.ACCOUNT
-            return Reason.ACCOUNT_WINDOW_FULL if own else Reason.WINDOW_FULL
+            is_own = window.scope is Scope.ACCOUNT
+            return Reason.ACCOUNT_WINDOW_FULL if is_own else Reason.WINDOW_FULL
         if usage.free <= reserved_slots(window, priority):
             return Reason.SLOT_RESERVED
     return Reason.MIN_GAP if usage.gap_ends_ms > now_ms else None
 
 
 def legal_ms(case: DecisionInput, from_ms: int) -> int | None:
-    """The first moment not before `from_ms` at which everything that waiting mends allows it."""
+    """The first moment from `from_ms` on at which all temporary reasons are over."""
     request, rules = case.request, case.rules
     contacts = live_contacts(case.ledger, request.account_id)
     usages = window_usages(rules.windows, contacts, request.campaign_id, rules.zone, case.now_ms)
@@ -97,7 +96,7 @@ def legal_ms(case: DecisionInput, from_ms: int) -> int | None:
 
 
 def eligible_ms(case: DecisionInput, usages: Sequence[WindowUsage], from_ms: int) -> int | None:
-    """As `legal_ms`, for windows whose standing is known. None where there is none to be found."""
+    """As `legal_ms`, with the windows' usages. None if no such moment is known or found."""
     ordered_ms = _restrictions_end_ms(case)
     if ordered_ms is None:
         return None
@@ -122,13 +121,13 @@ def eligible_ms(case: DecisionInput, usages: Sequence[WindowUsage], from_ms: int
 
 
 def _restrictions_end_ms(case: DecisionInput) -> int | None:
-    """0 for no order, None for one without an end."""
-    order = case.restrictions
-    if order is UNRESTRICTED:
+    """When the last restriction ends; 0 without one, None for one without an end."""
+    restrictions = case.restrictions
+    if restrictions is UNRESTRICTED:
         return 0
-    paused_ms = 0 if order.pause is None else order.pause.until_ms
-    braked_ms = stopped_until_ms(case.rules, order.braked_until_ms, case.now_ms)
-    if order.status == SUSPENDED or paused_ms is None or braked_ms is None:
+    paused_ms = 0 if restrictions.pause is None else restrictions.pause.until_ms
+    braked_ms = stopped_until_ms(case.rules, restrictions.braked_until_ms, case.now_ms)
+    if restrictions.status == SUSPENDED or paused_ms is None or braked_ms is None:
         return None
     return max(paused_ms, braked_ms)
 
@@ -143,7 +142,7 @@ def _after_windows(case: DecisionInput, usages: Sequence[WindowUsage], at_ms: in
 
 
 def send_by_ms(case: DecisionInput, night: Span | None) -> int:
-    """The last millisecond at which sending is still right, for a case that is approved now.
+    """The last millisecond at which a message that is approved now may be sent.
 
     `night`: as for `too_early`.
     """
@@ -163,10 +162,10 @@ def send_by_ms(case: DecisionInput, night: Span | None) -> int:
 
 
 def silent_until_ms(relationship: Relationship, rules: KindRules) -> int:
-    """When the silence back-off next allows a contact; 0 where it does not bind.
+    """When the silence back-off allows the next contact; 0 if it does not bind.
 
-    The n-th contact in a row without an answer, n >= ignored, needs first * factor^(n - ignored),
-    at most longest, before the next.
+    After n contacts in a row without an answer, n >= `ignored`, the next has to wait for
+    `first_ms` * `factor` ** (n - `ignored`), at most `longest_ms`.
     """
     rule = rules.silence
     if rule is None:
@@ -188,7 +187,7 @@ def _silence_gap_ms(rule: Silence, steps: int) -> int:
 
 
 def quiet_span_of(ledger: Ledger, rules: KindRules, at_ms: int) -> Span | None:
-    """The quiet hours that hold at `at_ms` or come next; None where none bind."""
+    """The quiet hours that hold at `at_ms`, else the next ones; None if none bind."""
     rule = rules.quiet_hours
     if rule is None:
         return None
@@ -200,5 +199,5 @@ def quiet_span_of(ledger: Ledger, rules: KindRules, at_ms: int) -> Span | None:
 
 
 def zone_of(ledger: Ledger) -> ZoneInfo | None:
-    """The customer's own zone, None where they never told one that exists."""
+    """The customer's own time zone; None if they never named one that exists."""
     return None if ledger.zone is None else zone_named(ledger.zone)

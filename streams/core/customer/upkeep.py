@@ -1,11 +1,11 @@
-"""What a ledger forgets, and its greatest size: a bound for each kind of entry.
+"""What a ledger forgets, and how large it may become: a bound for each kind of entry.
 
-Most entries go by time, when nothing can ask for them any more. The bounds here are for what a
-producer may send all the same; what goes first is said with each. No bound makes a count wrong
-without a word: what binding windows count is never dropped, and where there is too much of it the
-next message is told to wait (`is_crowded`).
+Most entries are dropped by time, when nothing can ask for them any more. The bounds are for
+producers that send too much; each says what is dropped first. No bound makes a count wrong in
+silence: contacts that binding windows count are never dropped, and when there are too many of them
+the next message has to wait (`is_full`).
 
-Rules of this file: state and its upkeep only, no policy questions but those of `Retention`.
+Rules of this file: all that it knows of a policy is its `Retention`.
 """
 
 from __future__ import annotations
@@ -22,34 +22,33 @@ if TYPE_CHECKING:
     from streams.core.customer.rules import Retention
 
 BINDING_MOST: Final = 768
-"""Contacts that some binding window or credit counts: two a day for a year. Further ones wait."""
+"""Contacts that a binding window or credit counts: two a day for a year. More have to wait."""
 
 FREE_MOST: Final = 256
-"""Contacts that no binding window counts (any more), kept for their receipts and for shadow rules:
-one every eleven minutes for two days. The oldest go first; shadow rules then count too few."""
+"""Contacts that no binding window counts (any more), kept for receipts and for shadow windows: one
+every eleven minutes for two days. The oldest are dropped first; then shadow windows count too few.
+"""
 
 RELEASED_MOST: Final = 128
-"""Contacts that failed, kept because a delivery told later beats it. The oldest go first."""
+"""Failed contacts, kept because a later delivery beats a failure. The oldest are dropped first."""
 
 IDLE_MOST: Final = 192
-"""Accounts without a contact of which something is known all the same."""
+"""Accounts without a contact, of which something else is known."""
 
 _FEW: Final = RELEASED_MOST
-"""Up to so many contacts no bound is reached."""
+"""Up to this number of contacts no bound is reached."""
 
 
 def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
-    """Drop what nothing can ask for again, and what is over the bounds.
+    """Drop what nothing can ask for again, and what is above the bounds.
 
-    An unanswered contact leaves its times behind, for the silence back-off outlives it.
+    The times of dropped unanswered contacts stay: the silence back-off needs them longer.
     """
     keep_ms, listed = retention.keep_ms, 0
     for account, relationship in list(ledger.relationships.items()):
         if relationship.blames and relationship.blames[0].at_ms + FEEDBACK_MS <= now_ms:
             relationship.blames = [b for b in relationship.blames if b.at_ms + FEEDBACK_MS > now_ms]
-        for (
-            contact
-        ) in relationship.contacts:  # a loop: most ledgers, most times, have nothing to forget
+        for contact in relationship.contacts:  # most ledgers have nothing to forget, most times
             if contact.at_ms + keep_ms[contact.kind] <= now_ms:
                 _keep_only(
                     relationship, lambda c: c.at_ms + keep_ms[c.kind] > now_ms, retention.silent
@@ -65,55 +64,55 @@ def forget_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
 
 
 def is_large(ledger: Ledger, before: int = 0) -> bool:
-    """Whether it has grown from so many entries past what might be a bound, and has to be looked
-    over before it is kept.
+    """Whether the ledger has grown since it had `before` entries, and may be above a bound: then
+    `forget_contacts` has to run before it is stored.
     """
     now = entries(ledger)
     return now > _FEW and now > before
 
 
 def entries(ledger: Ledger) -> int:
-    """How many contacts and accounts there are."""
-    pairs = ledger.relationships
-    return len(pairs) + sum([len(relationship.contacts) for relationship in pairs.values()])
+    """The number of contacts and accounts."""
+    known = ledger.relationships
+    return len(known) + sum([len(relationship.contacts) for relationship in known.values()])
 
 
 def has_too_many_idle(ledger: Ledger) -> bool:
-    """Whether accounts will be forgotten of which something was still known."""
-    pairs = ledger.relationships
-    if len(pairs) <= IDLE_MOST:
+    """Whether `forget_contacts` will drop accounts of which something is still known."""
+    known = ledger.relationships
+    if len(known) <= IDLE_MOST:
         return False
-    return sum([not relationship.contacts for relationship in pairs.values()]) > IDLE_MOST
+    return sum([not relationship.contacts for relationship in known.values()]) > IDLE_MOST
 
 
 def shrink(ledger: Ledger, retention: Retention, now_ms: int) -> None:
-    """Make a ledger fit that is too large for its record, though every bound is kept: of all that
-    is as long as it may be, what nothing but receipts and handovers can ask for goes at once.
+    """Make a ledger fit that is too large for its record though it is within all bounds, because
+    all its texts are long: drop at once what only receipts and transfers can ask for.
     """
     for account, relationship in list(ledger.relationships.items()):
-        _keep_only(relationship, lambda c: _decides(c, retention, now_ms), retention.silent)
+        _keep_only(relationship, lambda c: _is_counted(c, retention, now_ms), retention.silent)
         if not relationship.contacts and _weight(relationship)[0] == 0:
             del ledger.relationships[account]
 
 
-def _decides(contact: Contact, retention: Retention, now_ms: int) -> bool:
-    return contact.state != ContactState.RELEASED and _binds(contact, retention, now_ms)
+def _is_counted(contact: Contact, retention: Retention, now_ms: int) -> bool:
+    return contact.state != ContactState.RELEASED and _is_binding(contact, retention, now_ms)
 
 
 def is_full(contacts: list[Contact], retention: Retention, now_ms: int) -> bool:
-    """Whether no further contact that binding windows count can be kept."""
+    """Whether there is no room for another contact that binding windows count."""
     if len(contacts) < BINDING_MOST:
         return False
-    return sum(_binds(contact, retention, now_ms) for contact in contacts) >= BINDING_MOST
+    return sum(_is_binding(contact, retention, now_ms) for contact in contacts) >= BINDING_MOST
 
 
-def _binds(contact: Contact, retention: Retention, now_ms: int) -> bool:
+def _is_binding(contact: Contact, retention: Retention, now_ms: int) -> bool:
     binding_ms = retention.binding_ms[contact.kind]
     return binding_ms > 0 and contact.at_ms + binding_ms > now_ms
 
 
 def _is_nothing(relationship: Relationship, retention: Retention, now_ms: int) -> bool:
-    """Whether nothing of a pair can matter again: it is as if they had never met."""
+    """Whether nothing of a relationship can matter again: as if the two had never met."""
     if (
         relationship.contacts
         or relationship.ignored
@@ -128,8 +127,8 @@ def _is_nothing(relationship: Relationship, retention: Retention, now_ms: int) -
     ):
         return False
     heard_ms = max(relationship.last_message_ms, relationship.last_engagement_ms)
-    over = not heard_ms or heard_ms + retention.keep_ms[Kind.REPLY] <= now_ms
-    return over and relationship.friend == Friend.UNKNOWN
+    is_over = not heard_ms or heard_ms + retention.keep_ms[Kind.REPLY] <= now_ms
+    return is_over and relationship.friend == Friend.UNKNOWN
 
 
 def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
@@ -137,7 +136,7 @@ def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
     for contact in ledger.contacts():
         if contact.state == ContactState.RELEASED:
             released.append(contact)
-        elif not _binds(contact, retention, now_ms):
+        elif not _is_binding(contact, retention, now_ms):
             free.append(contact)
     surplus = {id(c) for c in [*_oldest(released, RELEASED_MOST), *_oldest(free, FREE_MOST)]}
     if surplus:
@@ -148,16 +147,14 @@ def _bound_contacts(ledger: Ledger, retention: Retention, now_ms: int) -> None:
 
 
 def _oldest(contacts: list[Contact], most: int) -> Iterable[Contact]:
-    """Those over the bound."""
+    """The oldest, as many as are above the bound."""
     if len(contacts) <= most:
         return ()
     return sorted(contacts, key=lambda contact: contact.decided_ms)[: len(contacts) - most]
 
 
 def _bound_idle(ledger: Ledger) -> None:
-    """Keep so many accounts without contacts: who only wrote goes first, then friends, then what is
-    under way, last whom they complained of or removed; of equals who was heard of longest ago.
-    """
+    """Keep `IDLE_MOST` accounts without contacts, those with the highest `_weight`."""
     idle = [
         (_weight(relationship), name)
         for name, relationship in ledger.relationships.items()
@@ -168,6 +165,9 @@ def _bound_idle(ledger: Ledger) -> None:
 
 
 def _weight(relationship: Relationship) -> tuple[int, int]:
+    """How much a relationship matters: most if the customer complained or ended it, then if a
+    request is under way, then if they are friends; of equal ones, the newest.
+    """
     heard_ms = max(
         relationship.last_message_ms,
         relationship.last_engagement_ms,

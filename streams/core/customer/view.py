@@ -1,8 +1,8 @@
-"""A customer's ledger in plain words, under the laws in force at one moment.
+"""What a look-up shows of a customer, under the rules in force at one moment.
 
-Rules of this file: it reads a desk and changes nothing; it has no rule of its own, but asks the
-functions that decide. Times are UTC milliseconds; None stands for never, for nothing and for no
-end. The names of the fields are part of the look-up's answer: they are only added to.
+Rules of this file: it reads a customer and changes nothing; it has no rule of its own, but asks the
+functions that decide. Times are UTC milliseconds; None means never, nothing, or no end. The fields'
+names are part of the look-up's answer: fields are only added.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 _NO_CONTACTS: Final = Contacts([], [])
 
-_NO_ASK: Final = Request("", "", "", Kind.DIRECT, 0, deny=False, accepted_ms=0)
-"""For questions whose answer no ask changes."""
+_NO_REQUEST: Final = Request("", "", "", Kind.DIRECT, 0, deny=False, accepted_ms=0)
+"""For questions whose answer depends on no request."""
 
 
 class ConsentView(msgspec.Struct, frozen=True):
-    """The customer's own word on one kind; where they gave none, the policy's `consent` holds."""
+    """Whether the customer allows a kind. Without a statement, the policy's `consent` holds."""
 
     allowed: bool
     said_at_ms: int
@@ -50,20 +50,20 @@ class QuietHoursView(msgspec.Struct, frozen=True):
 
 
 class SuppressionView(msgspec.Struct, frozen=True):
-    """A complaint or a block still silences; None: without end."""
+    """A complaint or a block still suppresses messages; None: without end."""
 
     until_ms: int | None
 
 
 class CreditsView(msgspec.Struct, frozen=True):
-    """Replies that the customer's last message still allows, while now < until_ms."""
+    """Replies that the customer's last message still allows, before `until_ms`."""
 
     left: int
     until_ms: int
 
 
 class ContactView(msgspec.Struct, frozen=True):
-    """An approved message; `counts_under` are the windows that count it now."""
+    """An approved message; `counts_under`: the windows that count it now."""
 
     kind: str
     state: str
@@ -74,7 +74,7 @@ class ContactView(msgspec.Struct, frozen=True):
 
 
 class AccountView(msgspec.Struct, frozen=True):
-    """What is between the customer and one account."""
+    """The relationship between the customer and one account."""
 
     friend: str
     friend_since_ms: int | None
@@ -87,7 +87,7 @@ class AccountView(msgspec.Struct, frozen=True):
 
 
 class HeldView(msgspec.Struct, frozen=True):
-    """A held intent: what was last said of it, when it is looked at again, and when it ends."""
+    """A held intent: as last published, when it is decided again, and when it ends."""
 
     intent_id: str
     intent_source: str
@@ -104,7 +104,7 @@ class HeldView(msgspec.Struct, frozen=True):
 
 
 class CustomerView(msgspec.Struct, frozen=True):
-    """Everything that is known of a customer; `suppressed`: towards accounts they never met."""
+    """Everything known of a customer; `suppressed`: for accounts they never met."""
 
     known: bool
     erased: bool
@@ -119,7 +119,7 @@ class CustomerView(msgspec.Struct, frozen=True):
 
 
 def view_of(customer: Customer) -> CustomerView:
-    """How the customer of a tidied desk stands."""
+    """What is known of a customer; call `customer.expire()` before."""
     ledger, rules = customer.ledger, customer.rules[0]
     return CustomerView(
         known=ledger.erased or dump(ledger) is not None,
@@ -127,23 +127,23 @@ def view_of(customer: Customer) -> CustomerView:
         policy=rules.policy,
         policy_version=rules.version,
         time_zone=(zone_of(ledger) or rules.zone).key,
-        quiet_hours=_night(customer),
+        quiet_hours=_quiet_hours(customer),
         suppressed=_suppressed(customer, NO_RELATIONSHIP),
         consent={
-            KIND_NAMES[kind]: ConsentView(said.allowed, said.at_ms)
-            for kind, said in sorted(ledger.consent.items())
+            KIND_NAMES[kind]: ConsentView(record.allowed, record.at_ms)
+            for kind, record in sorted(ledger.consent.items())
         },
         accounts={
             name: _account(customer, relationship)
             for name, relationship in sorted(ledger.relationships.items())
         },
-        held=[_waiting(held) for held in sorted(ledger.held, key=lambda h: h.due_ms)],
+        held=[_held(held) for held in sorted(ledger.held, key=lambda h: h.due_ms)],
     )
 
 
-def _night(customer: Customer) -> QuietHoursView | None:
-    law = next((rules for rules in customer.rules if rules.quiet_hours is not None), None)
-    span = None if law is None else quiet_span_of(customer.ledger, law, customer.now_ms)
+def _quiet_hours(customer: Customer) -> QuietHoursView | None:
+    found = next((rules for rules in customer.rules if rules.quiet_hours is not None), None)
+    span = None if found is None else quiet_span_of(customer.ledger, found, customer.now_ms)
     return None if span is None else QuietHoursView(*span, customer.ledger.quiet is not None)
 
 
@@ -167,7 +167,7 @@ def _account(customer: Customer, relationship: Relationship) -> AccountView:
 
 def _credits(customer: Customer, relationship: Relationship) -> CreditsView | None:
     rules = customer.rules[Kind.REPLY]
-    reply, verdict = rules.reply, _ask_law(customer, relationship, rules)
+    reply, verdict = rules.reply, _verdict_under(customer, relationship, rules)
     if reply is None or verdict.wecom_errcode == CREDIT_OVER:
         return None
     left = max(0, reply.credits - replies_used(relationship))
@@ -180,26 +180,26 @@ def _silent_until(customer: Customer, relationship: Relationship) -> int | None:
 
 
 def _suppressed(customer: Customer, relationship: Relationship) -> SuppressionView | None:
-    """What the decision says where nothing but `suppression` governs: then its end is the answer's
-    earliest legal time.
+    """The decision under rules without anything but `suppression`: its end is the verdict's
+    `eligible_at_ms`.
     """
-    law = next((rules for rules in customer.rules if rules.suppression is not None), None)
-    if law is None:
+    found = next((rules for rules in customer.rules if rules.suppression is not None), None)
+    if found is None:
         return None
-    verdict = _ask_law(customer, relationship, _alone(law))
+    verdict = _verdict_under(customer, relationship, _suppression_alone(found))
     return SuppressionView(verdict.eligible_at_ms) if verdict.reason is Reason.SUPPRESSED else None
 
 
-def _ask_law(customer: Customer, relationship: Relationship, rules: KindRules) -> Verdict:
+def _verdict_under(customer: Customer, relationship: Relationship, rules: KindRules) -> Verdict:
     return decide(
         DecisionInput(
-            customer.ledger, relationship, _NO_ASK, customer.customer, rules, customer.now_ms
+            customer.ledger, relationship, _NO_REQUEST, customer.customer, rules, customer.now_ms
         )
     )
 
 
-def _alone(rules: KindRules) -> KindRules:
-    """The law without any section but its `suppression`."""
+def _suppression_alone(rules: KindRules) -> KindRules:
+    """The rules without any section but `suppression`."""
     bare = msgspec.structs.replace(
         rules,
         disturbs=False,
@@ -226,11 +226,11 @@ def _contact(customer: Customer, contact: Contact, windows: list[Window]) -> Con
 
 
 def _counts_under(customer: Customer, contact: Contact, windows: list[Window]) -> list[str]:
-    """The windows that stand otherwise than without the contact."""
+    """The windows whose usage differs with the contact from that without it."""
     zone, now_ms, campaign = customer.rules[0].zone, customer.now_ms, contact.campaign
-    alone = Contacts([contact], [contact])
+    only = Contacts([contact], [contact])
     without = window_usages(windows, _NO_CONTACTS, campaign, zone, now_ms)
-    usages = window_usages(windows, alone, campaign, zone, now_ms)
+    usages = window_usages(windows, only, campaign, zone, now_ms)
     return sorted(
         usage.window.id
         for usage, empty in zip(usages, without, strict=True)
@@ -238,7 +238,7 @@ def _counts_under(customer: Customer, contact: Contact, windows: list[Window]) -
     )
 
 
-def _waiting(held: HeldRequest) -> HeldView:
+def _held(held: HeldRequest) -> HeldView:
     request = held.request
     return HeldView(
         intent_id=request.intent_id,

@@ -1,9 +1,10 @@
 """Contact windows, exactly: how many contacts count at a moment, and when there is room again.
 
-Rules of this file: pure arithmetic over contact times in UTC milliseconds; no ledger upkeep, no
-other rule. The readings are `policy.md`'s: a contact at *e* counts under rolling W at *t* while
-e > t - W, so it is free again exactly at e + W; a calendar window counts [start, next start); a
-gap G is legal at e + G. Contacts in the future, reserved up to their last sending moment, count.
+Rules of this file: pure arithmetic over contact times in UTC milliseconds; no other rule. The exact
+bounds (`docs/rules.md`, part 2): a contact at *e* counts under a rolling window W at *t* while
+e > t - W, so its slot is free again exactly at e + W. A calendar window counts [start, next start).
+With a minimum gap G, the next contact is legal at e + G. A reserved contact counts at the last
+moment at which it may be sent, which may be in the future.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 _RELEASED: Final = ContactState.RELEASED
 _OF_CAMPAIGN: Final = Scope.CAMPAIGN
 _OF_ACCOUNT: Final = Scope.ACCOUNT
-"""Looked up several times a decision, for which an enum's members are too slow."""
+"""Constants, because looking up an enum's member several times a decision is too slow."""
 
 
 class WindowUsage(msgspec.Struct, frozen=True, gc=False):
-    """How a window stands for one message at one moment. `free` counts before the message.
+    """How full a window is for one message at one moment. `free`: slots before this message.
 
-    `times`: when the contacts were that the window looks at, the earliest first.
+    `times`: the contacts of the window's kinds and scope, the earliest first. `gap_ends_ms`: the
+    end of the minimum gap after the last of them; 0 if none holds.
     """
 
     window: Window
@@ -44,14 +46,14 @@ class WindowUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Contacts(msgspec.Struct, frozen=True, gc=False):
-    """The contacts that count: all of the customer's, and this account's among them."""
+    """The contacts that count: all of the customer's, and those with this account."""
 
     everyone: list[Contact]
     own: list[Contact]
 
 
 def live_contacts(ledger: Ledger, account: str) -> Contacts:
-    """All contacts but those released."""
+    """All contacts except released ones."""
     own: list[Contact] = []
     everyone: list[Contact] = []
     for name, relationship in ledger.relationships.items():
@@ -63,7 +65,7 @@ def live_contacts(ledger: Ledger, account: str) -> Contacts:
 
 
 def applies_to(window: Window, campaign: str | None) -> bool:
-    """Whether the window has a say: one that counts by campaign only in messages of a campaign."""
+    """Whether the window binds: one that counts by campaign binds only campaigns' messages."""
     return campaign is not None or window.scope is not _OF_CAMPAIGN
 
 
@@ -74,17 +76,17 @@ def window_usages(
     zone: ZoneInfo,
     at_ms: int,
 ) -> list[WindowUsage]:
-    """How each window that binds stands at `at_ms` for a message of this campaign."""
+    """How full each window that binds is at `at_ms`, for a message of this campaign."""
     usages = []
-    views: dict[tuple[int, Scope], list[int]] = {}
+    times_of: dict[tuple[int, Scope], list[int]] = {}
     for window in windows:
         if not applies_to(window, campaign):
             continue
-        # Windows often differ in their length alone; they share one list of times.
-        view = window.kinds, window.scope
-        times = views.get(view)
+        # Windows often differ only in their length; they share one list of times.
+        counted = window.kinds, window.scope
+        times = times_of.get(counted)
         if times is None:
-            times = views[view] = _times(window, contacts, campaign)
+            times = times_of[counted] = _times(window, contacts, campaign)
         free = 0 if window.limit is None else _limit(window, zone, at_ms)
         gap_ends_ms = 0
         if times:  # most windows of most customers are empty
@@ -118,14 +120,14 @@ def _limit(window: Window, zone: ZoneInfo, at_ms: int) -> int:
 
 
 def reserved_slots(window: Window, priority: int) -> int:
-    """Slots of the window that a message of this priority may not take."""
+    """Slots of the window that are reserved for higher priorities than this one."""
     return 0 if priority >= window.reserve_priority else window.reserve_slots
 
 
 def opens_ms(usage: WindowUsage, priority: int, zone: ZoneInfo, at_ms: int) -> int | None:
-    """The first moment not before `at_ms` with room under this window, if nothing else happens.
+    """The first moment from `at_ms` on with a free slot, if nothing else happens.
 
-    None when there is never any: every slot is kept for the more urgent.
+    None if there is none: all slots are reserved for higher priorities.
     """
     window = usage.window
     at_ms = max(at_ms, usage.gap_ends_ms)
@@ -142,15 +144,15 @@ def _rolling_opens(usage: WindowUsage, limit: int, at_ms: int) -> int | None:
     times, rolling_ms = usage.times, usage.window.rolling_ms or 0
     if len(times) < limit:
         return at_ms
-    # There is room once the last but `limit` - 1 is over: so many may still count.
+    # A slot is free once all but the last `limit` - 1 contacts are over.
     return max(at_ms, times[-limit] + rolling_ms)
 
 
-def _calendar_opens(usage: WindowUsage, kept: int, zone: ZoneInfo, at_ms: int) -> int | None:
+def _calendar_opens(usage: WindowUsage, reserved: int, zone: ZoneInfo, at_ms: int) -> int | None:
     window = usage.window
-    # A period without any contact has all its slots, so one more than there are contacts suffices.
+    # A period without contacts has all its slots, so one round more than contacts is enough.
     for _ in range(len(usage.times) + 1):
-        if _limit(window, zone, at_ms) - kept > _count(window, usage.times, zone, at_ms):
+        if _limit(window, zone, at_ms) - reserved > _count(window, usage.times, zone, at_ms):
             return at_ms
         at_ms = period(window.calendar or Calendar.DAY, zone, at_ms).end_ms
     return None

@@ -1,7 +1,7 @@
-"""What one batch of the customer stage has to tell accounts and campaigns, summed.
+"""Feedback to accounts and campaigns: what one batch of the customer stage counted, summed.
 
-A million receipts become a few thousand records this way. Rules of this file: it adds up and
-writes down; what an event is worth is `noting`'s affair, what follows from it the account stage's.
+So a million receipts become a few thousand records. Rules of this file: it adds up and encodes.
+`interactions` says what an event is worth; the account stage decides what follows.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
     from streams.stages.routing import Router
     from streams.topics import Topics
 
-ASKS_MOST: Final = 100
-"""Asks in one record: the longest that the contract allows are 23 kB each."""
+REQUESTS_MOST: Final = 100
+"""Permit requests in one record: the longest that the contract allows have 23 kB each."""
 
-NAMES_MOST: Final = 1_000
-"""Customers given up in one record, as many as an intent may name."""
+WITHDRAWN_MOST: Final = 1_000
+"""Withdrawn entries in one record: as many as an intent may name customers."""
 
 _HURTS: Final = frozenset(HURTS)
 _OF_CAMPAIGNS: Final = _HURTS | {"delivered"}
 
 
 class Tie(NamedTuple):
-    """What binds a customer and an account, as far as the account's book counts it."""
+    """What an account counts of its relationship with a customer."""
 
     friends: bool = False
-    asked_ms: int = 0
-    giving: PendingTransfer | None = None
+    friend_request_ms: int = 0
+    pending_transfer: PendingTransfer | None = None
 
 
 def ties_of(ledger: Ledger) -> dict[str, Tie]:
-    """The ties of one customer, to tell later what has become of them."""
+    """The ties of one customer by account, to compare them later."""
     return {
         account: Tie(
             relationship.friend == Friend.YES,
@@ -64,21 +64,20 @@ def ties_of(ledger: Ledger) -> dict[str, Tie]:
     }
 
 
-class _Account:
-    """What there is to tell one account."""
+class _AccountSums:
+    """The feedback to one account."""
 
     __slots__ = (
-        *(
-            "closed_requests",
-            "counts",
-            "withdrawn",
-            "handed",
-            "heard_ms",
-            "relations",
-            "cancelled_adds",
-        ),
+        "cancelled_adds",
+        "closed_requests",
+        "counts",
+        "handed",
+        "heard_ms",
+        "permit_requests",
+        "relations",
         "returned_permits",
-        *("used_permits", "permit_requests"),
+        "used_permits",
+        "withdrawn",
     )
 
     def __init__(self) -> None:
@@ -94,7 +93,7 @@ class _Account:
         self.withdrawn: list[WithdrawnEntry] = []
 
     def news(self) -> Iterator[AccountFeedback]:
-        """One record, and more for the asks, which may be long."""
+        """One record with the sums, and further ones for withdrawn entries and permit requests."""
         times = {**self.counts, **self.relations}
         if (
             times
@@ -105,10 +104,12 @@ class _Account:
             or self.cancelled_adds
         ):
             yield self._summed(times)
-        for first in range(0, len(self.withdrawn), NAMES_MOST):
-            yield AccountFeedback(withdrawn=self.withdrawn[first : first + NAMES_MOST])
-        for first in range(0, len(self.permit_requests), ASKS_MOST):
-            yield AccountFeedback(permit_requests=self.permit_requests[first : first + ASKS_MOST])
+        for first in range(0, len(self.withdrawn), WITHDRAWN_MOST):
+            yield AccountFeedback(withdrawn=self.withdrawn[first : first + WITHDRAWN_MOST])
+        for first in range(0, len(self.permit_requests), REQUESTS_MOST):
+            yield AccountFeedback(
+                permit_requests=self.permit_requests[first : first + REQUESTS_MOST]
+            )
 
     def _summed(self, times: Iterable[int]) -> AccountFeedback:
         return AccountFeedback(
@@ -122,8 +123,8 @@ class _Account:
                 for at_ms in sorted(times)
             ],
             returned_permits=[
-                ReturnedPermit(kind, leave_ms, n)
-                for (kind, leave_ms), n in self.returned_permits.items()
+                ReturnedPermit(kind, permit_ms, n)
+                for (kind, permit_ms), n in self.returned_permits.items()
             ],
             closed_requests=self.closed_requests,
             handed=self.handed,
@@ -133,31 +134,33 @@ class _Account:
 
 
 class Feedback:
-    """The news of one batch."""
+    """The feedback of one batch."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
-        self._accounts: defaultdict[bytes, _Account] = defaultdict(_Account)
+        self._accounts: defaultdict[bytes, _AccountSums] = defaultdict(_AccountSums)
         self._campaigns: defaultdict[bytes, Counter[str]] = defaultdict(Counter)
 
     def count(self, enterprise: str, charge: Charge, heard_ms: int) -> None:
-        """What an event makes an account count; `heard_ms`: the broker's time of the event."""
-        told = self._accounts[account_key(enterprise, charge.account)]
+        """Add a charge; `heard_ms`: the broker's time of the event."""
+        sums = self._accounts[account_key(enterprise, charge.account)]
         what, contact, at_ms = charge.what, charge.contact, charge.at_ms
         if what in _HURTS:
-            told.counts[at_ms][what] += charge.by
+            sums.counts[at_ms][what] += charge.by
             if charge.by > 0:
-                told.heard_ms[at_ms] = min(heard_ms, told.heard_ms.get(at_ms, heard_ms))
+                sums.heard_ms[at_ms] = min(heard_ms, sums.heard_ms.get(at_ms, heard_ms))
         elif what != "failed":
-            told.counts[at_ms - at_ms % GRAIN_MS][what] += charge.by
+            sums.counts[at_ms - at_ms % GRAIN_MS][what] += charge.by
         elif contact is not None and contact.kind == Kind.FRIEND_REQUEST:
-            told.cancelled_adds.append(contact.decided_ms)  # leave is used on the day it was given
+            sums.cancelled_adds.append(
+                contact.decided_ms
+            )  # a permit counts for the day it was given
         campaign = None if contact is None else contact.campaign
         if campaign is not None and what in _OF_CAMPAIGNS:
             self._campaigns[campaign_key(enterprise, campaign)][what] += charge.by
 
     def asked(self, enterprise: str, campaign: str) -> None:
-        """A customer was asked for in a campaign's name, and not for what came before."""
+        """An intent of a campaign named a customer; repeats are not counted."""
         self._campaigns[campaign_key(enterprise, campaign)]["asked"] += 1
 
     def approved(self, enterprise: str, campaign: str) -> None:
@@ -165,53 +168,53 @@ class Feedback:
         self._campaigns[campaign_key(enterprise, campaign)]["approved"] += 1
 
     def permit_returned(self, enterprise: str, candidate: Candidate) -> None:
-        """No use was made of an account's leave."""
-        told = self._giver_of_leave(enterprise, candidate.request)
-        told.returned_permits[candidate.request.kind, candidate.permit_ms] += 1
+        """Nothing was approved with an account's permit."""
+        sums = self._permit_giver(enterprise, candidate.request)
+        sums.returned_permits[candidate.request.kind, candidate.permit_ms] += 1
 
     def permit_used(self, enterprise: str, candidate: Candidate) -> None:
-        """What an account's leave was given for was approved."""
-        self._giver_of_leave(enterprise, candidate.request).used_permits[
-            candidate.request.kind
-        ] += 1
+        """A request was approved with an account's permit."""
+        sums = self._permit_giver(enterprise, candidate.request)
+        sums.used_permits[candidate.request.kind] += 1
 
-    def _giver_of_leave(self, enterprise: str, request: Request) -> _Account:
+    def _permit_giver(self, enterprise: str, request: Request) -> _AccountSums:
         taker = request.to_account_id if request.kind == Kind.TRANSFER else None
         return self._accounts[account_key(enterprise, taker or request.account_id)]
 
     def permit_wanted(self, enterprise: str, customer: str, requests: Iterable[Request]) -> None:
-        """Held asks lack nothing but leave."""
+        """These held requests lack nothing but a permit."""
         for request in requests:
-            told = self._accounts[account_key(enterprise, request.account_id)]
-            told.permit_requests.append(PermitRequest(request, customer))
+            sums = self._accounts[account_key(enterprise, request.account_id)]
+            sums.permit_requests.append(PermitRequest(request, customer))
 
     def withdrawn(self, enterprise: str, customer: str, tickets: Iterable[tuple[str, int]]) -> None:
-        """What waits in accounts' queues is over."""
+        """Entries of accounts' queues, by account and ticket, whose requests have ended."""
         for account, ticket in tickets:
-            told = self._accounts[account_key(enterprise, account)]
-            told.withdrawn.append(WithdrawnEntry(ticket, customer))
+            sums = self._accounts[account_key(enterprise, account)]
+            sums.withdrawn.append(WithdrawnEntry(ticket, customer))
 
     def compare(self, enterprise: str, before: dict[str, Tie], after: dict[str, Tie]) -> None:
-        """Tell what has become of a customer's ties."""
+        """Report how a customer's ties have changed."""
         for account in {**before, **after}:
             was, now = before.get(account, Tie()), after.get(account, Tie())
             if was != now:
                 self._changed(enterprise, account, was, now)
 
     def _changed(self, enterprise: str, account: str, was: Tie, now: Tie) -> None:
-        told = self._accounts[account_key(enterprise, account)]
+        sums = self._accounts[account_key(enterprise, account)]
         if was.friends != now.friends:
-            told.relations[self._now_ms] += 1 if now.friends else -1
-        if was.asked_ms not in {0, now.asked_ms}:
-            told.closed_requests.append(was.asked_ms)
-        if was.giving is not None and was.giving != now.giving and was.giving.permit_ms:
-            taker = self._accounts[account_key(enterprise, was.giving.taker)]
-            taker.handed.append(was.giving.permit_ms)
+            sums.relations[self._now_ms] += 1 if now.friends else -1
+        if was.friend_request_ms not in {0, now.friend_request_ms}:
+            sums.closed_requests.append(was.friend_request_ms)
+        transfer = was.pending_transfer
+        if transfer is not None and transfer != now.pending_transfer and transfer.permit_ms:
+            taker = self._accounts[account_key(enterprise, transfer.taker)]
+            taker.handed.append(transfer.permit_ms)
 
     def outputs(self, topics: Topics, router: Router) -> Iterator[Output]:
-        """One record for each account and campaign that there is news for."""
-        for key, told in self._accounts.items():
-            for news in told.news():
+        """The records for all accounts and campaigns that have news."""
+        for key, sums in self._accounts.items():
+            for news in sums.news():
                 yield news_for(key, news, topics, router)
         for key, counts in self._campaigns.items():
             facts = CampaignFacts(at_ms=self._now_ms, **counts)

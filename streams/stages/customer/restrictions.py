@@ -1,7 +1,9 @@
-"""The orders that a partition of the customer stage decides under.
+"""The restrictions that a partition of the customer stage decides under.
 
-Operators' pauses come with the rules that every worker follows; accounts' statuses and brakes stand
-in the partition's own state, where sweeps have put them.
+Operators' pauses come with the rules that every worker follows. Accounts' statuses and brakes, and
+killed campaigns, stand in the partition's own state, where sweeps have put them.
+
+Rules of this file: bytes to and from the state; the core says what a restriction does.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class _AccountStatus(msgspec.Struct, array_like=True):
-    """What is known of an account here, and since when it was so."""
+    """The status and brake of an account, and since when each holds; 0 means never."""
 
     at_ms: int = 0
     status: str | None = None
@@ -37,35 +39,35 @@ _UNKNOWN: Final = _AccountStatus()
 
 
 def store_account_status(state: State, sweep: Sweep) -> bool:
-    """Keep what a sweep says of its account's status and brake, unless a newer word is known.
+    """Store the status and brake of a sweep's account, unless newer ones are known.
 
-    Whether anything that is held may have another answer now. A brake that is put on changes none
-    before its time comes.
+    Returns whether held requests may get other answers now. A brake that begins changes none before
+    their time comes.
     """
     key = _key(sweep.enterprise or "", sweep.account or "")
     before = state.get(key)
     known = _AccountStatus() if before is None else _decode(before)
-    standing = _is_stricter(known.status), bool(known.braked_until_ms)
+    was_barring, was_braked = _barring(known.status), bool(known.braked_until_ms)
     status, at_ms = sweep.status, sweep.status_ms
     if status is not None and supersedes(status, at_ms, known.status, known.at_ms):
         known.at_ms, known.status = at_ms, status
     if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
         known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
     state.put(key, _encode(known))
-    barred, braked = _is_stricter(known.status), bool(known.braked_until_ms)
-    return barred != standing[0] or (standing[1] and not braked)
+    is_braked = bool(known.braked_until_ms)
+    return _barring(known.status) != was_barring or (was_braked and not is_braked)
 
 
 def is_news(state: State, sweep: Sweep) -> bool:
-    """Whether a word on an account's status says more than is known of it here."""
+    """Whether a sweep's account status is newer, or stricter, than the known one."""
     value = state.get(_key(sweep.enterprise or "", sweep.account or ""))
     known = _UNKNOWN if value is None else _decode(value)
     status = sweep.status
     return status is not None and supersedes(status, sweep.status_ms, known.status, known.at_ms)
 
 
-def _is_stricter(status: str | None) -> str | None:
-    """The status, where an account may not send under it; all others are one."""
+def _barring(status: str | None) -> str | None:
+    """The status if the account may not send under it; else None."""
     return status if status in {RESIGNED, SUSPENDED} else None
 
 
@@ -74,17 +76,17 @@ def _key(enterprise: str, account: str) -> bytes:
 
 
 def store_campaign(state: State, sweep: Sweep) -> bool:
-    """Keep in mind which campaigns were stopped for good, until they are forgotten.
+    """Store that a campaign was killed, or delete that when the campaign is forgotten.
 
-    Whether anything that is held may have another answer now: what is forgotten holds nobody.
+    Returns whether held requests may get other answers now.
     """
     key = _campaign_key(sweep.enterprise or "", sweep.campaign or "")
     if not sweep.killed:
         state.delete(key)
         return False
-    stopped = key not in state
+    is_news = key not in state
     state.put(key, b"1")
-    return stopped
+    return is_news
 
 
 def _campaign_key(enterprise: str, campaign: str) -> bytes:
@@ -92,7 +94,7 @@ def _campaign_key(enterprise: str, campaign: str) -> bytes:
 
 
 class PartitionRestrictions:
-    """`Orders` for the customers of one enterprise in one partition."""
+    """`RestrictionSource` for the customers of one enterprise in one partition."""
 
     __slots__ = ("_controls", "_enterprise", "_state")
 
@@ -102,7 +104,7 @@ class PartitionRestrictions:
         self._enterprise = enterprise
 
     def of(self, request: Request, now_ms: int) -> Restrictions:
-        """What bears on this ask."""
+        """What restricts this request."""
         pause = self._pause(request, now_ms)
         account = self._account_status(request.account_id)
         taker = (
