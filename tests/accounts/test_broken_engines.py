@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.account.case import AccountInput
-    from streams.core.account.fair_queue import Entry
+    from streams.core.account.turns import Entry
     from streams.core.customer.rules import KindRules
 
     Breaking = Callable[[pytest.MonkeyPatch], None]

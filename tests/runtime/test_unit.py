@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from streams.core.account.fair_queue import QUANTUM
+from streams.core.account.turns import QUANTUM
 from streams.policy.files import packaged
 from streams.runtime import commits
 from streams.runtime.budget import MOST_OUTPUT

@@ -12,9 +12,9 @@ import msgspec
 from streams.core.customer.request import Verdict
 
 if TYPE_CHECKING:
-    from streams.core.account.fair_queue import Entry
     from streams.core.account.rules import AccountRules
     from streams.core.account.state import AccountState
+    from streams.core.account.turns import Entry
     from streams.core.campaign_state import CampaignRelease
     from streams.core.controls import Control
     from streams.core.customer.rules import KindRules

@@ -63,7 +63,7 @@ class CampaignRegister:
         for campaign in campaigns:
             entry = next(account.queue.of(group_of(campaign)), None)
             if entry is not None and self._totals.campaign(account.enterprise, campaign) is None:
-                self.register(account.enterprise, account.slice(entry.seq).request)
+                self.register(account.enterprise, account.slices.read(entry.seq).request)
 
     def outputs(self, context: StageContext, now_ms: int) -> Iterator[Output]:
         """One record for the owner of each."""

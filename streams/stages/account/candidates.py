@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from streams.core.account.fair_queue import QUANTUM
+from streams.core.account.turns import QUANTUM
 from streams.core.customer.request import Candidate
 from streams.events.internal import encode_candidate
 from streams.events.keys import customer_key

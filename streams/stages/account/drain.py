@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from streams.core.account import admit, permits
 from streams.core.account.case import AdmissionInput, denial
-from streams.core.account.fair_queue import QUANTUM, sub_queue_key
 from streams.core.account.relations import capacity_denial
+from streams.core.account.turns import QUANTUM, sub_queue_key
 from streams.core.controls import Action
 from streams.core.kinds import Kind
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
     from streams.core.account.case import AccountInput, Blocked
-    from streams.core.account.fair_queue import Entry, SubQueueKey
+    from streams.core.account.turns import Entry, SubQueueKey
     from streams.core.controls import Control
     from streams.core.customer.request import Verdict
     from streams.core.customer.rules import KindRules
@@ -164,13 +164,13 @@ class QueueDrain:
     def _wait(self, entry: Entry, block: Blocked) -> bool:
         """Deny the entry, or announce that it waits; whether all of it."""
         account, case = self._account, self._case(entry)
-        slice_ = account.slice(entry.seq)
+        slice_ = account.slices.read(entry.seq)
         ahead = account.queue.customers(entry.priority) - entry.left
         if slice_.request.deny:
             return self._end(entry, _verdict(Outcome.DENIED, case, block, ahead))
         waiting = (
             (customer, _verdict(Outcome.DEFERRED, case, block, ahead + behind))
-            for behind, customer in enumerate(account.names(entry))
+            for behind, customer in enumerate(account.slices.names(entry.seq, entry.left))
         )
         self._context.candidates.announce(slice_, waiting, entry.seq)
         del account.unpublished[entry.seq]

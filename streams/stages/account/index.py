@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.account.fair_queue import Turn
+from streams.core.account.turns import Turn
 from streams.stages.account import slices
 from streams.stages.account.store import StoredAccount, campaign_of, group_of, load_queue_state
 from streams.stages.state_keys import QUEUE_STATE, TURN

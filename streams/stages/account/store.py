@@ -16,13 +16,14 @@ import msgspec
 
 from streams.core.account.case import QueueState
 from streams.core.account.deadlines import Deadlines
-from streams.core.account.fair_queue import Entry, FairQueue
+from streams.core.account.fair_queue import FairQueue
 from streams.core.account.state import dump, load
+from streams.core.account.turns import Entry
 from streams.core.campaign_state import position_of
 from streams.core.kinds import STAGED, Kind
 from streams.core.reasons import Reason
 from streams.events.keys import parts_of
-from streams.stages.account import slices
+from streams.stages.account.slices import Slices
 from streams.stages.account.totals import released_share
 from streams.stages.state_keys import DRAIN_TIMER, EXPIRY_TIMER, QUEUE_STATE, REVIEW_TIMER, TURN
 
@@ -43,17 +44,17 @@ _decode = msgspec.msgpack.Decoder(QueueState).decode
 
 
 class StoredAccount:
-    """One account, decoded. `fresh`: slices that came with this batch, and who waits in them."""
+    """One account, decoded, and its queue."""
 
     __slots__ = (
         "_store",
         "deadlines",
         "enterprise",
-        "fresh",
         "key",
         "name",
         "queue",
         "queue_state",
+        "slices",
         "state",
         "unpublished",
     )
@@ -68,7 +69,7 @@ class StoredAccount:
         self.queue = FairQueue()
         self.deadlines = Deadlines()
         self.unpublished = dict.fromkeys(self.queue_state.unpublished)
-        self.fresh: dict[int, tuple[QueuedSlice, list[str]]] = {}
+        self.slices = Slices(key, store)
 
     # --- in ---
 
@@ -80,7 +81,7 @@ class StoredAccount:
         for names in _each_once(customers):
             seq = self.queue_state.next_seq
             self.queue_state.next_seq += 1
-            self.fresh[seq] = slice_, names
+            self.slices.add(seq, slice_, names)
             self.unpublished[seq] = None
             self.enter(seq, slice_, len(names))
 
@@ -108,26 +109,12 @@ class StoredAccount:
         """The position of the next customer in a campaign's audience, and whether it must wait."""
         if entry.campaign is None:
             return 0.0, 0
-        fresh = self.fresh.get(entry.seq)
-        name = slices.first(self.key, entry.seq, self._store) if fresh is None else fresh[1][0]
-        share = position_of(entry.campaign, name)
+        share = position_of(entry.campaign, self.slices.first(entry.seq))
         return share, int(share >= released_share(self._store, self.enterprise, entry.campaign))
 
     def ticket(self, entry: Entry) -> int:
         """What the customer stage knows a slice by; 0 for one that it has not heard of."""
         return 0 if entry.seq in self.unpublished else entry.seq
-
-    def slice(self, seq: int) -> QueuedSlice:
-        """A slice that waits."""
-        fresh = self.fresh.get(seq)
-        return slices.read(self.key, seq, self._store) if fresh is None else fresh[0]
-
-    def names(self, entry: Entry) -> list[str]:
-        """The customers who wait in a slice."""
-        fresh = self.fresh.get(entry.seq)
-        if fresh is not None:
-            return list(fresh[1])
-        return slices.names(self.key, entry.seq, entry.left, self._store)
 
     # --- out ---
 
@@ -138,35 +125,24 @@ class StoredAccount:
 
         `may`: whether a customer's own turn has come; the first one's has.
         """
-        slice_, customers = self._remove(entry, count, may)
+        slice_ = self.slices.read(entry.seq)
+        customers = self.slices.take(entry.seq, entry.left, count, may)
         self.queue.served(entry.seq, len(customers))
         self._update_entry(entry.seq)
         return slice_, customers
 
     def drop(self, entry: Entry, count: int) -> tuple[QueuedSlice, list[str]]:
         """As `take`, for customers who do not go on: they use up nobody's turn."""
-        slice_, customers = self._remove(entry, count, None)
+        slice_ = self.slices.read(entry.seq)
+        customers = self.slices.take(entry.seq, entry.left, count, None)
         self.queue.shorten(entry.seq, len(customers))
         self._update_entry(entry.seq)
-        return slice_, customers
-
-    def _remove(
-        self, entry: Entry, count: int, may: Callable[[str], bool] | None
-    ) -> tuple[QueuedSlice, list[str]]:
-        seq, slice_ = entry.seq, self.slice(entry.seq)
-        fresh = self.fresh.get(seq)
-        if fresh is None:
-            return slice_, slices.take(self.key, seq, entry.left, count, may, self._store)
-        customers = slices.up_to(fresh[1][:count], may)
-        del fresh[1][: len(customers)]
         return slice_, customers
 
     def withdraw(self, seq: int, customers: Collection[str]) -> None:
         """Customers no longer wait in a stored slice, and nothing more is published of them."""
         entry = self.queue.get(seq)
-        if entry is None or seq in self.fresh:
-            return
-        count = slices.take_out(self.key, seq, entry.left, customers, self._store)
+        count = 0 if entry is None else self.slices.withdraw(seq, entry.left, customers)
         if count:
             self.queue.shorten(seq, count)
             self._update_entry(seq)
@@ -178,8 +154,7 @@ class StoredAccount:
             self.queue.move(entry, *self._next_share(entry))
         else:
             self.unpublished.pop(seq, None)
-            if self.fresh.pop(seq, None) is None:
-                slices.forget(self.key, seq, self._store)
+            self.slices.forget(seq)
 
     def cut_off(self, campaign: str | None = None) -> None:
         """Everything that waits now, or all of a campaign, is to be ended."""
@@ -243,9 +218,7 @@ class StoredAccount:
         return after_ms
 
     def _store_queue(self) -> None:
-        for seq, (slice_, customers) in self.fresh.items():
-            slices.write(self.key, seq, slice_, customers, self._store)
-        self.fresh.clear()
+        self.slices.store()
         for (priority, group), turn in self.queue.moved():
             key = turn_key(self.key, priority, group)
             if turn is None:

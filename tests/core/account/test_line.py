@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.account.fair_queue import QUANTUM, Entry, FairQueue, Turn
+from streams.core.account.fair_queue import FairQueue
+from streams.core.account.turns import QUANTUM, Entry, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
