@@ -58,33 +58,45 @@ def request_of(intent: Intent, accepted_ms: int) -> Request:
 # ---- sweeps: to every partition of the customer stage ------------------------------------------
 
 
-class Sweep(msgspec.Struct, frozen=True, array_like=True):
-    """Decide again what is held for this enterprise (None: all), account and campaign (None: all).
+class Sweep(msgspec.Struct, frozen=True, array_like=True, tag="rules"):
+    """Rules changed: decide again what is held in a scope. The other sweeps extend this one.
 
-    The scope is `enterprise`, `account`, `campaign` and `waiting` (only those who wait in a queue).
-    A sweep is about one of three things:
-
-    - Rules changed: `generation` is the version of the rules that a worker must have read first
-      (`Rules.generation`); the sweep begins at `from_ms` (UTC).
-    - An account's `status` changed at `status_ms`, or its brake at `braked_ms`. The newest holds.
-      `braked_until_ms` is the brake's end: 0 without a brake, `FOREVER` for off, None for no news.
-    - A campaign released a step, or an operator stopped it for good (`killed`).
-
-    `after`: the last key visited, None before the first one.
+    The scope is an enterprise (None: all), its account and its campaign (None: all), and `waiting`:
+    only those who wait in a queue. `generation`: the version of the rules that a worker must have
+    read first (`Rules.generation`). `from_ms`: when the sweep begins, UTC. `after`: the last key
+    visited, None before the first one.
     """
 
     generation: int = 0
     from_ms: int = 0
     enterprise: str | None = None
     account: str | None = None
-    status: str | None = None
-    status_ms: int = 0
-    braked_until_ms: int | None = None
-    braked_ms: int = 0
     campaign: str | None = None
-    killed: bool = False
     waiting: bool = False
     after: bytes | None = None
+
+
+class StatusSweep(Sweep, frozen=True, array_like=True, tag="status"):
+    """An account's status changed at `status_ms`; the newest status holds."""
+
+    status: str = ""
+    status_ms: int = 0
+
+
+class BrakeSweep(Sweep, frozen=True, array_like=True, tag="brake"):
+    """An account's brake changed at `braked_ms`; the newest holds.
+
+    `braked_until_ms`: the brake's end, 0 without a brake, `FOREVER` for an account that is off.
+    """
+
+    braked_until_ms: int = 0
+    braked_ms: int = 0
+
+
+class CampaignSweep(Sweep, frozen=True, array_like=True, tag="campaign"):
+    """A campaign was stopped for good (`killed`), or is over and forgotten."""
+
+    killed: bool = False
 
 
 def scope_of(sweep: Sweep) -> bytes:
@@ -93,7 +105,9 @@ def scope_of(sweep: Sweep) -> bytes:
 
 
 encode_sweep: Final = _encode
-decode_sweep: Final = msgspec.msgpack.Decoder(Sweep).decode
+decode_sweep: Final = msgspec.msgpack.Decoder(
+    Sweep | StatusSweep | BrakeSweep | CampaignSweep
+).decode
 
 # ---- news for an account -----------------------------------------------------------------------
 

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from tests.chaos.laws import Law
     from tests.chaos.referee import Ask
 
-SWEPT: Final = slice(2, 4)
-"""The places of enterprise and account in a sweep, and of the brake's end."""
-SWEPT_UNTIL: Final = 6
+BRAKE: Final = "brake"
+SWEPT: Final = slice(3, 5)
+SWEPT_UNTIL: Final = 8
+"""The tag of a brake's sweep, and the places of enterprise, account and the brake's end in it."""
 
 
 class Pause(NamedTuple):
@@ -62,7 +63,7 @@ class Brakes:
         self._words: dict[int, list[_Word]] = defaultdict(list)
         for record in evidence.topics[SWEEPS]:
             sweep = msgspec.msgpack.decode(record.value or b"")
-            if len(sweep) > SWEPT_UNTIL and sweep[SWEPT_UNTIL] is not None:
+            if sweep[0] == BRAKE:
                 word = _Word(record.offset, "/".join(sweep[SWEPT]), sweep[SWEPT_UNTIL])
                 self._words[record.partition].append(word)
 

@@ -53,7 +53,9 @@ def layout() -> Layout:
 
 
 def _fields(cls: type[msgspec.Struct]) -> list[str]:
-    types = inspect.get_annotations(cls)
+    types: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        types |= inspect.get_annotations(base)
     return [f"{f.name}: {types.get(f.name, f.type)}" for f in msgspec.structs.fields(cls)]
 
 

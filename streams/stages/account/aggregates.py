@@ -15,8 +15,8 @@ from streams.core import enterprise as enterprises
 from streams.core.campaign_state import Phase
 from streams.events.internal import (
     CampaignBroadcast,
+    CampaignSweep,
     EnterpriseBroadcast,
-    Sweep,
     encode_news,
     encode_sweep,
 )
@@ -110,7 +110,7 @@ class Aggregates:
 
     def _sweep_customers(self, enterprise: str, name: str, *, killed: bool) -> Iterable[Output]:
         """What is held without an account's queue must not go either, whatever the policy."""
-        sweep = encode_sweep(Sweep(enterprise=enterprise, campaign=name, killed=killed))
+        sweep = encode_sweep(CampaignSweep(enterprise=enterprise, campaign=name, killed=killed))
         return to_every_partition(self._topics.sweeps, self._router.partitions, sweep)
 
     def _status(self, enterprise: str, name: str, value: bytes | None) -> Output:

@@ -15,7 +15,7 @@ import msgspec
 
 from streams.core.account import account as accounts
 from streams.core.enterprise import PUBLISH_EVERY_MS, EnterpriseFacts
-from streams.events.internal import EnterpriseNews, Sweep, encode_sweep
+from streams.events.internal import BrakeSweep, EnterpriseNews, encode_sweep
 from streams.events.keys import enterprise_key
 from streams.events.limits import encode_account_limits, encode_limit_change
 from streams.stages.routing import news_for, to_every_partition
@@ -95,7 +95,7 @@ class Publisher:
         account.queue_state.braked_until_ms = braked_ms
         if braked_ms == before_ms or (braked_ms == 0 and 0 < before_ms <= self._now_ms):
             return ()
-        sweep = Sweep(
+        sweep = BrakeSweep(
             enterprise=account.enterprise,
             account=account.name,
             braked_until_ms=braked_ms,

@@ -12,7 +12,7 @@ from streams.core.reasons import Reason
 from streams.events.envelope import Rejected
 from streams.events.identity import fingerprint
 from streams.events.interactions import AccountStatus, Erase, content_of
-from streams.events.internal import StatusNews, Sweep, encode_sweep
+from streams.events.internal import StatusNews, StatusSweep, encode_sweep
 from streams.events.keys import account_key, key_of
 from streams.events.salvage import decode_or_salvage
 from streams.stages.customer.feedback import ties_of
@@ -84,7 +84,7 @@ def _apply(batch: Batch, key: bytes, event: Interaction, heard_ms: int) -> None:
 
 def _broadcast_status(batch: Batch, data: AccountStatusChange) -> None:
     """Send an account's new status to every partition, and to the account itself."""
-    sweep = Sweep(
+    sweep = StatusSweep(
         enterprise=data.enterprise_id,
         account=data.account_id,
         status=data.status,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from streams.events.internal import decode_sweep
+from streams.events.internal import BrakeSweep, CampaignSweep, StatusSweep, decode_sweep
 from streams.stages.customer.held import held_of, index_name
 from streams.stages.customer.ledgers import timer_of
-from streams.stages.customer.restrictions import store_account_status, store_campaign
+from streams.stages.customer.restrictions import store_brake, store_campaign, store_status
 from streams.stages.customer.timers import customer_of, waiting_customers
 from streams.stages.sweeps import SweepVisits, begin
 
@@ -55,10 +55,13 @@ def take_sweep(batch: Batch, record: Record) -> None:
 
 
 def _may_change_answers(batch: Batch, sweep: Sweep) -> bool:
-    if sweep.status is not None or sweep.braked_until_ms is not None:
-        return store_account_status(batch.state, sweep)
-    if sweep.campaign is not None and not sweep.waiting:
-        return store_campaign(batch.state, sweep)
+    match sweep:
+        case StatusSweep():
+            return store_status(batch.state, sweep)
+        case BrakeSweep():
+            return store_brake(batch.state, sweep)
+        case CampaignSweep():
+            return store_campaign(batch.state, sweep)
     return True
 
 

@@ -20,7 +20,7 @@ from streams.stages.state_keys import KILLED, STATUS
 if TYPE_CHECKING:
     from streams.core.controls import Control, ControlBook
     from streams.core.customer.request import Request
-    from streams.events.internal import Sweep
+    from streams.events.internal import BrakeSweep, CampaignSweep, StatusSweep, Sweep
     from streams.runtime.state import State
 
 
@@ -38,32 +38,47 @@ _decode = msgspec.msgpack.Decoder(_AccountStatus).decode
 _UNKNOWN: Final = _AccountStatus()
 
 
-def store_account_status(state: State, sweep: Sweep) -> bool:
-    """Store the status and brake of a sweep's account, unless newer ones are known.
+def store_status(state: State, sweep: StatusSweep) -> bool:
+    """Store an account's status, unless a newer one is known.
 
-    Returns whether held requests may get other answers now. A brake that begins changes none before
-    their time comes.
+    Returns whether a held request may now have another answer.
     """
-    key = _key(sweep.enterprise or "", sweep.account or "")
-    before = state.get(key)
-    known = _AccountStatus() if before is None else _decode(before)
-    was_barring, was_braked = _barring(known.status), bool(known.braked_until_ms)
-    status, at_ms = sweep.status, sweep.status_ms
-    if status is not None and supersedes(status, at_ms, known.status, known.at_ms):
-        known.at_ms, known.status = at_ms, status
-    if sweep.braked_until_ms is not None and known.braked_ms <= sweep.braked_ms:
+    known = _stored(state, sweep)
+    before = _barring(known.status)
+    if supersedes(sweep.status, sweep.status_ms, known.status, known.at_ms):
+        known.at_ms, known.status = sweep.status_ms, sweep.status
+    state.put(_key_of(sweep), _encode(known))
+    return _barring(known.status) != before
+
+
+def store_brake(state: State, sweep: BrakeSweep) -> bool:
+    """Store an account's brake, unless a newer one is known.
+
+    Returns whether a held request may now have another answer: a released brake lets it go, a new
+    brake changes nothing before the request is due.
+    """
+    known = _stored(state, sweep)
+    was_braked = bool(known.braked_until_ms)
+    if known.braked_ms <= sweep.braked_ms:
         known.braked_ms, known.braked_until_ms = sweep.braked_ms, sweep.braked_until_ms
-    state.put(key, _encode(known))
-    is_braked = bool(known.braked_until_ms)
-    return _barring(known.status) != was_barring or (was_braked and not is_braked)
+    state.put(_key_of(sweep), _encode(known))
+    return was_braked and not known.braked_until_ms
 
 
-def is_news(state: State, sweep: Sweep) -> bool:
+def is_news(state: State, sweep: StatusSweep) -> bool:
     """Whether a sweep's account status is newer, or stricter, than the known one."""
-    value = state.get(_key(sweep.enterprise or "", sweep.account or ""))
-    known = _UNKNOWN if value is None else _decode(value)
-    status = sweep.status
-    return status is not None and supersedes(status, sweep.status_ms, known.status, known.at_ms)
+    known = _stored(state, sweep)
+    return supersedes(sweep.status, sweep.status_ms, known.status, known.at_ms)
+
+
+def _stored(state: State, sweep: Sweep) -> _AccountStatus:
+    """A copy of what is known of the sweep's account."""
+    value = state.get(_key_of(sweep))
+    return _AccountStatus() if value is None else _decode(value)
+
+
+def _key_of(sweep: Sweep) -> bytes:
+    return _key(sweep.enterprise or "", sweep.account or "")
 
 
 def _barring(status: str | None) -> str | None:
@@ -75,7 +90,7 @@ def _key(enterprise: str, account: str) -> bytes:
     return STATUS + f"{enterprise}/{account}".encode()
 
 
-def store_campaign(state: State, sweep: Sweep) -> bool:
+def store_campaign(state: State, sweep: CampaignSweep) -> bool:
     """Store that a campaign was killed, or delete that when the campaign is forgotten.
 
     Returns whether held requests may get other answers now.
