@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 LEVELS: Final = {
     **dict.fromkeys(("aiohttp", "aiokafka", "asyncio", "faust", "kafka", "mode"), logging.WARNING),
-    # mode logs the start and stop of a service under the module of its class; of ours, it is this.
+    # mode logs the start and stop of a service under the module of its class; of ours, these.
     "streams.runtime.faust_adapter": logging.WARNING,
+    "streams.runtime.faust_group": logging.WARNING,
     # The first write of a transaction often gets NOT_ENOUGH_REPLICAS, which only means "try again".
     # What a retry does not solve is raised, and logged once where it is handled.
     "aiokafka.producer.sender": logging.CRITICAL,

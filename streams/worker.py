@@ -19,8 +19,9 @@ from streams.ops.lookups import Lookups
 from streams.ops.metrics import Observer
 from streams.ops.views import accounts, campaigns, customers
 from streams.policy import files
-from streams.runtime.app import WALL_CLOCK, Extras, StreamApp
+from streams.runtime.app import Extras, StreamApp
 from streams.runtime.clients import retry_until_available
+from streams.runtime.clock import WALL_CLOCK
 from streams.runtime.failure import EXIT_REFUSED
 from streams.runtime.global_table import GlobalTable
 from streams.stages.account.index import index_of
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from streams.core.policy import Policy
     from streams.ops.http import Health
-    from streams.runtime.context import Clock
+    from streams.runtime.clock import Clock
     from streams.runtime.state import State
     from streams.settings import Settings
 

@@ -1,6 +1,6 @@
-"""Exactly-once batches inside Faust: the engine below the stages. Start at `lane.py`.
+"""Exactly-once batches inside Faust: the engine below the stages. Start at `app.py`.
 
-Why it exists: Faust's agents and tables lose or double events when a worker dies, however they are
-set. The lane keeps Faust for membership and takes state, outputs and progress into one Kafka
-transaction a batch.
+Why it exists: Faust's agents and tables lose or double events when a worker dies, whatever their
+settings. So Faust only keeps the group membership, and the runtime writes state, outputs and
+progress of a batch in one Kafka transaction.
 """

@@ -1,10 +1,10 @@
-"""The room for what has to be mended or set in aiokafka's own clients.
+"""Patches of aiokafka's clients: what has to be repaired or set in them.
 
-What classes and constants need is done by importing it; the rest is called. It decides nothing and
-knows nothing of the lane. Each private name is listed in PRIVATE_NAMES and held by a contract test,
-so that an upgrade fails there and not in a running worker. What lies between Faust and aiokafka is
-in `faust_adapter`, and how a consumer unpacks what it has fetched in `fetch_patches`; no other file
-may touch a private name.
+Importing this file sets the constants; the rest is called or subclassed.
+
+Rules of this file: it decides nothing and knows nothing of the rest of the runtime. Each private
+name is listed in PRIVATE_NAMES and held by a contract test, so that an upgrade fails in a test and
+not in a running worker; see `faust_adapter` for the other files that may use private names.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ PRIVATE_NAMES: Final = (
     (sender.Sender, ("sender_task", "_fail_all")),
 )
 
-# A transaction begun before the last one's markers are written is told to try again; aiokafka then
-# waits 20 ms, which is more than the markers take.
+# A transaction that begins before the markers of the last one are written has to try again.
+# aiokafka then waits 20 ms, which is longer than the markers take.
 TRANSACTION_RETRY_S: Final = 0.003
 
 
 class InDoubtError(Exception):
-    """A request of a transaction was sent and not answered: it may have arrived, or arrive later.
+    """A request of a transaction got no answer: it may have arrived, or arrive later.
 
-    It is no KafkaError, after which aiokafka would send the request again.
+    It is not a KafkaError: after one, aiokafka would send the request again.
     """
 
 
-# A second one of these in the same epoch could act on a later transaction than it was meant for.
+# A second one of these in the same epoch could act on a later transaction than its own.
 ONCE: Final = (
     AddPartitionsToTxnRequest,
     AddOffsetsToTxnRequest,
@@ -72,12 +72,11 @@ GIVE_UP_S: Final = 1.0
 
 
 class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
-    """A transactional producer that says nothing more after a request without an answer.
+    """A transactional producer that sends nothing more after a request without an answer.
 
-    What the broker answers is handled by aiokafka, which tries again where that helps: the broker
-    did not act. Without an answer, aiokafka's sender ends, and with it the producer. Also, another
-    node is asked when the one that was asked for a coordinator dies, which aiokafka takes for the
-    end of the producer.
+    aiokafka handles the broker's answers, and tries again if the broker did not act. Without an
+    answer, aiokafka's sender ends, and with it the producer. Besides, if the node that is asked for
+    a coordinator dies, this producer asks another one; aiokafka's own would end.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -89,14 +88,14 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
         self.client.coordinator_lookup = self._retry_coordinator_lookup
 
     async def start(self) -> None:
-        """As aiokafka's; a fence that another one overtook is a try that may be repeated."""
+        """As aiokafka's; if another fence overtakes this one, it may be tried again."""
         try:
             await super().start()
         except InvalidProducerEpoch as error:
             raise NodeNotReadyError("another fence of this id came in between") from error
 
     def cause_of(self, error: BaseException) -> BaseException:
-        """Why a transaction failed: what ended the sender, over which all else trips later."""
+        """Why a transaction failed: the error that ended the sender, if it has ended."""
         task = self._sender.sender_task
         if task is None or not task.done() or task.cancelled():
             return error
@@ -104,7 +103,7 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
         return (ended.__cause__ or ended) if ended else error
 
     async def give_up(self) -> None:
-        """Break off, whatever is under way: what was sent may yet arrive, no more is sent."""
+        """Stop at once: what was sent may still arrive, and nothing more is sent."""
         self._doubt = self._doubt or InDoubtError("given up")
         self._close_connections()
         with suppress(TimeoutError):
@@ -135,10 +134,10 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
             raise self._doubt from error
 
     def _refuse_if_in_doubt(self) -> None:
-        """The first error ends the sender; a task that it leaves behind ends without a word."""
+        """Raise the doubt, which ends the sender; its leftover tasks are cancelled silently."""
         task = self._sender.sender_task
         if self._doubt is not None:
-            self._close_connections()  # also what was being connected in the meantime
+            self._close_connections()  # also those opened meanwhile
             raise asyncio.CancelledError if task is not None and task.done() else self._doubt
 
     async def _retry_coordinator_lookup(self, kind: int, key: str) -> int:
@@ -151,8 +150,9 @@ class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no
 
 
 async def leave_group(options: Mapping[str, Any], group: str, member: str) -> None:
-    """Take a member out of its group, on a connection of its own: on the member's, a join that is
-    under way would come first. Raises KafkaError.
+    """Remove a member from its group. Raises KafkaError.
+
+    It uses its own connection: on the member's connection it would wait for a join in progress.
     """
     client = AIOKafkaClient(**options)
     try:
@@ -165,12 +165,12 @@ async def leave_group(options: Mapping[str, Any], group: str, member: str) -> No
 
 async def is_member(coordinator: GroupCoordinator) -> bool:
     """Whether the group still has this member in the generation that it knows. Raises KafkaError
-    where nobody can say so now.
+    if the group cannot answer now.
     """
     known = (coordinator.group_id, coordinator.generation, coordinator.member_id)
     answer = await coordinator._send_req(HeartbeatRequest(*known))  # noqa: SLF001
     error = for_code(answer.error_code)
-    if error in {NoError, RebalanceInProgressError}:  # the next generation is not there yet
+    if error in {NoError, RebalanceInProgressError}:  # the next generation has not begun
         return True
     if error in {UnknownMemberIdError, IllegalGenerationError}:
         return False

@@ -1,8 +1,10 @@
-"""The public door of the lane: stages in, one running worker out.
+"""The public door of the runtime: stages in, one running worker out.
 
-`Lane(...).run()` runs Faust's membership, the stages' partitions, the followers of broadcast state
-and the services beside them in one event loop, until SIGTERM or SIGINT (exit 0) or any failure
-(exit 70; 2 if an operator has to act first). It must never swallow a failure: supervisors restart.
+`StreamApp(...).run()` runs in one event loop: Faust's group membership, the units of the stages,
+the global tables and the services beside them. It ends on SIGTERM or SIGINT (exit 0), or on any
+failure (exit 70; 2 if an operator has to act first).
+
+Rules of this file: no failure is swallowed; a supervisor restarts the process.
 """
 
 from __future__ import annotations
@@ -11,67 +13,50 @@ import asyncio
 import logging
 import os
 import signal
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol
 
-import faust
 import uvloop
 from aiokafka.errors import KafkaError
 from yarl import URL
 
 from streams.runtime.assignor import StickyUnits
 from streams.runtime.clients import partition_counts
+from streams.runtime.clock import WALL_CLOCK
 from streams.runtime.context import UnitContext
 from streams.runtime.failure import end_process
-from streams.runtime.faust_adapter import AppTransport, NoTables
+from streams.runtime.faust_adapter import AppTransport, faust_app
 from streams.runtime.preflight import check_topics, topics_needed
 from streams.runtime.tasks import run_or_exit, silence_settled_errors
 from streams.runtime.unit_manager import UnitManager
+from streams.runtime.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-    from streams.runtime.context import Clock, Observer, Source
+    import faust
+
+    from streams.runtime.clock import Clock
+    from streams.runtime.context import Observer, Source
     from streams.runtime.global_table import GlobalTable
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
 
-LINGER_S: Final = 0.015  # at low load: measured best at 1,000/s, where the broker is what is short
-SESSION_S: Final = 6.0  # the broker's minimum: how long a dead worker keeps its partitions
-HEARTBEAT_S: Final = 0.3  # also how long a rebalance waits for the last to hear of it
-REBALANCE_S: Final = 10.0
+LINGER_S: Final = 0.015  # best at 1,000 records/s, where the broker limits: measured
 WATCH_S: Final = 0.5
-HANDOVER_PATIENCE_S: Final = 30.0  # for others to read ahead what this worker has
-CLOSE_PATIENCE_S: Final = 15.0  # an open transaction is aborted by the broker after that
+HANDOVER_PATIENCE_S: Final = 30.0  # for other workers to warm up what this one has
+CLOSE_PATIENCE_S: Final = 15.0  # after that the broker aborts an open transaction
 LEAVE_PATIENCE_S: Final = 3.0
 
 log = logging.getLogger("decorum.lane")
 
 
-class WallClock:
-    """UTC milliseconds as the machine has them."""
-
-    def __call__(self) -> int:
-        """The time now."""
-        return time.time_ns() // 1_000_000
-
-    def seconds_until(self, moment_ms: int) -> float:
-        """Seconds until then; negative once it has passed."""
-        return (moment_ms - self()) / 1000
-
-
-WALL_CLOCK: Final = WallClock()
-
-
 class AppSettings(Protocol):
-    """The part of Decorum's settings that the lane reads."""
+    """The part of Decorum's settings that the runtime reads."""
 
     @property
     def prefix(self) -> str:
-        """Put before the group and every transactional id."""
+        """Stands before the group and every transactional id."""
 
     @property
     def instance(self) -> str | None:
@@ -82,17 +67,17 @@ class AppSettings(Protocol):
 
 
 class Extras(NamedTuple):
-    """What runs or is needed beside the stages."""
+    """What a worker runs or needs beside the stages."""
 
     start_conditions: Mapping[str, Callable[[], Awaitable[None]]] = {}
-    """For a stage's name: awaited before its partitions accept records."""
+    """By stage name: awaited before the stage's partitions accept records."""
     global_tables: Sequence[GlobalTable] = ()
     services: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
-    """Run in the same loop from the start to the end, cancelled at the end."""
+    """Run in the same loop from the start to the end, and cancelled at the end."""
     topics: Sequence[str] = ()
-    """Topics that have to exist besides the stages' own: what the stages write to."""
+    """Topics that must exist besides the stages' own: those they write to."""
     address: str = ""
-    """host:port where this worker serves look-ups; told to all workers."""
+    """host:port where this worker serves look-ups; all workers learn it."""
 
 
 class StreamApp:
@@ -117,22 +102,22 @@ class StreamApp:
         self._group = settings.prefix + group
         self._observer, self._clock, self._linger_s = observer, clock, linger_s
         self._partitions: dict[str, int] = {}
-        self._units: UnitManager | None = None
+        self._manager: UnitManager | None = None
 
     def snapshot(self) -> dict[str, StageSnapshot]:
-        """How each stage stands on this worker, by its name."""
-        return self._units.snapshot() if self._units else {}
+        """The state of each stage on this worker, by its name."""
+        return self._manager.snapshot() if self._manager else {}
 
     @property
     def joined(self) -> bool:
-        """Whether the group has told what is to be decided and what to be read ahead here, and this
-        has begun: from then on a snapshot shows it.
+        """Whether this worker has acted on a first assignment: from then on a snapshot shows what
+        it decides and what it warms up.
         """
-        return self._units is not None and self._units.has_joined
+        return self._manager is not None and self._manager.has_joined
 
     def state(self, stage: str, partition: int) -> State | None:
-        """A partition's state to look at, never to change; None if not owned or recovering."""
-        return self._units.state(stage, partition) if self._units else None
+        """A partition's state to look at, never to change; None if not owned or not restored."""
+        return self._manager.state(stage, partition) if self._manager else None
 
     def owner(self, stage: str, partition: int) -> str | None:
         """The address of the worker that decides this partition, as of the last rebalance."""
@@ -140,7 +125,7 @@ class StreamApp:
         return self._assignor.owners.get((first, partition))
 
     def run(self) -> NoReturn:
-        """Work until told to stop; never returns."""
+        """Work until SIGTERM, SIGINT or a failure; never returns."""
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's threads too
         silence_settled_errors()
         try:
@@ -148,31 +133,31 @@ class StreamApp:
         except BaseException as exc:  # noqa: BLE001
             end_process("worker", exc)
         logging.shutdown()
-        os._exit(os.EX_OK)  # all is committed and left; Faust and its threads need no farewell
+        os._exit(os.EX_OK)  # everything is committed: skip the shutdown of Faust and its threads
 
     async def _run(self) -> None:
         stopping = _stop_signal()
-        if await _done_before(self._check(), stopping.wait()):
+        if await _is_stopped_before_done(self._check(), stopping.wait()):
             return
-        app, unit_manager = self._build()
-        work = [follower.run(self._options) for follower in self._extras.global_tables]
+        app, manager = self._build()
+        work = [table.run(self._options) for table in self._extras.global_tables]
         work += [service() for service in self._extras.services]
-        work += [_end_on_crash(app), unit_manager.watch()]
+        work += [_end_on_crash(app), manager.watch()]
         work.append(app.start())
         tasks = [asyncio.create_task(run_or_exit("worker", coroutine)) for coroutine in work]
         await stopping.wait()
-        await self._hand_over(unit_manager)
+        await self._hand_over(manager)
         async with asyncio.timeout(CLOSE_PATIENCE_S):
-            await unit_manager.close()
-        await _leave_group(unit_manager, tasks)
+            await manager.close()
+        await _leave_group(manager, tasks)
 
-    async def _hand_over(self, unit_manager: UnitManager) -> None:
-        """Decide on until others have warmed up what is here; they do in vain if they take long."""
+    async def _hand_over(self, manager: UnitManager) -> None:
+        """Keep deciding until other workers have warmed up what this one has, up to a limit."""
         try:
             async with asyncio.timeout(HANDOVER_PATIENCE_S):
-                await unit_manager.hand_over()
+                await manager.hand_over()
         except TimeoutError:
-            log.warning("others were not ready to take over; they begin when this worker has ended")
+            log.warning("other workers are not warm yet; they restore after this worker has ended")
 
     async def _check(self) -> None:
         others = self._extras.topics
@@ -181,18 +166,17 @@ class StreamApp:
         self._partitions = {s.name: counts[s.changelog] for s in self._stages}
 
     def _build(self) -> tuple[faust.App, UnitManager]:
-        app = _faust_app(self._group, self._instance)
-        unit_manager = self._units = UnitManager(
-            self._stages, self._options, self._assignor, self._partitions
-        )
-        transport = AppTransport([URL("kafka://")], app, unit_manager)
-        unit_manager.attach(transport, self._context(unit_manager))
+        app = faust_app(self._group, self._instance)
+        units = Units(self._stages, self._partitions)
+        manager = self._manager = UnitManager(units, self._options, self._assignor)
+        transport = AppTransport([URL("kafka://")], app, manager)
+        manager.attach(transport, self._context(manager))
         app.transport = app.producer_transport = transport
         for topic in sorted({t for stage in self._stages for t in stage.sources}):
             app.topics.add(app.topic(topic, value_serializer="raw", acks=False))
-        app.on_partitions_revoked.connect(unit_manager.on_revoked)
-        app.on_partitions_assigned.connect(unit_manager.on_assigned)
-        return app, unit_manager
+        app.on_partitions_revoked.connect(manager.on_revoked)
+        app.on_partitions_assigned.connect(manager.on_assigned)
+        return app, manager
 
     def _context(self, source: Source) -> UnitContext:
         return UnitContext(
@@ -206,26 +190,6 @@ class StreamApp:
         )
 
 
-def _faust_app(group: str, instance: str | None) -> faust.App:
-    scratch = Path(tempfile.gettempdir()) / "decorum-faust"  # Faust insists on one; stays empty
-    scratch.mkdir(exist_ok=True)
-    return faust.App(
-        group,
-        datadir=str(scratch),
-        web_enabled=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        table_standby_replicas=0,
-        TableManager=NoTables,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=1 << 20,
-        consumer_group_instance_id=instance,
-        broker_session_timeout=SESSION_S,
-        broker_heartbeat_interval=HEARTBEAT_S,
-        broker_rebalance_timeout=REBALANCE_S,
-    )
-
-
 def _stop_signal() -> asyncio.Event:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -233,8 +197,10 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-async def _done_before(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any]) -> bool:
-    """Do the work unless told to stop meanwhile; whether it was stopped."""
+async def _is_stopped_before_done(
+    work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any, Any]
+) -> bool:
+    """Do the work until it is done or `stop` ends; whether `stop` came first."""
     tasks = [asyncio.create_task(work), asyncio.create_task(stop)]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     if tasks[0].done():
@@ -247,19 +213,19 @@ async def _done_before(work: Coroutine[Any, Any, Any], stop: Coroutine[Any, Any,
 
 
 async def _end_on_crash(app: faust.App) -> None:
-    """Faust's own failures surface here, and end the process like any other."""
-    while not app.crashed:  # noqa: ASYNC110 (told from another thread as well)
+    """Raise Faust's own failures, so that they end the process like any other."""
+    while not app.crashed:  # noqa: ASYNC110 (another thread sets it)
         await asyncio.sleep(WATCH_S)
     raise app.crash_reason or RuntimeError("Faust crashed without a reason")
 
 
-async def _leave_group(unit_manager: UnitManager, tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Leave the group, so that others take over at once instead of after the session."""
+async def _leave_group(manager: UnitManager, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Leave the group, so that others take over at once and not after the session timeout."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=WATCH_S)
     try:
         async with asyncio.timeout(LEAVE_PATIENCE_S):
-            await unit_manager.leave()
+            await manager.leave()
     except (TimeoutError, KafkaError):
-        log.warning("could not leave the group; others take over after the session")
+        log.warning("could not leave the group; others take over after the session timeout")

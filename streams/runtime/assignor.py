@@ -1,11 +1,11 @@
-"""How workers of a group agree on who decides which partition; `spread` has the rule.
+"""How the workers of a group agree on who decides which partition; `placement` has the rule.
 
-All source topics of a stage share a partition number's state, and all partitions of a unit one
-producer, so a unit of a stage is handed out as a whole, with all its topics.
+All source topics of a stage share the state of a partition number, and all partitions of a unit
+share a producer. So a unit is assigned as a whole, with all its topics.
 
-Every member sends what it owns, what it has warmed up, whether it is leaving and where its look-ups
-are served; the leader of the group decides and sends back what to own, what to warm up and who
-serves what. Ownership told here is a hint: the fence keeps decisions exact.
+Every member sends what it owns, what it has warmed up, whether it leaves, and where it serves
+look-ups. The leader of the group decides and sends back what to own, what to warm up, and who
+serves what. Ownership here is only a hint: the fence keeps decisions exact.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberMetadata,
 )
 
-from streams.runtime.placement import Member, Unit, plan
-from streams.runtime.units import UNIT_SIZE, members, unit_count, unit_of
+from streams.runtime.placement import Member, plan
+from streams.runtime.units import UNIT_SIZE, StagePartition, members, unit_count, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aiokafka.cluster import ClusterMetadata
 
-VERSION: Final = 0
+    from streams.runtime.placement import StageUnit
 
-StagePartition = tuple[str, int]
-"""The first topic of a set of co-partitioned topics, and a partition number."""
+VERSION: Final = 0
 
 
 class MemberInfo(msgspec.Struct, array_like=True, frozen=True):
-    """What a member tells about itself when it joins."""
+    """What a member reports of itself when it joins."""
 
     address: str = ""
     owned: list[StagePartition] = []
@@ -45,34 +44,34 @@ class MemberInfo(msgspec.Struct, array_like=True, frozen=True):
 
 
 class AssignmentInfo(msgspec.Struct, array_like=True, frozen=True):
-    """What the leader tells one member, beside what it is assigned."""
+    """What the leader sends to one member beside its partitions."""
 
     round: int = 0
     owners: dict[str, dict[str, list[int]]] = {}
     """Partition numbers by address and first topic."""
     warm: list[StagePartition] = []
-    """What to read ahead, because it is to move here."""
+    """To be warmed up, because it is to move to this member."""
     handing_over: bool = False
-    """Whether something owned is being warmed up by another."""
+    """Whether another member warms up something that this member owns."""
     has_successors: bool = False
-    """Whether another member is there that stays."""
+    """Whether there is another member that stays."""
 
 
 class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
     """The assignor of one worker; groups are the source topics of each stage."""
 
-    # Part of the name is the rule of units: the group turns away members with another name, so
-    # that workers of two rules never decide beside each other.
+    # The name carries the rule of units. The group refuses members with another name, so workers of
+    # two rules never decide side by side.
     name = f"decorum-units-of-{UNIT_SIZE}"
 
     def __init__(self, groups: Iterable[tuple[str, ...]], address: str = "") -> None:
-        """`address` is where this worker serves look-ups (host:port), told to all others."""
+        """`address`: where this worker serves look-ups (host:port); all workers learn it."""
         self.groups = {group[0]: group for group in groups}
         self.owners: dict[StagePartition, str] = {}
         self.leaving = False
-        """To be set when this worker is about to end; the next rebalance tells."""
+        """Set it when this worker is about to end; the next rebalance reports it."""
         self.warm: frozenset[StagePartition] = frozenset()
-        """What of `to_warm` is read ahead up to the present."""
+        """What of `to_warm` is warmed up, set by the unit manager."""
         self._address = address
         self._owned: list[StagePartition] = []
         self._sent = self._acknowledged = MemberInfo()
@@ -80,27 +79,27 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
 
     @property
     def to_warm(self) -> frozenset[StagePartition]:
-        """What is to move here, and therefore to be read ahead."""
+        """What is to move here, and so has to be warmed up."""
         return frozenset(self._assignment.warm)
 
     @property
     def has_successors(self) -> bool:
-        """Whether there was another member to take over, as of the last rebalance."""
+        """Whether another member can take over, as of the last rebalance."""
         return self._assignment.has_successors
 
     @property
     def needs_rebalance(self) -> bool:
-        """Whether a rebalance is due, because something is to move that can."""
+        """Whether something can move now that could not in the last rebalance."""
         warmed = self.to_warm <= self.warm and not self.to_warm <= set(self._sent.warm)
         return warmed or (self.leaving and not self._sent.leaving)
 
     @property
     def may_leave(self) -> bool:
-        """Whether the group knows that this worker leaves, and nobody warms anything up of it."""
+        """Whether the group knows that this worker leaves, and no other warms up what it owns."""
         return self._acknowledged.leaving and not self._assignment.handing_over
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What this member sends when it joins."""
+        """What this member sends to the leader when it joins."""
         warm = sorted(self.warm & self.to_warm)
         self._sent = MemberInfo(
             self._address, self._owned, warm, self._assignment.round, self.leaving
@@ -110,9 +109,9 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         )
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Remember what was assigned, and who serves the rest."""
+        """Remember what this member owns, and who serves the rest."""
         mine = {(topic, number) for topic, numbers in assignment.assignment for number in numbers}
-        self._owned = sorted(place for place in mine if place[0] in self.groups)
+        self._owned = sorted(partition for partition in mine if partition[0] in self.groups)
         self._assignment = msgspec.json.decode(assignment.user_data or b"[]", type=AssignmentInfo)
         self._acknowledged = self._sent
         self.owners = {
@@ -129,20 +128,20 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
         groups = self._all_groups(joined)
         counts = {first: len(cluster.partitions_for_topic(first) or ()) for first in groups}
         units = [(first, n) for first, count in counts.items() for n in range(unit_count(count))]
-        told = {name: _member_info(metadata) for name, metadata in joined.items()}
-        unit_manager = {
-            name: _member(told[name], counts, _able(groups, metadata))
+        infos = {name: _member_info(metadata) for name, metadata in joined.items()}
+        group = {
+            name: _member(infos[name], counts, _able(groups, metadata))
             for name, metadata in joined.items()
         }
-        planned = plan([unit for unit in units if counts[unit[0]]], unit_manager)
-        has = {name: _partitions(planned.owned.get(name, ()), counts) for name in joined}
-        owners = _by_address(has, told)
-        number = 1 + max(t.round for t in told.values())
-        staying = {name for name, t in told.items() if not t.leaving}
+        planned = plan([unit for unit in units if counts[unit[0]]], group)
+        owned = {name: _partitions(planned.owned.get(name, ()), counts) for name in joined}
+        owners = _by_address(owned, infos)
+        number = 1 + max(info.round for info in infos.values())
+        staying = {name for name, info in infos.items() if not info.leaving}
         return {
             name: _assignment(
                 groups,
-                places,
+                partitions,
                 AssignmentInfo(
                     number,
                     owners,
@@ -151,13 +150,13 @@ class StickyUnits(AbstractPartitionAssignor):  # type: ignore[misc]
                     bool(staying - {name}),
                 ),
             )
-            for name, places in has.items()
+            for name, partitions in owned.items()
         }
 
     def _all_groups(
         self, joined: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, tuple[str, ...]]:
-        """The stages' topics, and each other subscribed topic on its own."""
+        """The topics of each stage, and each other subscribed topic by itself."""
         known = {topic for group in self.groups.values() for topic in group}
         other = {t for metadata in joined.values() for t in metadata.subscription} - known
         return {**self.groups, **{topic: (topic,) for topic in sorted(other)}}
@@ -175,38 +174,40 @@ def _able(
     )
 
 
-def _member(told: MemberInfo, counts: Mapping[str, int], able: frozenset[str]) -> Member:
+def _member(info: MemberInfo, counts: Mapping[str, int], able: frozenset[str]) -> Member:
     return Member(
-        able, _units(told.owned, counts), _units(told.warm, counts), told.round, told.leaving
+        able, _units(info.owned, counts), _units(info.warm, counts), info.round, info.leaving
     )
 
 
-def _units(places: Iterable[StagePartition], counts: Mapping[str, int]) -> list[Unit]:
-    """The units of which these are at least a part, as the rule of units has it now."""
-    return sorted({(t, unit_of(n, counts[t])) for t, n in places if n < counts.get(t, 0)})
+def _units(partitions: Iterable[StagePartition], counts: Mapping[str, int]) -> list[StageUnit]:
+    """The units to which these partitions belong under the present rule of units."""
+    return sorted({(t, unit_of(n, counts[t])) for t, n in partitions if n < counts.get(t, 0)})
 
 
-def _partitions(units: Iterable[Unit], counts: Mapping[str, int]) -> list[StagePartition]:
+def _partitions(units: Iterable[StageUnit], counts: Mapping[str, int]) -> list[StagePartition]:
     return [(first, n) for first, unit in units for n in members(unit, counts[first])]
 
 
 def _assignment(
-    groups: Mapping[str, tuple[str, ...]], places: Iterable[StagePartition], answer: AssignmentInfo
+    groups: Mapping[str, tuple[str, ...]],
+    partitions: Iterable[StagePartition],
+    info: AssignmentInfo,
 ) -> ConsumerProtocolMemberAssignment:
     numbers: dict[str, list[int]] = defaultdict(list)
-    for first, number in places:
+    for first, number in partitions:
         for topic in groups[first]:
             numbers[topic].append(number)
     return ConsumerProtocolMemberAssignment(
-        VERSION, sorted(numbers.items()), msgspec.json.encode(answer)
+        VERSION, sorted(numbers.items()), msgspec.json.encode(info)
     )
 
 
 def _by_address(
-    places: Mapping[str, list[StagePartition]], told: Mapping[str, MemberInfo]
+    owned: Mapping[str, list[StagePartition]], infos: Mapping[str, MemberInfo]
 ) -> dict[str, dict[str, list[int]]]:
     owners: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for name, mine in places.items():
-        for first, number in mine:
-            owners[told[name].address][first].append(number)
+    for name, partitions in owned.items():
+        for first, number in partitions:
+            owners[infos[name].address][first].append(number)
     return owners

@@ -1,16 +1,17 @@
-"""One batch of one partition, decided: the semantics of the lane in pure functions.
+"""Decides one batch of one partition: what exactly-once means here, as pure functions.
 
-The worker and the broker-less driver both decide through `decide_batch`, so a flow tested without
-a broker behaves as it does with one. It must never await, read a clock or do I/O.
+The worker and the test driver both decide with `decide_batch`, so a flow behaves the same with and
+without a broker.
 
-Order within a batch: one reading of the clock; due timers (at most `Share.timers`); then records.
-Both see the same `now_ms`. A timer that `fire` sets for a time already past fires in the next
-batch, so that no loop in a stage can hold a partition's transaction open.
+Order in a batch: one reading of the clock; due timers (at most `Share.timers`); then records. Both
+get the same `now_ms`. If `on_timers` sets a timer for the past, it fires in the next batch, so no
+loop in a stage can hold a transaction open.
 
-What a batch writes is bounded too. Timers have half of its budget, records what is left, and one at
-least: neither shuts the other out, however much there is to do. Records that were not given out
-wait at the front for the next batch, and the watermark stands before them; so does one of which the
-stage says that it is unfinished.
+The output of a batch is bounded. Timers get half of its budget; records get the rest, and at least
+one record is always decided: neither can starve the other. The records that are left, and a record
+that the stage calls unfinished, come first in the next batch; the checkpoint stands before them.
+
+Rules of this file: no await, no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
 
-MAX_RECORDS: Final = 2_000  # a transaction costs about 10 ms; more records a batch gain nothing
-MAX_BYTES: Final = 4 << 20  # bounds memory and the time a handler holds the event loop
+MAX_RECORDS: Final = 2_000  # a transaction costs about 10 ms; larger batches gain nothing
+MAX_BYTES: Final = 4 << 20  # bounds memory and the time that a batch blocks the event loop
 MAX_TIMERS: Final = 2_000
 
 Item = tuple[bytes | None, bytes | None]
@@ -38,7 +39,7 @@ Writes = dict[tuple[str, int], "list[Item] | ItemsView[bytes, bytes | None]"]
 
 
 class Share(NamedTuple):
-    """A partition's share of a transaction: timers that fire, and the weight of what is written."""
+    """A partition's share of a transaction: how many timers fire, and the weight of its output."""
 
     timers: int = MAX_TIMERS
     output: int = MOST_OUTPUT
@@ -48,9 +49,9 @@ WHOLE: Final = Share()
 
 
 class Batch(NamedTuple):
-    """What one transaction has to write, and what to tell once it is committed.
+    """What one transaction writes for a partition, and what the observer hears after the commit.
 
-    `records`: how many of those that waited were decided. `weight`: of what is written.
+    `records`: how many waiting records were decided. `weight`: of the output.
     """
 
     writes: Writes
@@ -69,10 +70,10 @@ def decide_batch(  # noqa: PLR0913, PLR0917
     wall_ms: int,
     share: Share = WHOLE,
 ) -> Batch | None:
-    """Fire what is due, handle records, advance the watermark over them; None if there was nothing.
+    """Fire due timers, decide records, advance the checkpoint; None if there was nothing to do.
 
-    Records of one topic must come in offset order. After an exception the state is not to be used
-    again: it is ahead of the changelog.
+    Records of one topic must be in offset order. After an exception, do not use the state again: it
+    is ahead of the changelog.
     """
     now_ms = checkpoint.advance_clock(wall_ms)
     state.budget = Budget(share.output // 2)
@@ -97,28 +98,28 @@ def decide_batch(  # noqa: PLR0913, PLR0917
 
 
 class _Intake:
-    """Gives out records while the budget has room: always the first, so that work goes on."""
+    """Hands out the first record, and more while the budget has room."""
 
     def __init__(self, records: Sequence[Record], budget: Budget) -> None:
         self._records, self._budget = records, budget
-        self._given = 0
+        self._handed_out = 0
 
     def __iter__(self) -> Iterator[Record]:
         budget = self._budget
         for record in self._records:
-            if budget.unfinished or (self._given and not budget.has_room()):
+            if budget.unfinished or (self._handed_out and not budget.has_room()):
                 return
-            self._given += 1
+            self._handed_out += 1
             yield record
 
     @property
     def decided(self) -> int:
-        """How many were given out and are done."""
-        return self._given - self._budget.unfinished
+        """How many records were handed out and are finished."""
+        return self._handed_out - self._budget.unfinished
 
 
 def seal_progress(stage: Stage, partition: int, state: State, checkpoint: Checkpoint) -> Batch:
-    """A batch that only moves the watermark, past markers and trimmed records without content."""
+    """A batch that writes only the checkpoint, past markers and deleted records."""
     return _seal(stage, partition, state, checkpoint, {}, 0, 0)
 
 

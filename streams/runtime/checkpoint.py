@@ -1,7 +1,7 @@
-"""How far a partition has decided, and what time it is there.
+"""How far a partition has decided, and what its clock shows.
 
-One record under one reserved key of the changelog, written by every transaction together with the
-outputs it stands for. It is the truth about progress; the group's offsets only feed lag monitors.
+Every transaction writes it with its outputs, as one record under one reserved key of the changelog.
+It alone counts as progress; the group's offsets only feed lag monitors.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import msgspec
 
 
 class Checkpoint(msgspec.Struct):
-    """Everything below `next_offset[topic]` is decided; the partition's clock stood at
-    `clock_ms` (UTC milliseconds) and never goes back, even where a machine's clock does.
+    """Everything below `next_offset[topic]` is decided. The partition's clock, `clock_ms` (UTC
+    milliseconds), never goes back, even if the machine's clock does.
     """
 
     clock_ms: int = 0
     next_offset: dict[str, int] = msgspec.field(default_factory=dict)
     partitions: int = 0
-    """Of how many the partition was one when it decided; 0 for not told."""
+    """How many partitions the stage had; 0 if unknown."""
     sequence: int = 0
-    """How many times the partition has told its progress."""
+    """How many checkpoints the partition has written."""
     writer: str = ""
-    """Who told it: another name in each life of a unit. With `sequence` no two are the same."""
+    """A random name for each life of a unit. With `sequence` it makes each checkpoint unique."""
 
     def advance_clock(self, wall_ms: int) -> int:
-        """Advance the clock to the wall clock, or leave it where it is; the time now."""
+        """Advance the clock to the wall clock, unless that is behind; returns the time now."""
         self.clock_ms = max(self.clock_ms, wall_ms)
         return self.clock_ms
 
     def next_value(self) -> bytes:
-        """The changelog value of the next telling."""
+        """Count `sequence` up and return the next changelog value."""
         self.sequence += 1
         return self.encode()
 

@@ -1,6 +1,7 @@
-"""Kafka clients as the lane needs them, each option with its reason.
+"""Kafka clients as the runtime needs them, each option with its reason.
 
-All of them read only what is committed, and none creates a topic or commits by itself.
+Rules of this file: clients read only what is committed, and none creates a topic or commits by
+itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-import streams.runtime.fetch_patches  # noqa: F401 - it unpacks what the clients below fetch
+import streams.runtime.fetch_patches  # noqa: F401 - it unpacks what these clients fetch
 from streams.runtime.aiokafka_patches import OnceProducer
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ Answer = TypeVar("Answer")
 async def retry_until_available(
     attempt: Callable[[], Awaitable[Answer]], patience_s: float = CONNECT_PATIENCE_S
 ) -> Answer:
-    """The answer; tries again while the cluster cannot give it yet, for `patience_s` at most.
+    """The answer of `attempt`; repeats it for `patience_s` at most while Kafka is unavailable.
 
-    A cluster that is starting, or has lost a node and not noticed, refuses a try now and then.
-    Raises the KafkaError of the last try after that; any that a wait does not mend at once.
+    A cluster that is starting, or has just lost a node, may refuse requests for a while. Raises the
+    KafkaError of the last try; an error that is not retriable is raised at once.
     """
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_s
@@ -54,7 +55,7 @@ async def retry_until_available(
 
 
 async def connect(make: Callable[[], Client]) -> Client:
-    """A started client, `patiently`."""
+    """A started client; see `retry_until_available`."""
 
     async def start() -> Client:
         client = make()
@@ -69,17 +70,17 @@ async def connect(make: Callable[[], Client]) -> Client:
 
 
 async def transactional_producer(options: Mapping[str, Any], transactional_id: str) -> OnceProducer:
-    """A producer that has fenced every earlier one of its id and aborted what it left open."""
+    """A producer that has fenced off every earlier one of its id and aborted what it left open."""
     return await connect(
         lambda: OnceProducer(
             **options,
             acks="all",
             transactional_id=transactional_id,
-            # The default of 100 is paid inside transactions (CONCURRENT_TRANSACTIONS).
+            # The default of 100 ms delays transactions (CONCURRENT_TRANSACTIONS).
             retry_backoff_ms=10,
-            # A dead worker's open transaction holds back every reader of what is committed.
+            # The open transaction of a dead worker blocks every read_committed reader.
             transaction_timeout_ms=15_000,
-            # One record above max_batch_size still travels, alone in its batch.
+            # A record above max_batch_size is still sent, alone in its batch.
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
         )
@@ -90,7 +91,7 @@ async def transactional_producer(options: Mapping[str, Any], transactional_id: s
 async def reader(
     options: Mapping[str, Any], partitions: Iterable[TopicPartition]
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of just these partitions from their beginning, in no group."""
+    """A consumer of these partitions from their beginning, in no group."""
     consumer = await connect(
         lambda: AIOKafkaConsumer(
             **options,
@@ -113,7 +114,7 @@ async def reader(
 async def offsets_client(
     options: Mapping[str, Any], group: str | None = None
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer to ask for offsets, of a group as well; it never fetches, so that no answer waits
+    """A consumer that asks for offsets, also of a group. It never fetches, so that no answer waits
     behind a long poll on the same connection.
     """
     consumer = await connect(
@@ -122,7 +123,7 @@ async def offsets_client(
             group_id=group,
             enable_auto_commit=False,
             isolation_level="read_committed",
-            retry_backoff_ms=10,  # paid for each topic that it has to ask about first
+            retry_backoff_ms=10,  # it delays the first question about each topic
         )
     )
     try:
@@ -136,9 +137,9 @@ async def read_to_end(
     ends: Mapping[TopicPartition, int],
     apply: Callable[[int, bytes, bytes | None], None],
 ) -> int:
-    """Apply (partition, key, value) of every record up to these ends; how many there were.
+    """Apply (partition, key, value) of every record up to these ends; returns their number.
 
-    Positions decide, not records: the end of a log may be a transaction's marker.
+    It compares positions, not records, because the last entry of a log may be a transaction marker.
     """
     left = [tp for tp, end in ends.items() if await consumer.position(tp) < end]
     count = 0
@@ -152,7 +153,7 @@ async def read_to_end(
 
 
 async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
-    """How many partitions each of these topics has; topics that do not exist are left out."""
+    """How many partitions each of these topics has; missing topics are left out."""
     names = sorted(set(topics))
 
     async def describe() -> list[dict[str, Any]]:

@@ -1,17 +1,18 @@
-"""What a unit decides is committed once, even where the network keeps an answer or brings it late.
+"""Commits each batch of a unit exactly once, even if the network loses or delays an answer.
 
-A request that was sent and not answered may have arrived, and may yet arrive, seconds later and in
-the midst of a later transaction. So nothing more is said in its epoch: the producer is given up, a
-new one of the same id is fenced in, and what comes late is refused. Behind that fence nothing is
-open, and the checkpoints at the changelogs' ends say whether the batch was committed. If it was,
-the unit goes on; if not, it writes the very same batch again.
+A request without an answer may have arrived, or may arrive seconds later, in the midst of a later
+transaction. So the unit sends nothing more in that epoch:
+- It gives up the producer and fences in a new one with the same id. From then on the broker refuses
+  late requests, and no transaction is open.
+- The checkpoints at the ends of the changelogs say whether the batch was committed. If it was, the
+  unit goes on; if not, it writes the same batch again.
 
-The same where the broker answers that this producer is fenced off. A late request for a fence does
-that, which nobody is waiting for any more; and so does another owner, who has been given the unit.
+It does the same if the broker answers that this producer is fenced off: the cause may be a fence
+request that arrived late, or another worker that owns the unit now.
 
-Rules of this file: the log decides, never memory. Before each fence the group is asked whether this
-worker is still a member: who is none would fence off its heir. A checkpoint that this unit has not
-written ends the process, as does everything that a fence does not mend.
+Rules of this file: the log decides, never memory. Before each fence, ask the group whether this
+worker is still a member: otherwise it would fence off the next owner. A checkpoint that this unit
+has not written ends the process, and so does every error that a fence does not solve.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
     from streams.runtime.context import UnitContext
     from streams.runtime.restore import Restore
 
-PATIENCE_S: Final = 30.0  # to find out what became of a try
+PATIENCE_S: Final = 30.0  # to find out whether a try was committed
 OFFSETS_EVERY_S: Final = 1.0  # the group's offsets only feed lag monitors
-TRIES: Final = 30  # of one batch; what fails so often is not the network's fault
+TRIES: Final = 30  # of one batch; after so many failures the network is not the cause
 
 SOLVED_BY_FENCING: Final = (
     InDoubtError,
@@ -61,11 +62,11 @@ SOLVED_BY_FENCING: Final = (
 log = logging.getLogger("decorum.lane")
 
 Checkpoints = dict[TopicPartition, bytes]
-"""The last watermark of each changelog, as it stands there."""
+"""The last checkpoint of each changelog, as bytes."""
 
 
 class LostUnitError(Exception):
-    """Another worker has the unit: what is in memory here is not what is decided."""
+    """Another worker owns the unit: the log is ahead of this worker's memory."""
 
 
 class Commits:
@@ -74,35 +75,36 @@ class Commits:
     def __init__(self, restore: Restore, context: UnitContext) -> None:
         """Nothing is connected before `fence`."""
         self.offsets_behind = False
-        """Whether the group's offsets are behind what is committed."""
+        """Whether the group's offsets are behind the checkpoints."""
         self._offsets_written_at = 0.0
         self._restore, self._context = restore, context
         self._name, self._changelog = restore.name, restore.stage.changelog
         self._transactions: Transactions | None = None
         self._committed: Checkpoints = {}
         self._committed_from: dict[TopicPartition, int] = {}
-        """Of each changelog, where what this unit has committed last begins; what is not here was
-        not written since the recovery."""
+        """Where the last commit of this unit begins in each changelog; a changelog that is not
+        here was not written since the restore."""
 
     async def fence(self) -> None:
-        """Lock every earlier producer of this unit out for good."""
+        """Lock out every earlier producer of this unit for good."""
         group = self._context.group
         fenced = await Transactions.fence(self._context.options, f"{group}-{self._name}", group)
         self._transactions = fenced
 
     async def write(self, writes: Writes, positions: Mapping[TopicPartition, int]) -> None:
-        """Returns when all of it is committed, once; raises where that cannot be found out."""
+        """Return when everything is committed once; raise if that cannot be found out."""
         mine = self._checkpoints(writes)
-        tells = time.monotonic() - self._offsets_written_at >= OFFSETS_EVERY_S
+        with_offsets = time.monotonic() - self._offsets_written_at >= OFFSETS_EVERY_S
         for _ in range(TRIES):
-            if await self._try_once(mine, writes, positions if tells else {}):
+            if await self._try_once(mine, writes, positions if with_offsets else {}):
                 break
-            tells = False  # what is written again does not wait for the group
+            with_offsets = False  # a second try does not wait for the group
         else:
             raise InDoubtError(f"not committed in {TRIES} tries")
         self._committed |= mine
-        self.offsets_behind = not tells
-        self._offsets_written_at = time.monotonic() if tells else self._offsets_written_at
+        self.offsets_behind = not with_offsets
+        if with_offsets:
+            self._offsets_written_at = time.monotonic()
 
     async def close(self) -> None:
         """Give up the connections; no transaction may be open."""
@@ -125,32 +127,32 @@ class Commits:
         else:
             self._committed_from |= {tp: begins[tp] for tp in mine if begins[tp] >= 0}
             return True
-        # As long as nobody answers: an outage is waited for, and to end would mend nothing.
+        # However long nobody answers: to end the process would not help in an outage.
         if not await retry_until_available(self._context.source.is_member, math.inf):
-            raise LostUnitError(f"{self._name} is another worker's now") from cause
+            raise LostUnitError(f"{self._name} belongs to another worker now") from cause
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._find_out(mine, cause)
+                return await self._settle(mine, cause)
         except TimeoutError as error:
-            raise InDoubtError(f"{cause!r}, and no clear word in {PATIENCE_S:.0f} s") from error
+            raise InDoubtError(f"{cause!r}, and still in doubt after {PATIENCE_S:.0f} s") from error
 
-    async def _find_out(self, mine: Checkpoints, cause: BaseException) -> bool:
-        """Fence anew and see whether the batch was committed."""
+    async def _settle(self, mine: Checkpoints, cause: BaseException) -> bool:
+        """Fence again and read whether the batch was committed."""
         await self.fence()
         found = await retry_until_available(self._read)
         committed = was_committed(mine, self._committed, found)
-        became = "is committed" if committed else "was not committed and is written again"
-        log.warning("%s: %r; fenced anew: the batch %s", self._name, cause, became)
+        outcome = "is committed" if committed else "was not committed and is written again"
+        log.warning("%s: %r; fenced again: the batch %s", self._name, cause, outcome)
         self._context.observer.was_in_doubt(self._restore.stage.name, committed=committed)
         return committed
 
     async def _read(self) -> Checkpoints:
-        """What stands at the ends of the changelogs, as far as it may be new."""
+        """The checkpoints at the ends of the changelogs, as far as they may be new."""
         since = self._restore.ends | self._committed_from
         return await last_checkpoints(self._context.options, self._changelog, since)
 
     def _checkpoints(self, writes: Writes) -> Checkpoints:
-        """What these writes tell of how far their partitions are."""
+        """The checkpoints in these writes."""
         return {
             TopicPartition(topic, number): value
             for (topic, number), items in writes.items()
@@ -180,14 +182,15 @@ async def last_checkpoints(
 
 
 def was_committed(mine: Checkpoints, known: Checkpoints, found: Checkpoints) -> bool:
-    """Whether the log ends with what was written or with what was there before.
+    """Whether the log ends with what was written (`mine`) or with what was there before (`known`).
 
-    Raises LostUnitError if it says anything else. The partitions of a unit commit together.
+    Raises LostUnitError if it ends with anything else, or if only a part of `mine` is there: the
+    partitions of a unit commit together.
     """
     committed = {changelog for changelog, value in mine.items() if found.get(changelog) == value}
     for changelog in found.keys() - committed:
         if found[changelog] != known.get(changelog):
-            raise LostUnitError(f"{changelog} has a checkpoint of another: {found[changelog]!r}")
+            raise LostUnitError(f"{changelog} has another's checkpoint: {found[changelog]!r}")
     if committed and committed != mine.keys():
         raise LostUnitError(f"one batch is in {committed} and not in {mine.keys() - committed}")
     return bool(committed)

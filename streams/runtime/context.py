@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-
-class Clock(Protocol):
-    """UTC milliseconds; a clock other than the machine's may run at another speed."""
-
-    def __call__(self) -> int:
-        """The time now."""
-
-    def seconds_until(self, moment_ms: int) -> float:
-        """Real seconds until the clock shows `moment_ms`; negative once it has passed."""
+    from streams.runtime.clock import Clock
 
 
 class Observer(Protocol):

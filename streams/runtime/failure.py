@@ -1,8 +1,9 @@
 """How a worker ends when it must not go on.
 
-After a failure in a partition its memory may be ahead of the changelog, so the process ends at
-once and without Python's clean-up: a supervisor starts it again, and recovery is exact. Nothing
-may catch a failure of a partition to carry on.
+After a failure in a partition, memory may be ahead of the changelog. So the process ends at once,
+without Python's clean-up; a supervisor starts it again, and the restore is exact.
+
+Rules of this file: nothing may catch a failure of a partition and carry on.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import os
 from typing import Final, NoReturn
 
 EXIT_FAILED: Final = 70  # EX_SOFTWARE: start again
-EXIT_REFUSED: Final = 2  # starting again does not help before an operator has acted
+EXIT_REFUSED: Final = 2  # a restart does not help until an operator has acted
 
 log = logging.getLogger("decorum.lane")
 
 
 class StartRefusedError(Exception):
-    """What is on the cluster does not fit: an operator must act. The text is one clear line."""
+    """The cluster does not fit this worker: an operator must act. The text is one clear line."""
 
 
 def end_process(where: str, cause: BaseException) -> NoReturn:
-    """Log why, flush the log and end the process; nothing open gets committed."""
+    """Log the cause, flush the log and end the process; open transactions are not committed."""
     refused = isinstance(cause, StartRefusedError)
     if refused:
         log.critical("%s: %s", where, cause)

@@ -1,10 +1,12 @@
-"""The room for how aiokafka's consumers unpack what they have fetched.
+"""Patches of how aiokafka's consumers unpack fetched record batches.
 
-Theirs ends a consumer, for good, at the first batch that it cannot read, and unpacks a batch
-whatever that takes. Importing this file puts ours in its place, for every consumer of the process;
-`record_batches` does the reading. A consumer with the option KEEP_UNREADABLE goes on past what is
-broken. As in `aiokafka_patches`, each private name is listed in PRIVATE_NAMES and held by a
-contract test.
+aiokafka's own code ends a consumer for good at the first batch that it cannot read, and unpacks a
+batch whatever memory that takes. Importing this file replaces it for every consumer of the process;
+`record_batches` does the reading. A consumer with the option KEEP_UNREADABLE goes on past broken
+batches.
+
+Rules of this file: as in `aiokafka_patches`, each private name is listed in PRIVATE_NAMES and held
+by a contract test.
 """
 
 from __future__ import annotations
@@ -31,25 +33,25 @@ PRIVATE_NAMES: Final = (
 )
 
 KEEP_UNREADABLE: Final = "keep"
-"""A consumer's `check_crcs`: it hands over `Unreadable` where others raise. Checked is always."""
+"""As a consumer's `check_crcs`: it gets `Unreadable` where others raise. All check CRCs."""
 MOST_AT_ONCE: Final = 8 << 20
-"""Bytes unpacked of one partition in one go: a fetch may unpack to far more than it has."""
-_OVERHEAD: Final = 512  # bytes in memory of a record, whatever it holds
+"""Bytes unpacked of one partition at once: a fetch may unpack to far more than its own size."""
+_OVERHEAD: Final = 512  # bytes of memory for a record, whatever its size
 _NO_TIME: Final = -1
 
 
 def _unpack_records(self: fetcher.PartitionRecords) -> Iterator[Fetched]:
-    """In aiokafka's place, whose own ends the consumer at the first batch that it cannot read.
+    """Replaces aiokafka's method.
 
-    It stops early at MOST_AT_ONCE; what follows is fetched anew from where it stopped.
+    It stops at MOST_AT_ONCE; the rest is fetched again from there.
     """
-    room = MOST_AT_ONCE
+    bytes_left = MOST_AT_ONCE
     while self._records.has_next():
         batch = _next_batch(self)
         for record in _records_of(self, batch) if _is_counted(self, batch) else ():
-            room -= _OVERHEAD + max(0, record.serialized_value_size)
+            bytes_left -= _OVERHEAD + max(0, record.serialized_value_size)
             yield record
-            if room < 0:
+            if bytes_left < 0:
                 return
         self.next_fetch_offset = max(self.next_fetch_offset, batch.last_offset + 1)
 
@@ -64,10 +66,10 @@ def _next_batch(self: fetcher.PartitionRecords) -> RecordBatch:
 
 
 def _is_counted(self: fetcher.PartitionRecords, batch: RecordBatch) -> bool:
-    """Whether a batch's records count: neither aborted nor the broker's own marks.
+    """Whether a batch's records count: they are neither aborted nor transaction markers.
 
-    A marker whose record is gone marks nothing any more: the cleaner keeps the batch of a
-    producer's last one when it drops the record.
+    A marker batch without its record marks nothing: the cleaner drops the record and keeps the
+    batch, for the producer's sequence.
     """
     if self._isolation_level == fetcher.READ_COMMITTED:
         self._consume_aborted_up_to(batch.base_offset)
@@ -91,7 +93,7 @@ def _is_abort(tp: TopicPartition, batch: RecordBatch) -> bool:
 
 
 def _records_of(self: fetcher.PartitionRecords, batch: RecordBatch) -> Iterator[Fetched]:
-    """A batch's records from the next offset on, and what stands for those that are broken."""
+    """A batch's records from the next offset on, and an `Unreadable` for broken ones."""
     tp: TopicPartition = self._tp
     try:
         for offset, record in read(batch):
@@ -116,7 +118,7 @@ def _records_of(self: fetcher.PartitionRecords, batch: RecordBatch) -> Iterator[
 
 
 def _fetched(tp: TopicPartition, offset: int, record: Item) -> ConsumerRecord[bytes, bytes]:
-    """As aiokafka's own, without headers, and with a time where there is none."""
+    """As aiokafka's own, without headers; a missing timestamp becomes -1."""
     timestamp = _NO_TIME if record.timestamp is None else record.timestamp
     key, value = record.key, record.value
     sizes = (-1 if key is None else len(key), -1 if value is None else len(value))

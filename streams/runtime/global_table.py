@@ -1,9 +1,10 @@
-"""Broadcast state: every worker follows one stage's changelog and knows what it has accepted.
+"""Global table: every worker follows one stage's changelog and has a copy of its state.
 
-The stage decides what is valid (exactly once, in one place); followers only repeat its state. They
-see committed records alone, of all partitions, and belong to no group. `ready` tells that all which
-stood there at the start is applied; `caught_up_with` that the stage has decided everything which
-stood in its source topics, so that a worker does not decide by rules it has not seen yet.
+The stage decides what is valid, exactly once and in one place; the table only repeats its state.
+It reads the committed records of all partitions, in no consumer group. `ready` waits until
+everything that was in the changelog at the start is applied. `caught_up_with` waits until the stage
+has also decided everything that was in its source topics, so that no worker decides by rules that
+it has not seen yet.
 """
 
 from __future__ import annotations
@@ -27,30 +28,30 @@ POLL_MS: Final = 100
 
 
 class GlobalTable:
-    """Applies the stage's keys of one changelog, from its beginning, for as long as it runs."""
+    """Applies the stage's keys of one changelog from its beginning, as long as `run` runs."""
 
     def __init__(self, topic: str, apply: Callable[[bytes, bytes | None], None]) -> None:
         """`apply(key, value)` is called in changelog order; None deletes the key."""
         self.topic = topic
         self._apply = apply
         self._next_offsets: dict[TopicPartition, int] = {}
-        self._moved = asyncio.Condition()
+        self._progressed = asyncio.Condition()
         self._ready = asyncio.Event()
         self._options: Mapping[str, Any] = {}
         self._start_offsets: dict[str, dict[TopicPartition, int]] = {}
 
     async def ready(self) -> None:
-        """Wait until all that stood in the changelog at the start is applied."""
+        """Wait until everything that was in the changelog at the start is applied."""
         await self._ready.wait()
 
     async def wait_until_applied(self, source_topic: str, partition: int, end_offset: int) -> None:
-        """Wait until the stage has decided everything below `end_offset` and it is applied here."""
+        """Wait until everything below `end_offset` is decided by the stage and applied here."""
         source = TopicPartition(source_topic, partition)
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._next_offsets.get(source, 0) >= end_offset)
+        async with self._progressed:
+            await self._progressed.wait_for(lambda: self._next_offsets.get(source, 0) >= end_offset)
 
     async def caught_up_with(self, *source_topics: str) -> None:
-        """Wait until covered is what stood in these topics when this was first asked."""
+        """Wait until everything is applied that was in these topics at the first such call."""
         await self.ready()
         for topic in source_topics:
             if topic not in self._start_offsets:
@@ -59,7 +60,7 @@ class GlobalTable:
                 await self.wait_until_applied(source.topic, source.partition, end)
 
     async def run(self, options: Mapping[str, Any]) -> None:
-        """Read to the end, then on and on. `options` are those of every Kafka client.
+        """Read to the end, then follow the log. `options`: those of every Kafka client.
 
         Raises StartRefusedError without the topic, and whatever `apply` raises.
         """
@@ -68,7 +69,7 @@ class GlobalTable:
         async with reader(options, partitions) as consumer:
             await read_to_end(consumer, await consumer.end_offsets(partitions), self._apply_record)
             self._ready.set()
-            await self._tell()
+            await self._notify()
             while True:
                 await self._poll(consumer)
 
@@ -78,7 +79,7 @@ class GlobalTable:
             for record in records:
                 self._apply_record(tp.partition, record.key, record.value)
         if fetched:
-            await self._tell()
+            await self._notify()
 
     def _apply_record(self, partition: int, key: bytes, value: bytes | None) -> None:
         if not is_reserved(key):
@@ -87,9 +88,9 @@ class GlobalTable:
             for topic, offset in Checkpoint.decode(value).next_offset.items():
                 self._next_offsets[TopicPartition(topic, partition)] = offset
 
-    async def _tell(self) -> None:
-        async with self._moved:
-            self._moved.notify_all()
+    async def _notify(self) -> None:
+        async with self._progressed:
+            self._progressed.notify_all()
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
         partitions = await self._partitions(topic)

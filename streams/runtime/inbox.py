@@ -1,8 +1,8 @@
 """Records that wait for a partition's next batch.
 
-Bounded by count and bytes, so that a slow partition pushes back on the fetcher. Records of one
-topic leave in the order of their offsets; several topics are merged by record time, as far as
-their records are here already: a best effort, on which no rule may rest.
+It is bounded by count and bytes, so that a slow partition pushes back on the fetcher. Records of
+one topic leave in offset order. Several topics are merged by record time, but only with records
+that are already here: a best effort, and no rule may depend on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Records = Sequence[ConsumerRecord[bytes, bytes]]
     Queue = deque[ConsumerRecord[bytes, bytes]]
 
-HIGH_RECORDS: Final = 4 * MAX_RECORDS  # of one topic: about what two fetches bring
+HIGH_RECORDS: Final = 4 * MAX_RECORDS  # of one topic: about two fetches
 HIGH_BYTES: Final = 2 * MAX_BYTES  # of all topics together
 
 
@@ -37,17 +37,17 @@ class Inbox:
 
     @property
     def oldest_ms(self) -> int | None:
-        """The time of the oldest record that waits, UTC milliseconds; None when none does."""
+        """The timestamp of the oldest waiting record, UTC milliseconds; None if none waits."""
         return min((_head_ms(queue) for queue in self._queues.values() if queue), default=None)
 
     def has_room(self, topic: str) -> bool:
-        """Whether more of this topic may come."""
+        """Whether more records of this topic may be added."""
         return len(self._queues[topic]) < HIGH_RECORDS and self.waiting_bytes < HIGH_BYTES
 
     def add(self, topic: str, records: Records) -> None:
-        """Queue records of one topic, in offset order; those that were here before are dropped.
+        """Queue records of one topic, in offset order, and drop those that were added before.
 
-        Exactness rests on the drop: whatever moves the fetcher back, nothing is decided twice.
+        Exactness depends on the drop: if the fetcher moves back, nothing is decided twice.
         """
         expected = self._expected.get(topic, 0)
         if records[0].offset < expected:
@@ -71,21 +71,21 @@ class Inbox:
         self.waiting = self.waiting_bytes = 0
 
     def take(self, most_records: int = MAX_RECORDS, most_bytes: int = MAX_BYTES) -> Records:
-        """The next batch: at most so many records, and no more once so many bytes are reached."""
+        """The next batch: at most `most_records`, and no more once `most_bytes` are reached."""
         queues = [queue for queue in self._queues.values() if queue]
         taken: list[ConsumerRecord[bytes, bytes]] = []
-        room = most_bytes
-        while queues and room > 0 and len(taken) < most_records:
+        bytes_left = most_bytes
+        while queues and bytes_left > 0 and len(taken) < most_records:
             queues.sort(key=_head_ms)
             until_ms = _head_ms(queues[1]) if len(queues) > 1 else None
-            room -= _take_run(queues[0], until_ms, room, taken, most_records)
+            bytes_left -= _take_run(queues[0], until_ms, bytes_left, taken, most_records)
             queues = [queue for queue in queues if queue]
         self.waiting -= len(taken)
-        self.waiting_bytes -= most_bytes - room
+        self.waiting_bytes -= most_bytes - bytes_left
         return taken
 
     def put_back(self, records: Records) -> None:
-        """Let the last of those taken wait again, before all others."""
+        """Queue the last records of the batch taken again, before all others."""
         for record in reversed(records):
             self._queues[record.topic].appendleft(record)
         self.waiting += len(records)
@@ -93,10 +93,11 @@ class Inbox:
 
 
 def take_together(inboxes: Mapping[int, Inbox]) -> dict[int, Records]:
-    """The records for one batch of several partitions, bounded as one inbox's would be.
+    """The records for one batch of several partitions, with the bounds of one inbox.
 
-    Who has less than an equal share takes it all, and leaves the rest to those who have more. Who
-    has any takes one at least, however large: nobody is shut out by another's huge records.
+    A partition with less than an equal share gives all its records, and leaves the rest of its
+    share to others. A partition with any records gives at least one, so that another partition's
+    huge records cannot starve it.
     """
     taken: dict[int, Records] = {}
     records_left, bytes_left = MAX_RECORDS, MAX_BYTES
@@ -113,13 +114,13 @@ def take_together(inboxes: Mapping[int, Inbox]) -> dict[int, Records]:
 def _take_run(
     queue: Queue,
     until_ms: int | None,
-    room: int,
+    bytes_left: int,
     taken: list[ConsumerRecord[bytes, bytes]],
     most_records: int,
 ) -> int:
-    """Move records no younger than `until_ms` while there is room; the bytes moved."""
+    """Move records up to `until_ms` while bytes are left; returns the bytes moved."""
     moved = 0
-    while queue and moved < room and len(taken) < most_records:
+    while queue and moved < bytes_left and len(taken) < most_records:
         record = queue[0]
         if until_ms is not None and record.timestamp > until_ms:
             break
@@ -133,4 +134,4 @@ def _head_ms(queue: Queue) -> int:
 
 
 def _size(record: ConsumerRecord[bytes, bytes]) -> int:
-    return max(0, int(record.serialized_value_size))  # -1 stands for a tombstone
+    return max(0, int(record.serialized_value_size))  # -1 for a tombstone

@@ -1,8 +1,7 @@
-"""One partition of one stage, as its unit sees it: what waits, what it knows, what it decides.
+"""One partition of one stage: its inbox, its state and checkpoint, and its batches.
 
-Everything here is in memory and without waiting: the unit that the partition belongs to fences,
-recovers, commits and answers to the group. State and watermark are the partition's own, and so is
-its part of a transaction: no partition of a unit sees another's records or state.
+Rules of this file: everything is in memory and nothing waits; the unit fences, restores, commits
+and talks to the group. No partition sees the records or state of another partition of its unit.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
 
 
 class Partition:
-    """A partition with its state; made when recovery has read it back."""
+    """A partition with its restored state."""
 
-    def __init__(self, stage: Stage, number: int, memory: RestoredPartition) -> None:
-        """Nothing is let in before `restart`."""
+    def __init__(self, stage: Stage, number: int, restored: RestoredPartition) -> None:
+        """No record is let in before `restart`."""
         self.number = number
         self.inbox = Inbox(stage.sources)
         self._stage = stage
-        self._restored = memory
+        self._restored = restored
 
     @property
     def state(self) -> State:
-        """The state, to look at only. May be one batch ahead."""
+        """The state, to look at only. It may be one batch ahead of the changelog."""
         return self._restored.state
 
     @property
@@ -45,12 +44,12 @@ class Partition:
         return {TopicPartition(t, self.number): next_offset[t] for t in self._stage.sources}
 
     def restart(self) -> None:
-        """Forget what waits and take records from the watermark on."""
+        """Drop what waits and take records from the checkpoint on."""
         self.inbox.restart({tp.topic: offset for tp, offset in self.sources.items()})
 
     def decide(self, records: Records, wall_ms: int, share: Share) -> Batch | None:
-        """These records and the timers due, as far as the share goes; None if there was nothing to
-        decide. Records that are left wait again.
+        """Decide these records and the due timers, as far as the share allows; None if there was
+        nothing to decide. Records that are left over wait again.
         """
         state, checkpoint = self._restored.state, self._restored.checkpoint
         batch = decide_batch(self._stage, self.number, state, checkpoint, records, wall_ms, share)
@@ -58,10 +57,10 @@ class Partition:
             self.inbox.put_back(records[batch.records :])
         return batch
 
-    def follow(self, positions: Mapping[TopicPartition, int]) -> bool:
-        """Move the watermark past markers and deleted records; whether it moved.
+    def advance_to(self, positions: Mapping[TopicPartition, int]) -> bool:
+        """Move the checkpoint past markers and deleted records; whether it moved.
 
-        `positions`: where the fetcher stands, everything below having been offered.
+        `positions`: the fetcher's; everything below them was offered.
         """
         checkpoint, moved = self._restored.checkpoint, False
         for source, decided in self.sources.items():
@@ -71,8 +70,8 @@ class Partition:
                 moved = True
         return moved
 
-    def seal(self) -> Batch:
-        """A batch that only tells the watermark."""
+    def checkpoint_batch(self) -> Batch:
+        """A batch that writes only the checkpoint."""
         return seal_progress(
             self._stage, self.number, self._restored.state, self._restored.checkpoint
         )

@@ -1,7 +1,8 @@
-"""What has to be true of the cluster before a worker may start.
+"""Checks the cluster's topics before a worker starts.
 
-Faust says Ready with its topics missing, and a stage whose topics differ in partition counts would
-look for a key's state in the wrong place. Both stop the start with one line an operator can act on.
+Faust reports Ready even if its topics are missing, and a stage whose topics differ in partition
+counts would look for a key's state in the wrong partition. Both refuse the start, with one line
+that tells an operator what to do.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def topics_needed(stages: Iterable[Stage], others: Iterable[str]) -> set[str]:
-    """Every topic that has to exist: of the stages, and others they write to."""
+    """Every topic that must exist: those of the stages, and others that they write to."""
     return {t for stage in stages for t in (*stage.sources, stage.changelog)} | set(others)
 
 
 def check_topics(
     stages: Sequence[Stage], others: Iterable[str], partitions: Mapping[str, int]
 ) -> None:
-    """Raise StartRefusedError if a topic is missing or a stage's topics are not co-partitioned, or
-    not its own.
+    """Raise StartRefusedError if a topic is missing, a stage's topics are not co-partitioned, or a
+    topic belongs to two stages.
 
-    `partitions` says how many each existing topic has.
+    `partitions`: how many each existing topic has.
     """
     missing = sorted(topics_needed(stages, others) - partitions.keys())
     if missing:
@@ -42,7 +43,7 @@ def check_topics(
 
 
 def _check_shared(stages: Sequence[Stage]) -> None:
-    """A worker reads each topic once, and hands what it reads to one stage."""
+    """A worker reads each topic once and passes its records to one stage."""
     counts = Counter(topic for stage in stages for topic in stage.sources)
     shared = sorted(topic for topic, count in counts.items() if count > 1)
     if shared:
@@ -52,7 +53,7 @@ def _check_shared(stages: Sequence[Stage]) -> None:
 def _check_copartitioned(stage: Stage, partitions: Mapping[str, int]) -> None:
     counts = {topic: partitions[topic] for topic in (*stage.sources, stage.changelog)}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        listed = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
         raise StartRefusedError(
-            f"the topics of stage {stage.name} need the same number of partitions: {told}"
+            f"the topics of stage {stage.name} need the same number of partitions: {listed}"
         )

@@ -1,41 +1,36 @@
-"""Record batches as the broker's log has them, and the records that can be read in one.
+"""Reads record batches from the bytes of the broker's log, and the records in them.
 
-Rules of this file: bytes in, values out, and no I/O; whatever the bytes are, a batch costs bounded
-time and memory, and what cannot be read leaves as a BrokenBatchError and nothing else. Headers of
-records are skipped unread. The layout: https://kafka.apache.org/documentation/#recordbatch
+A producer chooses most of these bytes. When the broker takes a batch, it checks sizes, checksum,
+count and offsets, but not whether text is valid, nor how much there is to unpack. Later, a disk may
+damage anything. The layout: https://kafka.apache.org/documentation/#recordbatch
 
-A producer chooses most of these bytes. The broker checks sizes, checksum, count and offsets when it
-takes a batch, but neither that text is text nor how much there is to unpack, and a disk may spoil
-anything later.
+Rules of this file: bytes in, values out, and no I/O. Whatever the bytes are, a batch costs bounded
+time and memory, and the only exception is BrokenBatchError. Record headers are skipped unread.
 """
 
 from __future__ import annotations
 
-import mmap
 import struct
-import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import cramjam
 from aiokafka.record.default_records import DefaultRecordBatch
 
+from streams.runtime.decompression import CODECS, MOST_UNPACKED
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     Bytes = bytes | memoryview
-    UnpackInto = Callable[[bytes, mmap.mmap], int]
 
-MOST_UNPACKED: Final = 32 << 20
-"""Bytes of records in a batch. What a producer can send in 1 MiB unpacks to GBs if it wants to."""
 MOST_RECORDS: Final = 250_000
-"""Records in a batch; each takes its time and memory, however small it is."""
+"""Records in a batch; each costs time and memory, however small it is."""
 
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-_SIZE: Final = struct.Struct(">qi")  # what every format begins with
+_SIZE: Final = struct.Struct(">qi")  # the beginning of every format
 _MAGIC_AT: Final = 16
 _ATTRIBUTES: Final = struct.Struct(">h")
 _ATTRIBUTES_AT: Final = 21
-_LEAST: Final = 26  # bytes of the smallest batch, of the oldest format
+_LEAST: Final = 26  # bytes of the smallest batch of the oldest format
 _FORMAT: Final = 2
 _CODEC: Final = 0x07
 _TRANSACTIONAL: Final = 0x10
@@ -47,11 +42,11 @@ _INT64: Final = 1 << 64
 
 
 class BrokenBatchError(Exception):
-    """Why a batch, or what is left of it, cannot be read; one line for a person."""
+    """Why a batch, or the rest of it, cannot be read; one line for a person."""
 
 
 class Item(NamedTuple):
-    """A record that was read without aiokafka's help."""
+    """A record, with the names of aiokafka's own."""
 
     offset: int
     timestamp: int
@@ -60,7 +55,7 @@ class Item(NamedTuple):
 
 
 class RecordBatch(NamedTuple):
-    """One batch: its bytes, and what its header says."""
+    """One batch: its bytes and its header."""
 
     raw: memoryview
     base_offset: int
@@ -70,38 +65,41 @@ class RecordBatch(NamedTuple):
     first_timestamp: int = _NO_TIME
     max_timestamp: int = _NO_TIME
     producer_id: int = -1
-    holds: int = 0
-    """How many records it has, as it says."""
+    record_count: int = 0
+    """How many records its header announces."""
 
     @property
     def is_transactional(self) -> bool:
-        """Whether its producer's transaction decides if it counts."""
+        """Whether it belongs to a transaction, which may be aborted."""
         return bool(self.attributes & _TRANSACTIONAL)
 
     @property
     def is_control(self) -> bool:
-        """Whether the broker wrote it, to mark a transaction's end."""
+        """Whether the broker wrote it to mark the end of a transaction."""
         return bool(self.attributes & _CONTROL)
 
 
 class Batches:
-    """The whole batches in the bytes of a fetch; a last one that is cut off is left out."""
+    """The whole batches in the bytes of a fetch, without a last one that is cut off.
+
+    It takes the place of aiokafka's `MemoryRecords`, with the methods that its fetcher calls.
+    """
 
     def __init__(self, data: Bytes) -> None:
         self._data = memoryview(data)
         self._at = 0
 
     def size_in_bytes(self) -> int:
-        """Of the whole fetch."""
+        """The size of the whole fetch; aiokafka's fetcher asks for it."""
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Whether another whole one is here."""
+        """Whether there is another whole batch."""
         left = len(self._data) - self._at
         return left >= _LEAST and self._next_size() <= left
 
     def next_batch(self) -> RecordBatch:
-        """The next one. BrokenBatchError if it does not say where it begins and ends."""
+        """The next batch. BrokenBatchError if its header does not say where it ends."""
         size = self._next_size()
         if size < _LEAST:
             raise BrokenBatchError(f"a batch cannot have {size} bytes")
@@ -117,7 +115,7 @@ class Batches:
 
 def _headed(raw: memoryview) -> RecordBatch:
     base, magic = _SIZE.unpack_from(raw)[0], raw[_MAGIC_AT]
-    if magic != _FORMAT:  # of the old formats this is the offset of the last record
+    if magic != _FORMAT:  # in old formats this is the offset of the last record
         return RecordBatch(raw, base, base, magic)
     if len(raw) < _HEADER.size:
         raise BrokenBatchError(f"a batch of format {_FORMAT} cannot have {len(raw)} bytes")
@@ -127,7 +125,7 @@ def _headed(raw: memoryview) -> RecordBatch:
         raw, base, base + last_delta, magic, attributes, first_ms, max_ms, producer, count
     )
     if last_delta < 0 or (last_delta + 1 != count and not _is_sound(raw)):
-        raise BrokenBatchError("its header is broken, and how many records it held is not known")
+        raise BrokenBatchError("its header is broken, and the number of its records is unknown")
     return batch
 
 
@@ -137,50 +135,54 @@ def _is_sound(raw: memoryview) -> bool:
 
 
 def read(batch: RecordBatch) -> Iterator[tuple[int, Item]]:
-    """Its records and their offsets, which grow.
+    """The records of a batch, with growing offsets.
 
-    Those before the first that cannot be read are read all the same; then BrokenBatchError.
+    BrokenBatchError at the first record that cannot be read, after those before it.
     """
     offsets, body = range(batch.base_offset, batch.last_offset + 1), _body(batch)
-    if len(offsets) == batch.holds:  # a producer may number its records as it likes: the log counts
+    if (
+        len(offsets) == batch.record_count
+    ):  # the log counts; a producer may number records as it likes
         yield from zip(offsets, _records(batch, body), strict=False)
     else:
-        yield from _thinned(batch, body, offsets)
+        yield from _read_compacted(batch, body, offsets)
 
 
-def _thinned(batch: RecordBatch, body: Bytes, offsets: range) -> Iterator[tuple[int, Item]]:
-    """Of a batch that the cleaner has taken records out of, or all of them."""
+def _read_compacted(batch: RecordBatch, body: Bytes, offsets: range) -> Iterator[tuple[int, Item]]:
+    """The records of a batch from which the log cleaner has removed some, or all."""
     records = list(_records(batch, body))
-    theirs = [record.offset for record in records]
-    if theirs != sorted(set(theirs)) or not set(theirs) <= set(offsets):
+    found = [record.offset for record in records]
+    if found != sorted(set(found)) or not set(found) <= set(offsets):
         raise BrokenBatchError("its records' offsets contradict each other")
-    return zip(theirs, records, strict=True)
+    return zip(found, records, strict=True)
 
 
 def _records(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
     done = 0
     try:
-        for record in _fast(batch, body):
+        for record in _read_fast(batch, body):
             yield record
             done += 1
-    except Exception:  # noqa: BLE001 - aiokafka raises what it likes; what is wrong is found below
-        yield from _slow(batch, body, done)
+    except Exception:  # noqa: BLE001 - aiokafka raises anything; the slow way finds the cause
+        yield from _read_slowly(batch, body, done)
 
 
 def _body(batch: RecordBatch) -> Bytes:
     """The records' bytes, unpacked."""
     if batch.magic != _FORMAT:
-        raise BrokenBatchError(f"it has message format {batch.magic}, which is not read here")
+        raise BrokenBatchError(f"it has message format {batch.magic}, which is not supported")
     if not _is_sound(batch.raw):
         raise BrokenBatchError("its checksum is wrong")
-    if not 0 <= batch.holds <= MOST_RECORDS:
-        raise BrokenBatchError(f"it holds {batch.holds} records, and {MOST_RECORDS} are the most")
+    if not 0 <= batch.record_count <= MOST_RECORDS:
+        raise BrokenBatchError(
+            f"it holds {batch.record_count} records, and {MOST_RECORDS} are the most"
+        )
     packed, codec = batch.raw[_HEADER.size :], batch.attributes & _CODEC
     if not codec:
         return packed
-    if codec not in _CODECS:
+    if codec not in CODECS:
         raise BrokenBatchError(f"it is compressed by a codec with number {codec}")
-    name, unpack = _CODECS[codec]
+    name, unpack = CODECS[codec]
     try:
         body = unpack(packed.tobytes())
     except Exception as error:
@@ -190,8 +192,8 @@ def _body(batch: RecordBatch) -> Bytes:
     return body
 
 
-def _fast(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
-    """Through aiokafka's C, which reads headers too, and gives up at one that is not UTF-8."""
+def _read_fast(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
+    """With aiokafka's C code, which also reads headers and fails at one that is not UTF-8."""
     if not batch.attributes & _CODEC:
         return iter(DefaultRecordBatch(batch.raw))
     head = bytearray(batch.raw[: _HEADER.size])
@@ -199,25 +201,22 @@ def _fast(batch: RecordBatch, body: Bytes) -> Iterator[Item]:
     return iter(DefaultRecordBatch(b"".join((head, body))))
 
 
-# ---- record by record --------------------------------------------------------------------------
-
-
-def _slow(batch: RecordBatch, body: Bytes, first: int) -> Iterator[Item]:
-    """The records from the one with this number on, without a look at their headers."""
+def _read_slowly(batch: RecordBatch, body: Bytes, first: int) -> Iterator[Item]:
+    """The records from number `first` on, in Python and without their headers."""
     data, at = memoryview(body), 0
-    for number in range(batch.holds):
+    for number in range(batch.record_count):
         try:
-            record, at = _framed(data, at)
+            record, at = _take_sized(data, at)
             if number >= first:
                 yield _item(batch, record)
         except IndexError:
-            raise BrokenBatchError(f"record {number} of {batch.holds} is cut off") from None
+            raise BrokenBatchError(f"record {number} of {batch.record_count} is cut off") from None
         except ValueError as error:
-            raise BrokenBatchError(f"record {number} of {batch.holds}: {error}") from error
+            raise BrokenBatchError(f"record {number} of {batch.record_count}: {error}") from error
 
 
-def _framed(data: memoryview, at: int) -> tuple[memoryview, int]:
-    """What follows its own length, and where the next thing is."""
+def _take_sized(data: memoryview, at: int) -> tuple[memoryview, int]:
+    """The bytes after their own length, and the position behind them."""
     length, at = _varint(data, at)
     if not 0 <= length <= len(data) - at:
         raise ValueError(f"{length} bytes are announced where {len(data) - at} are left")
@@ -225,7 +224,7 @@ def _framed(data: memoryview, at: int) -> tuple[memoryview, int]:
 
 
 def _item(batch: RecordBatch, data: memoryview) -> Item:
-    at = 1  # behind its attributes, of which none is in use
+    at = 1  # behind its attributes, which are not in use
     passed_ms, at = _varint(data, at)
     delta, at = _varint(data, at)
     key, at = _bytes(data, at)
@@ -241,87 +240,18 @@ def _bytes(data: memoryview, at: int) -> tuple[bytes | None, int]:
     length, behind = _varint(data, at)
     if length < 0:
         return None, behind
-    field, behind = _framed(data, at)
+    field, behind = _take_sized(data, at)
     return field.tobytes(), behind
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, its sign in the lowest bit, and where the next thing is."""
+    """A zigzag varint (seven bits a byte, sign in the lowest bit), and the position behind it."""
     number = shift = 0
     while shift < _LONGEST_VARINT:
         byte = data[at]
         at += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+        if byte < 0x80:  # noqa: PLR2004 - the bit for "more bytes follow"
             return (number >> 1) ^ -(number & 1), at
         shift += 7
     raise ValueError("a number is too long")
-
-
-# ---- codecs: None for more than MOST_UNPACKED --------------------------------------------------
-
-
-_GZIP: Final = b"\x1f\x8b\x08"
-
-
-def _gunzip(packed: bytes) -> bytes | None:
-    """What follows the last member is no part of it, as to Java, which the broker asks."""
-    pieces: list[bytes] = []
-    room = MOST_UNPACKED + 1
-    while room and (not pieces or packed.startswith(_GZIP)):
-        stream = zlib.decompressobj(wbits=31)
-        slice_ = stream.decompress(packed, room)
-        pieces.append(slice_)
-        room -= len(slice_)
-        if room and not stream.eof:
-            raise ValueError("it is cut off")
-        packed = stream.unused_data
-    return b"".join(pieces) if room else None
-
-
-_XERIAL: Final = b"\x82SNAPPY\x00"
-_XERIAL_SIZE: Final = 16  # with two versions, which say nothing to us
-_BLOCK: Final = struct.Struct(">i")
-
-
-def _unsnappy(packed: bytes) -> bytes | None:
-    """Plain, or in blocks as Java's library writes them."""
-    blocks = _blocks(packed) if packed.startswith(_XERIAL) else [packed]
-    if sum(map(cramjam.snappy.decompress_raw_len, blocks)) > MOST_UNPACKED:
-        return None
-    return b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks)
-
-
-def _blocks(packed: bytes) -> list[bytes]:
-    found, at = [], _XERIAL_SIZE
-    while at < len(packed):
-        (size,) = _BLOCK.unpack_from(packed, at)
-        at += _BLOCK.size
-        if not 0 < size <= len(packed) - at:
-            raise ValueError(f"{size} bytes are announced where {len(packed) - at} are left")
-        found.append(packed[at : at + size])
-        at += size
-    return found
-
-
-def _into_room(unpack_into: UnpackInto) -> Callable[[bytes], bytes | None]:
-    """Unpacks into memory that is taken only as far as it is filled."""
-
-    def unpack(packed: bytes) -> bytes | None:
-        with mmap.mmap(-1, MOST_UNPACKED) as room:
-            try:
-                return room[: unpack_into(packed, room)]
-            except cramjam.DecompressionError as error:
-                if "whole buffer" in str(error):  # what Rust says of a buffer that is full
-                    return None
-                raise
-
-    return unpack
-
-
-_CODECS: Final[Mapping[int, tuple[str, Callable[[bytes], bytes | None]]]] = {
-    1: ("gzip", _gunzip),
-    2: ("snappy", _unsnappy),
-    3: ("lz4", _into_room(cramjam.lz4.decompress_into)),
-    4: ("zstd", _into_room(cramjam.zstd.decompress_into)),
-}

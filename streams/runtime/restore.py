@@ -1,9 +1,9 @@
-"""What partitions knew when they last committed, read back from their changelogs.
+"""Restores the state and checkpoint of a unit's partitions from their changelogs.
 
-Reading may begin ahead, but ends behind the fence (`clients.transactional_producer`): an earlier
-owner could otherwise still commit after the changelog's end was read. Where changelog and sources
-contradict each other the start is refused, because going on would decide twice or lose decisions
-without a word.
+Reading may start before the fence, but it ends behind it (`clients.transactional_producer`):
+otherwise an earlier owner could still commit after the end of the changelog was read. If changelog
+and sources contradict each other, the start is refused: to go on would decide records twice or lose
+decisions silently.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from streams.runtime.stage import Stage
 
-WARM_S: Final = 0.25  # what is read anew in less will be read so behind the fence
+WARM_S: Final = 0.25  # a rest that takes less than this to read may be read behind the fence
 FOLLOW_S: Final = 0.1
 
 log = logging.getLogger("decorum.lane")
@@ -45,109 +45,113 @@ class RestoredPartition(NamedTuple):
 
 
 class _Clients(NamedTuple):
-    asker: AIOKafkaConsumer
+    offsets: AIOKafkaConsumer
     reader: AIOKafkaConsumer
 
 
 class Restore:
-    """One unit's changelogs, read ahead of the fence if there is time, and to the end behind it.
+    """One unit's changelogs: read ahead while another worker decides, to the end behind the fence.
 
-    Read ahead is only what is committed, in the log's order, and going on from there behind the
-    fence applies what an earlier owner has added: the result is the same, and it is there sooner.
+    Only committed records are read, in the order of the log. Behind the fence, reading goes on
+    where it stopped and applies what the earlier owner has added. So the result is the same, only
+    sooner.
     """
 
     def __init__(
         self, stage: Stage, unit: int, count: int, options: Mapping[str, Any], group: str
     ) -> None:
-        """`count`: how many partitions the stage has in all. Nothing is connected yet."""
+        """`count`: how many partitions the stage has. Nothing is connected yet."""
         self.name = f"{stage.name}-{unit}-of-{unit_count(count)}"
-        """As it stands in logs and in the transactional id."""
-        self.warm = False
+        """The name of the unit in logs and in the transactional id."""
+        self.is_warm = False
         """Whether the rest is short enough to be read while nobody decides."""
-        self.ahead = 0
+        self.read_ahead = 0
         """Changelog records read before `finish`."""
         self.read = 0
-        """Changelog records read in all."""
+        """All changelog records read."""
         self.stage, self.partitions = stage, tuple(members(unit, count))
         self.ends = {TopicPartition(stage.changelog, number): 0 for number in self.partitions}
-        """Up to where each changelog is read."""
+        """The offset up to which each changelog is read."""
         self._count, self._options, self._group = count, options, group
         self._writer = secrets.token_hex(4)
         self._states = {number: State() for number in self.partitions}
         self._checkpoints = {number: Checkpoint() for number in self.partitions}
-        self._enough = asyncio.Event()
-        self._ahead: asyncio.Task[None] | None = None
-        self._open = AsyncExitStack()
+        self._stop_following = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._open_clients = AsyncExitStack()
         self._clients: _Clients | None = None
 
     def start(self) -> None:
-        """Begin to read ahead, and keep up; a failure ends the process."""
-        self._ahead = asyncio.create_task(run_or_exit(f"warm-up of {self.name}", self._follow()))
+        """Read ahead and follow the log; a failure ends the process."""
+        self._following = asyncio.create_task(
+            run_or_exit(f"warm-up of {self.name}", self._follow())
+        )
 
     async def finish(self) -> dict[int, RestoredPartition]:
-        """Read to the end and set the watermark of every source topic. Only behind the fence.
+        """Read to the end and set the checkpoint of every source topic. Call it behind the fence.
 
         Raises StartRefusedError for a lost changelog, a recreated source topic or another number
         of partitions.
         """
-        await self._stop_following()
-        async with self._open:
-            requests = await self._read_on()
+        await self._finish_following()
+        async with self._open_clients:
+            offsets = await self._read_on()
             self._check_partition_count()
             for number, state in self._states.items():
-                state.loaded()
+                state.finish_loading()
                 self._checkpoints[number].writer = self._writer
             topics = self.stage.sources
             sources = [TopicPartition(t, number) for number in self.partitions for t in topics]
-            await _check_positions(requests, sources, self._checkpoints)
+            await _check_positions(offsets, sources, self._checkpoints)
         return {
             n: RestoredPartition(state, self._checkpoints[n]) for n, state in self._states.items()
         }
 
     async def close(self) -> None:
-        """Give up what was read ahead; at once, however much there is to read."""
-        if self._ahead is not None:
-            await cancel_and_wait(self._ahead)
-        await self._open.aclose()
+        """Give up at once, however much there is still to read."""
+        if self._following is not None:
+            await cancel_and_wait(self._following)
+        await self._open_clients.aclose()
 
     async def _follow(self) -> None:
-        while not self._enough.is_set():
+        while not self._stop_following.is_set():
             began = time.monotonic()
             await self._read_on()
-            self.ahead = self.read
-            self.warm = self.warm or time.monotonic() - began < WARM_S
+            self.read_ahead = self.read
+            self.is_warm = self.is_warm or time.monotonic() - began < WARM_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_S):
-                    await self._enough.wait()
+                    await self._stop_following.wait()
 
-    async def _stop_following(self) -> None:
-        """After what is being read now: a cancellation could lose what was fetched."""
-        self._enough.set()
-        if self._ahead is not None:
-            await asyncio.wait([self._ahead])
+    async def _finish_following(self) -> None:
+        """Let the current read end: a cancellation could lose fetched records."""
+        self._stop_following.set()
+        if self._following is not None:
+            await asyncio.wait([self._following])
 
     async def _read_on(self) -> AIOKafkaConsumer:
-        """Go on to the present end; what was asked where that is, for more such questions."""
+        """Read to the present end; returns the client for further questions about offsets."""
         clients = self._clients = self._clients or await self._connect()
-        self.ends = await clients.asker.end_offsets(list(self.ends))
+        self.ends = await clients.offsets.end_offsets(list(self.ends))
         self.read += await read_to_end(clients.reader, self.ends, self._apply)
-        return clients.asker
+        return clients.offsets
 
     async def _connect(self) -> _Clients:
-        requests = await self._open.enter_async_context(offsets_client(self._options, self._group))
-        reads = await self._open.enter_async_context(reader(self._options, self.ends))
-        await _check_not_trimmed(requests, list(self.ends))
-        return _Clients(requests, reads)
+        clients = self._open_clients
+        offsets = await clients.enter_async_context(offsets_client(self._options, self._group))
+        reads = await clients.enter_async_context(reader(self._options, self.ends))
+        await _check_not_trimmed(offsets, list(self.ends))
+        return _Clients(offsets, reads)
 
     def _check_partition_count(self) -> None:
-        """Keys are found by hash: of more partitions, most have their state in another than now."""
+        """A key's partition is its hash modulo their number: with another number most keys move."""
         for number, checkpoint in self._checkpoints.items():
             if checkpoint.partitions not in {0, self._count}:
                 raise StartRefusedError(
                     f"{self.stage.changelog}-{number} was written as one of {checkpoint.partitions}"
                     f" partitions and is one of {self._count} now: most customers' state is in"
-                    " another partition than their records. Kafka takes no partition away: begin"
-                    " anew under another DECORUM_PREFIX, or restore the topics as they were"
+                    " another partition than their records. Kafka cannot remove partitions: start"
+                    " afresh under another DECORUM_PREFIX, or restore the topics as they were"
                 )
             checkpoint.partitions = self._count
 
@@ -161,7 +165,7 @@ class Restore:
 async def _check_not_trimmed(
     consumer: AIOKafkaConsumer, changelogs: Sequence[TopicPartition]
 ) -> None:
-    """Compaction leaves a log's start at 0; only retention or a deletion moves it."""
+    """Compaction leaves the start of a log at 0; only retention or a deletion moves it."""
     for changelog, start in (await consumer.beginning_offsets(changelogs)).items():
         if start > 0:
             raise StartRefusedError(
@@ -173,7 +177,7 @@ async def _check_not_trimmed(
 async def _check_positions(
     consumer: AIOKafkaConsumer, sources: list[TopicPartition], checkpoints: Mapping[int, Checkpoint]
 ) -> None:
-    """Check the watermarks against each source; a source never decided begins at its start."""
+    """Check the checkpoint against each source; a source without one starts at its beginning."""
     starts = await consumer.beginning_offsets(sources)
     ends = await consumer.end_offsets(sources)
     for source in sources:
@@ -192,7 +196,7 @@ async def _check_not_lost(consumer: AIOKafkaConsumer, source: TopicPartition) ->
         raise StartRefusedError(
             f"{source.topic}-{source.partition} was decided before but its changelog does not say"
             " how far: the changelog was lost; restore it, or delete the group's offsets to decide"
-            " everything anew"
+            " everything again"
         )
 
 

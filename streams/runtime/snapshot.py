@@ -1,4 +1,4 @@
-"""How a stage stands on a worker, in numbers: for health, metrics and whoever looks on."""
+"""The state of a stage on a worker in numbers, for health and metrics."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ if TYPE_CHECKING:
 
 
 class StageSnapshot(NamedTuple):
-    """How a stage stands on this worker."""
+    """The state of a stage on this worker."""
 
     assigned: tuple[int, ...]
     accepting: tuple[int, ...]
     warming: tuple[int, ...]
-    """Read ahead, because they are to move here; another worker decides them still."""
+    """Warm-up replicas: they are to move here, and another worker still decides them."""
     waiting_records: int
     state_keys: int
     timers: int
     restore_seconds: float
-    """The longest recovery among the units held."""
+    """The longest restore among the units here."""
     progress_age_seconds: float
-    """Since the unit that is furthest behind, of those that take records, last committed or last
-    found nothing to do; 0 when none does.
-    """
+    """Time since the slowest accepting unit last committed or found nothing to do; 0 if none
+    accepts records."""
     waiting_age_seconds: float
-    """Since the oldest record that waits was written, by its time; 0 when none waits."""
+    """Age of the oldest waiting record, by its timestamp; 0 if none waits."""
 
 
 def snapshot_of(units: Sequence[Unit], warming: Iterable[int], now: float) -> StageSnapshot:
-    """How these units of a stage stand; `now`: monotonic seconds."""
+    """The snapshot of a stage's units; `now`: monotonic seconds."""
     partitions = [partition for unit in units for partition in unit.partitions.values()]
     states = [partition.state for partition in partitions]
     written_ms = [p.inbox.oldest_ms for p in partitions if p.inbox.oldest_ms is not None]

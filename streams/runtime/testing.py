@@ -1,9 +1,9 @@
-"""The lane without a broker, for tests of whole flows: same State, same batches, no waiting.
+"""The runtime without a broker, for tests of whole flows: same state, same batches, no waiting.
 
-Semantics of a worker that was always fast enough: the clock only moves when the test moves it,
-`run` works until nothing waits and nothing is due, `advance` stops at every due time on the way.
-Each batch is recorded in a changelog, and `crash` rebuilds every state from it, so a stage that
-keeps anything outside its state is found out. Not simulated: retention, compaction, rebalances.
+It behaves like a worker that is always fast enough. The clock moves only when the test moves it;
+`run` decides until nothing waits and nothing is due; `advance` stops at every due time on the way.
+Each batch is written to a changelog, and `crash` rebuilds every state from it; this exposes a
+stage that keeps anything outside its state. Not simulated: retention, compaction, rebalances.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class DriverRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     sequence: int = 0
-    """Its place among all records of all topics."""
+    """Its position among the records of all topics."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Unreadable(Unreadable):
-    """As a worker's reader would hand it over, in the order of the driver's records."""
+    """As a worker's consumer gives it, with its position among the driver's records."""
 
     sequence: int
 
 
 class _Partition:
-    """One partition of one stage, and the two ways to come by its state."""
+    """One partition of one stage, with its state and checkpoint."""
 
     def __init__(self, stage: Stage, number: int) -> None:
         self.stage, self.number = stage, number
@@ -61,11 +61,11 @@ class _Partition:
                 self.checkpoint = Checkpoint.decode(record.value)
             elif record.key is not None:
                 self.state.load(record.key, record.value)
-        self.state.loaded()
+        self.state.finish_loading()
 
 
 class StageTestDriver:
-    """Topics and stages in memory. `tally` counts what stages tallied in committed batches."""
+    """Topics and stages in memory. `counters`: the sum over committed batches."""
 
     def __init__(
         self,
@@ -76,10 +76,10 @@ class StageTestDriver:
         share: Share = WHOLE,
     ) -> None:
         """`partitions`: of every topic, or by topic name (others have one); `clock`: UTC ms;
-        `share`: what one batch may do.
+        `observe`: called for each committed batch; `share`: what one batch may do.
 
-        `ahead_ms`: by how much the clock of a stage's partition is ahead of the driver's, as that
-        of another machine may be; negative for one behind.
+        Set `ahead_ms[stage, partition]` to let a partition's clock run ahead of the driver's
+        (negative: behind), as the clock of another machine may.
         """
         self.now_ms = clock
         self.ahead_ms: dict[tuple[str, int], int] = {}
@@ -109,9 +109,9 @@ class StageTestDriver:
         *,
         timestamp: int | None = None,
     ) -> DriverRecord:
-        """Write a record, by default where Java's partitioner puts its key (none: partition 0).
+        """Write a record, by default to the partition of Java's partitioner (no key: partition 0).
 
-        `timestamp`: by a producer's own clock; by default the driver's.
+        `timestamp`: by default the driver's clock.
         """
         if partition is None:
             partition = partition_for(key, self.partitions_of(topic)) if key is not None else 0
@@ -123,7 +123,7 @@ class StageTestDriver:
         return record
 
     def produce_unreadable(self, topic: str, value: bytes, error: str, partition: int = 0) -> None:
-        """Write a batch of one record that nobody can read; to stages only it shows."""
+        """Write a batch of one unreadable record; only stages see it, not `read`."""
         log = self._logs[topic, partition]
         offset, sequence = len(log), len(self._order)
         broken = _Unreadable(
@@ -142,8 +142,8 @@ class StageTestDriver:
     def run(self) -> None:
         """Decide until nothing waits and nothing is due at the present clock.
 
-        An exception of a stage passes through; nothing of its batch is committed, and the state is
-        as a restart would find it. RuntimeError if there is no end in sight.
+        A stage's exception is raised; nothing of its batch is committed, and the state is rebuilt
+        as after a restart. RuntimeError if stages feed each other without end.
         """
         for _ in range(MAX_ROUNDS):
             worked = [self._step(partition) for partition in self._partitions]
@@ -152,7 +152,7 @@ class StageTestDriver:
         raise RuntimeError(f"still not idle after {MAX_ROUNDS} rounds: a stage feeds itself")
 
     def advance(self, to_ms: int) -> None:
-        """Move the clock there, stopping to run at each timer's time, in order."""
+        """Move the clock to `to_ms`, and run at each timer's time on the way."""
         self.run()
         while (due_ms := self._next_due_ms()) is not None and due_ms <= to_ms:
             self.now_ms = max(self.now_ms, due_ms)
@@ -161,11 +161,11 @@ class StageTestDriver:
         self.run()
 
     def read(self, topic: str) -> list[DriverRecord]:
-        """All records of a topic, in the order in which they were written."""
+        """All records of a topic, in the order of writing."""
         return [record for record in self.read_all() if record.topic == topic]
 
     def read_all(self) -> list[DriverRecord]:
-        """Every record of every topic, in the order in which they were written."""
+        """All records of all topics, in the order of writing."""
         return [record for record in self._order if isinstance(record, DriverRecord)]
 
     def state(self, stage: str, partition: int) -> State:
@@ -176,7 +176,7 @@ class StageTestDriver:
         raise KeyError((stage, partition))
 
     def crash(self) -> None:
-        """Throw away what is in memory and rebuild it from the changelogs."""
+        """Discard everything in memory and rebuild it from the changelogs."""
         for partition in self._partitions:
             self._rebuild(partition)
 
@@ -205,7 +205,7 @@ class StageTestDriver:
             self._observe(partition.stage, partition.number, batch)
 
     def _waiting(self, partition: _Partition) -> list[DriverRecord | _Unreadable]:
-        """The next batch: what was produced first comes first, as a fast worker would see it."""
+        """The next batch, in the order of production, as a fast worker would see it."""
         next_offset = partition.checkpoint.next_offset
         waiting = [
             record

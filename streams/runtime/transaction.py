@@ -1,7 +1,7 @@
-"""One batch, one transaction: outputs, changed state and watermarks become visible together.
+"""One batch, one transaction: outputs, changed state and checkpoints become visible together.
 
-The producer behind it was fenced in: from then on no earlier one of the unit can commit. A failed
-write is never repeated here: `commits` finds out what became of it, behind a new fence.
+Its producer is fenced in, so no earlier producer of the unit can commit. A failed write is never
+repeated here: `commits` finds out, behind a new fence, whether it was committed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Transactions:
-    """The transactions of one producer, one after the other."""
+    """The transactions of one producer, one after another."""
 
     def __init__(self, producer: OnceProducer, group: str) -> None:
         """Take over a producer that has fenced off its predecessors."""
@@ -34,18 +34,19 @@ class Transactions:
     async def fence(
         cls, options: Mapping[str, Any], transactional_id: str, group: str
     ) -> Transactions:
-        """Lock every earlier owner of this id out for good; aborts what one has left open."""
+        """Lock out every earlier owner of this id for good, and abort what it left open."""
         return cls(await transactional_producer(options, transactional_id), group)
 
     def cause_of(self, error: BaseException) -> BaseException:
-        """Why a write failed, of which `error` may be a consequence."""
+        """The cause of a failed write; `error` may only be a consequence of it."""
         return self._producer.cause_of(error)
 
     async def write(
         self, writes: Writes, positions: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """Write and commit, with the group's offsets if there are any; where each partition's part
-        begins. After an error it may or may not be committed, and only `give_up` is left to do.
+        """Write and commit, with the group's offsets if `positions` has any; returns the offset at
+        which each partition's part begins. After an error the write may or may not be committed,
+        and only `give_up` may follow.
         """
         await self._producer.begin_transaction()
         pending: dict[TopicPartition, list[asyncio.Future[RecordMetadata]]] = {}
@@ -58,11 +59,11 @@ class Transactions:
         return {tp: found[0] for tp, found in offsets.items()}
 
     async def give_up(self) -> None:
-        """Say nothing more, whatever is under way."""
+        """Send nothing more, whatever is in progress."""
         await self._producer.give_up()
 
     async def close(self) -> None:
-        """Give up the connections; waits for nothing, as no transaction may be open."""
+        """Close the connections; no transaction may be open."""
         await self._producer.stop()
 
     async def _send(

@@ -1,17 +1,17 @@
-"""One unit of one stage: several partitions behind one producer. Fence, recover, then batches.
+"""One unit of one stage: several partitions behind one producer.
 
-1. Fence: the transactional producer's id names stage and unit, so that a new owner locks the old
-   one out for good. Group membership is only a hint; safety rests here.
-2. Recover: the partitions' changelogs to their ends give state, timers and watermarks. Most of it
-   may have been read ahead, while an earlier owner was still deciding.
-3. Gate: wait until the worker knows what this stage's decisions rest on.
-4. Open: the fetcher is put at the watermarks with no fetch in flight.
-5. Loop: waiting records and due timers of all its partitions, decided in one go at one reading of
-   the clock, written in one transaction.
+1. Fence. The id of the transactional producer names stage and unit, so that a new owner locks the
+   old one out for good. Group membership is only a hint; exactness rests on the fence.
+2. Restore. Reading the partitions' changelogs to their ends gives state, timers and checkpoints.
+   Most of it may be read ahead, while an earlier owner still decides.
+3. Wait for the start condition: the worker must know what this stage's decisions rest on.
+4. Open. The fetcher is put at the checkpoints, with no fetch in flight.
+5. Loop. The waiting records and due timers of all partitions are decided at one reading of the
+   clock, and written in one transaction.
 
-Any failure ends the process, but for a commit in doubt, which `commits` settles. Revoking waits for
-the open transaction and drops what was fetched;
-a unit granted again keeps its state, because only its fenced producer could have changed it.
+Rules of this file: any failure ends the process, except a commit in doubt, which `commits` settles.
+Revoking waits for the open transaction and drops what was fetched. A unit that is granted again
+keeps its state, because only its own fenced producer can have changed it.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ log = logging.getLogger("decorum.lane")
 
 
 class Unit:
-    """A unit that this worker has been assigned, from fence to close."""
+    """A unit assigned to this worker, from fence to close."""
 
     def __init__(self, restore: Restore, context: UnitContext) -> None:
-        """Begin fencing and recovering at once; records are let in after `grant`."""
+        """Fence and restore at once; records are let in after `grant`."""
         self.stage, self.numbers = restore.stage, restore.partitions
         self.partitions: dict[int, Partition] = {}
-        """By number; empty while recovering."""
+        """By number; empty during restore."""
         self.is_accepting = False
         self.restore_seconds: float | None = None
         self.progress_at = time.monotonic()
@@ -62,22 +62,22 @@ class Unit:
         self._task = asyncio.create_task(self._run(), name=str(self))
 
     def __str__(self) -> str:
-        """Stage, number and count of units."""
+        """The unit's name in logs: stage, number and count of units."""
         return self._restore.name
 
     @property
     def is_granted(self) -> bool:
-        """Whether the group has assigned this unit to this worker now."""
+        """Whether the group assigns this unit to this worker now."""
         return self._granted.is_set()
 
     @property
     def sources(self) -> dict[TopicPartition, int]:
-        """The next offset to decide of each source partition; empty while recovering."""
+        """The next offset to decide of each source partition; empty during restore."""
         return {tp: offset for p in self.partitions.values() for tp, offset in p.sources.items()}
 
     @property
     def waiting(self) -> int:
-        """How many records wait, in all partitions."""
+        """How many records wait in all partitions."""
         return sum(p.inbox.waiting for p in self.partitions.values())
 
     def wants(self, topic: str, number: int) -> bool:
@@ -85,13 +85,13 @@ class Unit:
         return self.is_accepting and self.partitions[number].inbox.has_room(topic)
 
     def offer(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Queue records in offset order; dropped if closed, for opening reads them again."""
+        """Queue records in offset order. Dropped if closed: after opening they are read again."""
         if self.is_accepting:
             self.partitions[tp.partition].inbox.add(tp.topic, records)
             self._wake.set()
 
     def grant(self) -> None:
-        """The group has assigned this unit: open as soon as recovered."""
+        """The group has assigned this unit: open as soon as it is restored."""
         self._granted.set()
 
     def accept(self) -> None:
@@ -111,7 +111,7 @@ class Unit:
                 partition.inbox.clear()
 
     async def close(self) -> None:
-        """Revoke for good and give up the producer."""
+        """Revoke, and give up the producer."""
         await self.revoke()
         await cancel_and_wait(self._task)
         await self._restore.close()
@@ -134,23 +134,24 @@ class Unit:
             end_process(str(self), exc)
 
     async def _fence_and_restore(self) -> None:
-        recovery, began = self._restore, time.monotonic()
+        restore, began = self._restore, time.monotonic()
         await self._commits.fence()
-        memories = await recovery.finish()
-        self.partitions = {n: Partition(self.stage, n, m) for n, m in memories.items()}
+        restored = await restore.finish()
+        self.partitions = {n: Partition(self.stage, n, part) for n, part in restored.items()}
         self.restore_seconds = time.monotonic() - began
-        told = (self, self.restore_seconds, recovery.read, recovery.ahead)
-        log.info("%s: restored in %.2f s from %d records, %d of them read ahead", *told)
+        counts = (restore.read, restore.read_ahead)
+        text = "%s: restored in %.2f s from %d records, %d of them read ahead"
+        log.info(text, self, self.restore_seconds, *counts)
 
     async def _open(self) -> None:
-        gate = self._context.start_conditions.get(self.stage.name)
-        if gate:
-            await gate()
+        start_condition = self._context.start_conditions.get(self.stage.name)
+        if start_condition:
+            await start_condition()
         if self.is_granted and not await self._context.source.open(self):
-            self._granted.clear()  # the assignment has changed; the next one grants again
+            self._granted.clear()  # a rebalance has begun; its assignment grants again
 
     async def _wait(self) -> None:
-        """Until a batch is worth its transaction, or something has to be looked after."""
+        """Wait until a batch is worth a transaction, a timer is due or IDLE_CHECK_S has passed."""
         if not self.waiting:
             self._wake.clear()
             try:
@@ -170,7 +171,7 @@ class Unit:
 
     async def _run_batch(self) -> None:
         began = time.monotonic()
-        decided = self._decide() or await self._progress()
+        decided = self._decide() or await self._idle_progress()
         if decided:
             await self._commits.write(merge_writes(decided.values()), self.sources)
             seconds = time.monotonic() - began
@@ -181,12 +182,12 @@ class Unit:
         self.progress_at = time.monotonic()
 
     def _decide(self) -> dict[int, Batch]:
-        """The batches of the partitions that had something to decide, by number."""
+        """The batch of each partition that had something to decide, by number."""
         wall_ms, count = self._context.clock(), len(self.partitions)
         output_left = MOST_OUTPUT
         decided: dict[int, Batch] = {}
         taken = take_together({n: p.inbox for n, p in self.partitions.items()})
-        # Who has little to do goes first, and leaves more to the others.
+        # Partitions with little to do go first and leave more output to the others.
         ordered = sorted(self.partitions.items(), key=lambda item: len(taken[item[0]]))
         for left, (number, partition) in zip(range(count, 0, -1), ordered, strict=True):
             share = Share(MAX_TIMERS // count, output_left // left)
@@ -196,12 +197,13 @@ class Unit:
                 output_left = max(0, output_left - batch.weight)
         return dict(sorted(decided.items()))
 
-    async def _progress(self) -> dict[int, Batch]:
-        """While idle: follow the fetcher past markers and deleted records, so that `covers` can be
-        true, and write what is owed: lag monitors must see an idle unit at its end.
+    async def _idle_progress(self) -> dict[int, Batch]:
+        """While idle, move checkpoints past markers and deleted records, so that global tables can
+        report them applied. Also write group offsets that are behind: lag monitors must see an idle
+        unit at its end.
         """
         positions = await self._context.source.positions(self)
-        moved = [p for p in self.partitions.values() if p.follow(positions)]
+        moved = [p for p in self.partitions.values() if p.advance_to(positions)]
         if not moved and self._commits.offsets_behind:
             moved = list(self.partitions.values())
-        return {p.number: p.seal() for p in moved}
+        return {p.number: p.checkpoint_batch() for p in moved}

@@ -1,9 +1,12 @@
-"""All units that a worker has, and their traffic with Faust's consumer.
+"""All units of a worker, and their traffic with Faust's consumer.
 
-A rebalance takes everything from everybody before it is handed out anew: units are revoked,
-which ends their open transactions, then those that stay are granted again and keep their state,
-those that went are closed, and new ones fence and recover. Between rebalances, what is to move here
-is read ahead, and a rebalance is asked for when it may move.
+In a rebalance every worker first gives up all its units, then gets its new assignment:
+- All units are revoked, which finishes their open transactions.
+- Units that stay are granted again and keep their state; units that went are closed; new units are
+  fenced and restored.
+
+Between rebalances, the manager warms up the units that are to move to this worker, and asks for a
+rebalance as soon as they may move.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ from aiokafka import TopicPartition
 from streams.runtime.restore import Restore
 from streams.runtime.snapshot import snapshot_of
 from streams.runtime.unit import Unit
-from streams.runtime.units import members, unit_of
 from streams.runtime.warmups import WarmupReplicas
 
 if TYPE_CHECKING:
@@ -26,14 +28,13 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from streams.runtime.assignor import StagePartition, StickyUnits
+    from streams.runtime.assignor import StickyUnits
     from streams.runtime.context import SourceReader, UnitContext
     from streams.runtime.faust_adapter import AppConsumer, AppTransport
     from streams.runtime.snapshot import StageSnapshot
     from streams.runtime.stage import Stage
     from streams.runtime.state import State
-    from streams.runtime.warmups import UnitKey
-
+    from streams.runtime.units import UnitKey, Units
 
 WATCH_S: Final = 0.1
 
@@ -43,55 +44,48 @@ log = logging.getLogger("decorum.lane")
 class UnitManager:
     """The units of one worker, by stage and number."""
 
-    def __init__(
-        self,
-        stages: Sequence[Stage],
-        options: Mapping[str, Any],
-        assignor: StickyUnits,
-        partitions: Mapping[str, int],
-    ) -> None:
-        """`partitions`: how many each stage has, by its name. `attach` must follow."""
+    def __init__(self, units: Units, options: Mapping[str, Any], assignor: StickyUnits) -> None:
+        """`units`: all units that there are. `attach` must follow."""
         self.client_options = options
         self.assignor = assignor
-        self._stages = stages
-        self._stage_by_topic = {topic: stage for stage in stages for topic in stage.sources}
-        self._stage_by_name = {stage.name: stage for stage in stages}
-        self._counts = partitions
-        self._units: dict[UnitKey, Unit] = {}
-        self._warmups = WarmupReplicas(self._recovery)
-        self._unit_by_partition: dict[TopicPartition, Unit] = {}
+        self._all = units
+        self._here: dict[UnitKey, Unit] = {}
+        self._by_source: dict[TopicPartition, Unit] = {}
+        self._warmups = WarmupReplicas(self._new_restore)
         self._rebalanced = asyncio.Condition()
-        self._revoked_at, self._revoked = time.monotonic(), False
+        self._revoked_at, self._is_revoked = time.monotonic(), False
         self._pending_positions: set[asyncio.Timeout] = set()
-        self._closing = False
+        self._is_closing = False
         self.has_joined = False
-        """Whether a first word of the group has been acted upon: with none, a snapshot is empty."""
+        """Whether a first assignment was acted on; before that, a snapshot is empty."""
 
     def attach(self, transport: AppTransport, context: UnitContext) -> None:
         """Name the transport whose consumer feeds the units."""
         self._transport, self._context = transport, context
 
-    # What the room asks for.
+    # Called by Faust's classes (`faust_group.FetchHandler`).
 
     def owns(self, topic: str) -> bool:
         """Whether the topic belongs to a stage."""
-        return topic in self._stage_by_topic
+        return self._all.owns(topic)
 
     def wants(self, topic: str, partition: int) -> bool:
         """Whether a unit takes more records of a topic's partition now."""
-        taker = self._unit_by_partition.get(TopicPartition(topic, partition))
-        return taker is not None and taker.wants(topic, partition)
+        unit = self._by_source.get(TopicPartition(topic, partition))
+        return unit is not None and unit.wants(topic, partition)
 
     def offer(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Pass fetched records on; without a taker they are read again by whoever opens next."""
-        taker = self._unit_by_partition.get(TopicPartition(tp.topic, tp.partition))
-        if taker is not None and records:
-            taker.offer(tp, records)
+        """Pass fetched records on. Records of no unit are dropped: whoever opens their partition
+        next reads them again.
+        """
+        unit = self._by_source.get(TopicPartition(tp.topic, tp.partition))
+        if unit is not None and records:
+            unit.offer(tp, records)
 
-    # What units ask for.
+    # Called by units (`context.Source`).
 
     async def open(self, unit: SourceReader) -> bool:
-        """Put the fetcher at the unit's watermarks and let records in."""
+        """Put the fetcher at the unit's checkpoints and let records in."""
         consumer = self._consumer
         async with consumer.quiet:
             if not unit.is_granted or not await consumer.seek_all(unit.sources):
@@ -100,13 +94,13 @@ class UnitManager:
             return True
 
     async def positions(self, unit: SourceReader) -> Mapping[TopicPartition, int]:
-        """Where the fetcher stands with this unit's sources; empty once a rebalance has begun.
+        """The fetcher's positions for this unit's sources; empty once a rebalance began.
 
-        A rebalance waits for the unit that asks, and a fetch that has the fetcher waits for the
-        rebalance: whoever asks must not wait for such a fetch.
+        Deadlock guard: a rebalance waits for the unit, the unit for the fetch lock, and a fetch
+        that holds the lock for the rebalance. So a rebalance ends the wait for the lock at once.
         """
         consumer = self._consumer
-        if self._revoked:
+        if self._is_revoked:
             return {}
         try:
             async with asyncio.timeout(None) as patience:
@@ -122,87 +116,79 @@ class UnitManager:
         """Whether the group still counts this worker in."""
         return await self._consumer.is_member()
 
+    # Called by the app.
+
     async def watch(self) -> None:
-        """Ask for a rebalance when something may move; raise what the group has refused for good,
-        which aiokafka would log and stay outside.
+        """Ask for a rebalance when something may move. Raise what the group refuses for good:
+        aiokafka would log it and stay outside the group.
         """
         while True:
             if self._transport.consumer is not None:
                 await self._transport.consumer.check_membership()
-                self.assignor.warm = self._warm_partitions(self._warmups.warm)
+                self.assignor.warm = self._all.partitions(self._warmups.warm)
                 if self.assignor.needs_rebalance:
                     await self._transport.consumer.rejoin()
             await asyncio.sleep(WATCH_S)
 
     async def hand_over(self) -> None:
-        """Say that this worker leaves; returns when others, if there are any, have what it had."""
-        if not self._units or not self.assignor.has_successors:
+        """Announce that this worker leaves; returns when other workers have its units, or at once
+        if there are no others.
+        """
+        if not self._here or not self.assignor.has_successors:
             return
         self.assignor.leaving = True
         async with self._rebalanced:
             await self._rebalanced.wait_for(lambda: self.assignor.may_leave)
 
-    # What Faust tells.
-
-    async def on_revoked(self, *_: Any, **__: Any) -> None:
-        """Before a rebalance: returns when no transaction is open or in doubt."""
-        self._revoked_at, self._revoked = time.monotonic(), True
-        for patience in self._pending_positions:
-            if not patience.expired():
-                patience.reschedule(asyncio.get_running_loop().time())
-        await asyncio.gather(*[unit.revoke() for unit in self._units.values()])
-
-    async def on_assigned(self, *told: Iterable[TopicPartition], **_: Any) -> None:
-        """After a rebalance: what this worker decides from now on."""
-        if self._closing:
-            return
-        _app, assigned = told
-        self._revoked = False
-        wanted = self._whole_units(assigned)
-        for key in sorted(wanted):
-            if key not in self._units:
-                self._add(key)
-            self._units[key].grant()
-        await self._drop([key for key in self._units if key not in wanted])
-        await self._warmups.set_units(self._keys(self.assignor.to_warm))
-        self.has_joined = True
-        stood_s, warm = time.monotonic() - self._revoked_at, len(self._warmups.keys)
-        log.info("rebalanced in %.2f s: %d units here, %d to come", stood_s, len(wanted), warm)
-        async with self._rebalanced:
-            self._rebalanced.notify_all()
-
     async def close(self) -> None:
-        """Finish open transactions and give everything up."""
-        self._closing = True
+        """Finish open transactions and give up all units."""
+        self._is_closing = True
         await self._warmups.set_units(())
-        await self._drop(list(self._units))
+        await self._drop(list(self._here))
 
     async def leave(self) -> None:
-        """Leave the group, if this worker has come so far. Raises KafkaError."""
+        """Leave the group, if this worker has a consumer yet. Raises KafkaError."""
         if self._transport.consumer is not None:
             await self._transport.consumer.leave()
 
     def snapshot(self) -> dict[str, StageSnapshot]:
-        """How each stage stands, by its name."""
-        now = time.monotonic()
-        return {
-            stage.name: snapshot_of(
-                [unit for unit in self._units.values() if unit.stage is stage],
-                {
-                    n
-                    for topic, n in self._warm_partitions(self._warmups.keys)
-                    if topic == stage.sources[0]
-                },
-                now,
-            )
-            for stage in self._stages
-        }
+        """The state of each stage on this worker, by its name."""
+        return {stage.name: self._snapshot(stage) for stage in self._all.stages}
 
     def state(self, stage: str, number: int) -> State | None:
-        """A partition's state; None if not here or recovering."""
-        unit = self._units.get((stage, unit_of(number, self._counts[stage])))
+        """A partition's state; None if not here or not restored yet."""
+        unit = self._here.get(self._all.key(stage, number))
         partition = unit.partitions.get(number) if unit else None
         return partition.state if partition else None
+
+    # Called by Faust.
+
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        """Before a rebalance: returns when no transaction is open or in doubt."""
+        self._revoked_at, self._is_revoked = time.monotonic(), True
+        for patience in self._pending_positions:
+            if not patience.expired():
+                patience.reschedule(asyncio.get_running_loop().time())
+        await asyncio.gather(*[unit.revoke() for unit in self._here.values()])
+
+    async def on_assigned(self, *arguments: Iterable[TopicPartition], **_: Any) -> None:
+        """After a rebalance: take over what this worker decides from now on."""
+        if self._is_closing:
+            return
+        _app, assigned = arguments
+        self._is_revoked = False
+        wanted = self._all.whole(assigned)
+        for key in sorted(wanted):
+            if key not in self._here:
+                self._add(key)
+            self._here[key].grant()
+        await self._drop([key for key in self._here if key not in wanted])
+        await self._warmups.set_units(self._all.keys(self.assignor.to_warm))
+        self.has_joined = True
+        seconds, warming = time.monotonic() - self._revoked_at, len(self._warmups.keys)
+        log.info("rebalanced in %.2f s: %d units here, %d to come", seconds, len(wanted), warming)
+        async with self._rebalanced:
+            self._rebalanced.notify_all()
 
     @property
     def _consumer(self) -> AppConsumer:
@@ -210,48 +196,21 @@ class UnitManager:
             raise RuntimeError("Faust assigned partitions before it made a consumer")
         return self._transport.consumer
 
-    def _whole_units(self, assigned: Iterable[TopicPartition]) -> set[UnitKey]:
-        """Whole units only: a part of one would decide with half of its records."""
-        got = {tp for tp in assigned if tp.topic in self._stage_by_topic}
-        units = self._keys(got)
-        needed = {tp for name, number in units for tp in self._sources((name, number))}
-        if got != needed:
-            raise RuntimeError(f"units were assigned in part: {sorted(got ^ needed)} differ")
-        return units
+    def _snapshot(self, stage: Stage) -> StageSnapshot:
+        units = [unit for unit in self._here.values() if unit.stage is stage]
+        warming = self._all.partitions(key for key in self._warmups.keys if key[0] == stage.name)
+        return snapshot_of(units, {number for _, number in warming}, time.monotonic())
 
-    def _keys(self, places: Iterable[tuple[str, int]]) -> set[UnitKey]:
-        """The units that partitions of source topics belong to."""
-        stages = [(self._stage_by_topic[topic].name, partition) for topic, partition in places]
-        return {(name, unit_of(partition, self._counts[name])) for name, partition in stages}
-
-    def _warm_partitions(self, keys: Iterable[UnitKey]) -> frozenset[StagePartition]:
-        """All partitions of units, each by its stage's first topic."""
-        return frozenset(
-            (self._stage_by_name[name].sources[0], partition)
-            for name, number in keys
-            for partition in members(number, self._counts[name])
-        )
-
-    def _sources(self, key: UnitKey) -> set[TopicPartition]:
+    def _new_restore(self, key: UnitKey) -> Restore:
         name, number = key
-        numbers = members(number, self._counts[name])
-        return {
-            TopicPartition(topic, n) for topic in self._stage_by_name[name].sources for n in numbers
-        }
-
-    def _recovery(self, key: UnitKey) -> Restore:
-        name, number = key
-        options, group = self.client_options, self._context.group
-        return Restore(self._stage_by_name[name], number, self._counts[name], options, group)
+        count, group = self._all.partition_count(name), self._context.group
+        return Restore(self._all.stage(name), number, count, self.client_options, group)
 
     def _add(self, key: UnitKey) -> None:
-        """Begin with a unit that was not here before."""
-        self._units[key] = Unit(self._warmups.take(key), self._context)
-        self._unit_by_partition |= dict.fromkeys(self._sources(key), self._units[key])
+        unit = self._here[key] = Unit(self._warmups.take(key), self._context)
+        self._by_source |= dict.fromkeys(self._all.sources(key), unit)
 
     async def _drop(self, keys: Sequence[UnitKey]) -> None:
-        gone = [self._units.pop(key) for key in keys]
-        self._unit_by_partition = {
-            tp: unit for tp, unit in self._unit_by_partition.items() if unit not in gone
-        }
+        gone = [self._here.pop(key) for key in keys]
+        self._by_source = {tp: unit for tp, unit in self._by_source.items() if unit not in gone}
         await asyncio.gather(*[unit.close() for unit in gone])

@@ -1,7 +1,7 @@
-"""Units that are to move to this worker: their changelogs are read ahead while others decide them.
+"""Warm-up replicas: units that are to move here are restored while another worker still decides.
 
-A state of any size moves that way within the time of a fence and the rest of a log, instead of
-leaving its customers without an answer for as long as the whole takes to be read.
+So a move takes the time of a fence and of reading the rest of a log, however large the state is.
+Without it, the unit's customers would get no decision until the whole changelog is read.
 """
 
 from __future__ import annotations
@@ -13,38 +13,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from streams.runtime.restore import Restore
-
-UnitKey = tuple[str, int]
-"""A stage's name and a unit's number."""
+    from streams.runtime.units import UnitKey
 
 
 class WarmupReplicas:
-    """What is being read ahead, by unit."""
+    """The restores that run ahead, by unit."""
 
     def __init__(self, make: Callable[[UnitKey], Restore]) -> None:
-        """`make` gives a recovery that has not begun."""
+        """`make` gives a restore that has not started."""
         self._make = make
         self._restores: dict[UnitKey, Restore] = {}
 
     @property
     def keys(self) -> frozenset[UnitKey]:
-        """All that is being read ahead."""
+        """All units that are being warmed up."""
         return frozenset(self._restores)
 
     @property
     def warm(self) -> frozenset[UnitKey]:
-        """What is read up to the present, nearly."""
-        return frozenset(key for key, recovery in self._restores.items() if recovery.warm)
+        """The units that are read almost to the end of their changelogs."""
+        return frozenset(key for key, restore in self._restores.items() if restore.is_warm)
 
     def take(self, key: UnitKey) -> Restore:
-        """The recovery of a unit that is here now: begun if it was warmed up, fresh otherwise."""
+        """The restore of a unit that is here now: a fresh one if it was not warmed up."""
         return self._restores.pop(key, None) or self._make(key)
 
     async def set_units(self, keys: Iterable[UnitKey]) -> None:
-        """Read ahead these, and nothing else any more."""
+        """Warm up these units, and give up all others."""
         wanted = set(keys)
         for key in wanted - self.keys:
             self._restores[key] = self._make(key)
             self._restores[key].start()
         gone = [self._restores.pop(key) for key in self.keys - wanted]
-        await asyncio.gather(*[recovery.close() for recovery in gone])
+        await asyncio.gather(*[restore.close() for restore in gone])

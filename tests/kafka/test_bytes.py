@@ -264,7 +264,7 @@ def balance(world: KafkaWorld) -> int:
                 state.load(record.key, record.value)
     total = Balance()
     for state in states.values():
-        state.loaded()
+        state.finish_loading()
         here = balance_of(state)
         total.accepted += here.accepted
         total.settled += here.settled

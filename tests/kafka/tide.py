@@ -154,7 +154,7 @@ class Tide:
 
     def _due_ms(self, place: TopicPartition) -> int | None:
         state = self._states[place]
-        state.loaded()
+        state.finish_loading()
         return state.next_due_ms()
 
     def _see(self, record: ConsumerRecord[bytes, bytes]) -> None:

@@ -177,7 +177,7 @@ async def test_an_outage_is_waited_for_however_long(
     assert (world.outage, world.doubts) == (0, [True])
 
 
-async def test_without_a_clear_word_the_process_ends(
+async def test_a_doubt_that_is_never_settled_ends_the_process(
     kafka: Broker, ends: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_: object) -> None:
@@ -189,7 +189,7 @@ async def test_without_a_clear_word_the_process_ends(
         kafka.weather = [NEVER]
         offer(unit, "in", NUMBERS[0], b"x")
         await until(lambda: bool(ends))
-    assert "no clear word" in str(ends[0])
+    assert "still in doubt" in str(ends[0])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The contract with Faust's and aiokafka's private parts.
 
-If one of these fails after an upgrade, read `streams/runtime/faust_adapter.py` against the new
-version before anything else, and run tests/kafka/test_runtime*.py.
+If one of these fails after an upgrade, read `faust_adapter.py` and `faust_group.py` in
+`streams/runtime/` against the new version before anything else, and run
+tests/kafka/test_runtime*.py.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from faust.tables import TableManager
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.runtime import aiokafka_patches, faust_adapter, fetch_patches
+from streams.runtime import aiokafka_patches, faust_adapter, faust_group, fetch_patches
 from streams.runtime.assignor import StickyUnits
-from streams.runtime.faust_adapter import AppConsumer, AppThread, AppTransport
+from streams.runtime.faust_adapter import AppConsumer, AppTransport
+from streams.runtime.faust_group import AppThread
 from streams.runtime.record_batches import Batches
 
 RUNTIME = Path(faust_adapter.__file__).parent
-OWNERS = (aiokafka_patches, faust_adapter, fetch_patches)
+OWNERS = (aiokafka_patches, faust_adapter, faust_group, fetch_patches)
 ALL_PRIVATE = [one for owner in OWNERS for one in owner.PRIVATE_NAMES]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cramjam
 import pytest
 
-from streams.runtime import fetch_patches, record_batches
+from streams.runtime import decompression, fetch_patches, record_batches
 from streams.runtime.failure import StartRefusedError
 from streams.runtime.records import Unreadable
 from tests.support.fetched import TP, fetch, fetch_all, log_of
@@ -157,7 +157,7 @@ def test_what_stands_before_a_broken_record_is_read() -> None:
 @pytest.mark.rule("R1.24")
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_a_batch_that_unpacks_without_end_costs_little(codec: str) -> None:
-    body = records(Raw(bytes(record_batches.MOST_UNPACKED), b"k"))
+    body = records(Raw(bytes(decompression.MOST_UNPACKED), b"k"))
     assert "more than 32 MiB" in the_fault(batch(pack(codec, body), 1, attributes=CODECS[codec]))
 
 

@@ -18,7 +18,7 @@ def rebuilt(*batches: dict[bytes, bytes | None]) -> State:
     for batch in batches:
         for key, value in batch.items():
             state.load(key, value)
-    state.loaded()
+    state.finish_loading()
     return state
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streams.runtime.assignor import StickyUnits
 from streams.runtime.unit_manager import UnitManager
+from streams.runtime.units import Units
 
 if TYPE_CHECKING:
     from streams.runtime.context import UnitContext
@@ -18,7 +19,7 @@ SOON_S = 5.0
 async def test_a_unit_that_asks_for_positions_holds_no_rebalance_up() -> None:
     """A fetch holds the lock and waits for the rebalance; the rebalance waits for this unit."""
     fetching = asyncio.Lock()
-    unit_manager = UnitManager((), {}, StickyUnits([]), {})
+    unit_manager = UnitManager(Units((), {}), {}, StickyUnits([]))
     transport: Any = SimpleNamespace(consumer=SimpleNamespace(quiet=fetching))
     unit_manager.attach(cast("AppTransport", transport), cast("UnitContext", None))
     unit = cast("Unit", SimpleNamespace(is_accepting=True, sources={}))

@@ -8,7 +8,7 @@ from streams.runtime.warmups import WarmupReplicas
 from tests.runtime.toy import Count
 
 if TYPE_CHECKING:
-    from streams.runtime.warmups import UnitKey
+    from streams.runtime.units import UnitKey
 
 SOON_S = 5.0
 
