@@ -12,9 +12,9 @@ PACKAGE: Final = Path(__file__).parent
 
 
 def schema_path(*parts: str) -> Path:
-    """Path below `schemas/`, for example `schema_path("policies", "wecom.yaml")`.
+    """The path of a file below `schemas/`, for example `schema_path("policies", "wecom.yaml")`.
 
-    Raises FileNotFoundError when this installation has no such file.
+    Raises FileNotFoundError if this installation has no such file.
     """
     for root in (PACKAGE / "schemas", PACKAGE.parent / "schemas"):
         path = root.joinpath(*parts)

@@ -1,9 +1,10 @@
 """Every setting of Decorum, read once at the start.
 
 A setting is an environment variable with the prefix `DECORUM_`, or a line `DECORUM_NAME=value` in
-the file that `DECORUM_SETTINGS` names; where both say something, the environment wins. Unknown
-names and wrong values stop the start, one clear line each.
-This module must never print a secret, and never be read again while a worker runs.
+the file that `DECORUM_SETTINGS` names. If both are set, the environment wins. Unknown names and
+wrong values refuse the start, with one clear line each.
+
+Rules of this file: it never prints a secret, and is never read again while a worker runs.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ SECRETS: Final = frozenset({"suppression_key", "sasl_password", "ssl_key_passwor
 MAX_PORT: Final = 65_535
 MAX_NAME_CHARACTERS: Final = 100
 NAME_CHARACTERS: Final = frozenset(ascii_letters + digits + "._-")
-# Identifiers can be guessed and tried one by one: the key must not be guessable as well.
+# Customers' identifiers can be guessed and tried one by one, so the key must not be guessable.
 MIN_SECRET_CHARACTERS: Final = 16
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `lines` says why, one complete line for each fault."""
+    """The settings cannot be used; `lines` has one complete line for each fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)
@@ -62,7 +63,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _bootstrap(servers: str) -> str:
-    """Each server of a comma-separated list is host:port; spaces around commas are forgiven."""
+    """Check that each server of a comma-separated list is host:port; drop spaces around commas."""
     parts = [part.strip() for part in servers.split(",")]
     for part in parts:
         split_address(part)
@@ -81,7 +82,7 @@ def _strong(secret: SecretStr) -> SecretStr:
 
 
 def _name(name: str) -> str:
-    """What Kafka allows in topic names; 100 of its 249 characters leave room for our longest."""
+    """Check a name by Kafka's rules; 100 of its 249 characters leave space for our topics'."""
     if len(name) > MAX_NAME_CHARACTERS:
         raise ValueError(f"{len(name)} characters are more than {MAX_NAME_CHARACTERS}, the most")
     if not NAME_CHARACTERS.issuperset(name):
@@ -93,7 +94,7 @@ Name = Annotated[str, AfterValidator(_name)]
 
 
 class Settings(BaseSettings):
-    """All settings, validated. Build it with `load_settings` so that faults read well."""
+    """All settings, validated. Use `load_settings`, which gives readable faults."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
@@ -102,21 +103,21 @@ class Settings(BaseSettings):
     kafka: Annotated[str, AfterValidator(_bootstrap)] = "127.0.0.1:9092"
     """Bootstrap servers, comma-separated."""
     prefix: Name = ""
-    """Put before every topic, group and transactional id: one cluster, several environments."""
+    """Stands before every topic, group and transactional id: one cluster, several environments."""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Partitions of each keyed topic at creation."""
+    """Partitions of each keyed topic when it is created."""
     http: Annotated[str, AfterValidator(_address)] = "127.0.0.1:6066"
     """Where metrics, health and look-ups are served, as host:port; port 0 takes a free one."""
     policy: FilePath | None = None
-    """The policy of every enterprise that has published none; default: the packaged `wecom`."""
+    """The policy of every enterprise that has published none; by default the packaged `wecom`."""
     suppression_key: Annotated[SecretStr, AfterValidator(_strong)] | None = None
-    """Key of the mark that survives `erase` (HMAC); without it `erase` is not accepted."""
+    """Key of the mark (HMAC) that survives `erase`; without it `erase` is refused."""
     instance: Name | None = None
-    """Static membership: this worker's lasting name in its group, so that a restart within the
-    session moves no partitions."""
+    """Static membership: this worker's lasting name in its group. With it, a restart within the
+    session timeout moves no partitions."""
 
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] | None = None
-    """Log in to Kafka with this mechanism; needs the two below."""
+    """Log in to Kafka with this mechanism; needs username and password."""
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_enabled: bool = False
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _security_is_whole(self) -> Self:
-        """Half a login would connect without one: refuse it."""
+        """Refuse half a login, which would connect without any."""
         sasl = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
         if any(sasl) and not all(sasl):
             raise ValueError(
@@ -151,9 +152,9 @@ class Settings(BaseSettings):
         return split_address(self.http)
 
     def client_options(self) -> dict[str, Any]:
-        """Keyword arguments that every aiokafka client is made with: where, and how secured.
+        """Keyword arguments for every aiokafka client: the brokers and the security.
 
-        Raises ssl.SSLError or OSError when a certificate file cannot be used.
+        Raises ssl.SSLError or OSError if a certificate file cannot be used.
         """
         options: dict[str, Any] = {
             "bootstrap_servers": self.kafka,
@@ -182,7 +183,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment and the settings file. Raises SettingsError with a line a fault."""
+    """Read the environment and the settings file. Raises SettingsError with a line per fault."""
     file = _settings_file()
     faults = _unknown(os.environ, "the environment")
     if file:
@@ -212,7 +213,7 @@ def _settings_file() -> Path | None:
 
 
 def _in_file(file: Path) -> list[str]:
-    """A line for each fault of our own file. What stands without `=` is not shown: it may be the
+    """A line for each fault of the settings file. Lines without `=` are not shown: each may be the
     second half of a secret.
     """
     values = dotenv_values(file, encoding="utf-8")
@@ -223,7 +224,7 @@ def _in_file(file: Path) -> list[str]:
 
 
 def _unknown(names: Iterable[str], where: str, *, everything: bool = False) -> list[str]:
-    """A line for each name that is no setting; in our own file every name must be one."""
+    """A line for each unknown setting; `everything`: also for names without the prefix."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     if not everything:
         known.add(FILE_VARIABLE)
@@ -251,7 +252,7 @@ def _line(fault: ErrorDetails) -> str:
 
 
 def _refuse_unusable_certificates(settings: Settings) -> None:
-    """A file that is no certificate must stop the start, not each connection later."""
+    """Refuse the start, and not each later connection, if a file is not a certificate."""
     try:
         settings.client_options()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError

@@ -1,6 +1,6 @@
-"""One worker: the stages, the lane under them, and its window to the outside.
+"""One worker: the stages, the runtime below them, and the HTTP server.
 
-The one place where the parts are put together. Rules of this file: wiring only.
+Rules of this file: it only puts the parts together.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("decorum.worker")
 
 RARE_COLLECTIONS: Final = (50_000, 20, 100)
-"""A batch makes thousands of small values that die with it and form no cycles: at Python's default
-of 700 the search for cycles took a quarter of the customer stage's time."""
+"""A batch makes thousands of small values that live only during the batch and form no cycles. With
+Python's default of 700, the search for cycles took a quarter of the customer stage's time."""
 
 
 class Worker:
-    """A worker of the group `decorum`, built from settings. `clock`: the time to decide by."""
+    """A worker of the group `decorum`, built from settings; it decides by `clock`."""
 
     def __init__(self, settings: Settings, clock: Clock = WALL_CLOCK) -> None:
         topics = Topics(settings.prefix)
@@ -61,10 +61,10 @@ class Worker:
         self.oldest = OldestHeld(self._states)
         self.clock = clock
         erasure = Erasure(_secret(settings))
-        follower = GlobalTable(topics.rules_state, self.rules.apply)
+        rules_table = GlobalTable(topics.rules_state, self.rules.apply)
 
         async def rules_known() -> None:
-            await follower.caught_up_with(topics.policies, topics.controls)
+            await rules_table.caught_up_with(topics.policies, topics.controls)
             self.rules.refuse_unread(clock())
 
         stages = (
@@ -80,8 +80,8 @@ class Worker:
             self.observer,
             Extras(
                 start_conditions={"account": rules_known, "customer": rules_known},
-                global_tables=[follower],
-                # The gates ask the same later; the answer is there sooner for it.
+                global_tables=[rules_table],
+                # As a service too, so that the start conditions are met sooner.
                 services=[self._serve, self.oldest.refresh_forever, rules_known],
                 topics=[topics.physical(topic.name) for topic in TOPICS],
                 address=settings.http,
@@ -99,7 +99,7 @@ class Worker:
         )
 
     def run(self) -> NoReturn:
-        """Work until SIGTERM (exit 0) or the first failure (exit 70, or 2 to be mended by hand)."""
+        """Work until SIGTERM (exit 0) or a failure (exit 70; 2 if an operator has to act)."""
         self.app.run()
 
     async def _serve(self) -> None:
@@ -110,7 +110,7 @@ class Worker:
             await self.http.stop()
 
     def _metrics(self) -> bytes:
-        """The counters as committed, and the gauges as the partitions stand now."""
+        """The counters of all commits, and the gauges of the present state."""
         now_ms = self.clock()
         for name, stage in self.app.snapshot().items():
             balance, due_ms = Balance(), now_ms
@@ -161,12 +161,12 @@ def _secret(settings: Settings) -> bytes | None:
 
 
 async def _topic_faults(settings: Settings) -> list[str]:
-    """What is wrong with the topics. Waits for a broker that is starting; raises KafkaError."""
+    """The faults of the topics. Waits for a broker that is starting; raises KafkaError."""
     return await retry_until_available(lambda: topics_admin.check(settings))
 
 
 def run(settings: Settings, clock: Clock = WALL_CLOCK) -> int:
-    """Run one worker until it is told to stop; 2 where the topics are not what it needs."""
+    """Run one worker until SIGTERM; returns 2 if the topics are not what it needs."""
     faults = asyncio.run(_topic_faults(settings))
     for fault in faults:
         log.critical("%s: run `decorum topics`, or correct DECORUM_PARTITIONS", fault)

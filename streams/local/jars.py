@@ -1,8 +1,10 @@
 """Java and the jars of a Kafka broker, fetched once per user with Maven.
 
-The jars are cached in `$XDG_CACHE_HOME/decorum/` (default `~/.cache/decorum/`). A fetch ends in an
-atomic rename: two processes that fetch at once do not disturb each other, and a broken fetch
-leaves nothing behind. It must never write anywhere else (Maven keeps its own cache).
+The jars are cached in `$XDG_CACHE_HOME/decorum/` (default `~/.cache/decorum/`). A fetch ends with
+an atomic rename: two processes that fetch at once do not disturb each other, and a failed fetch
+leaves nothing behind.
+
+Rules of this file: it writes nowhere else (Maven keeps its own cache).
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ ALTERNATIVE: Final = "or set DECORUM_KAFKA to the address of a running cluster"
 
 
 class LocalKafkaError(Exception):
-    """Kafka cannot run on this machine; the message is one line that says what to do."""
+    """Kafka cannot run on this machine; the message says what to do."""
 
 
 def find_java() -> str:
-    """Path of a java of at least version 17. Raises LocalKafkaError when there is none."""
+    """Path of a java of at least version 17. Raises LocalKafkaError if there is none."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else None
     java = java or shutil.which("java")
@@ -46,9 +48,9 @@ def find_java() -> str:
 
 
 def java_version(java: str) -> int:
-    """The feature version (8, 17, 21, …) of a java executable; 0 when it does not say."""
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
+    """The feature version (8, 17, 21, …) of a java executable; 0 if it does not print one."""
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    match = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
     return int(match[1]) if match else 0
 
 
@@ -59,10 +61,10 @@ def user_directory(variable: str, default: str) -> Path:
 
 
 def jars_directory() -> Path:
-    """The directory of the jars, which is filled first if it is not there yet.
+    """The directory of the jars; fetches them first if it is not there.
 
-    Its name carries a digest of the list of jars, so that an upgrade fetches anew.
-    Raises LocalKafkaError when Maven is missing or cannot fetch.
+    Its name contains a digest of the list of jars, so that an upgrade fetches again.
+    Raises LocalKafkaError if Maven is missing or cannot fetch.
     """
     pom = POM.read_bytes()
     version = re.search(rb"<kafka.version>(.+?)<", pom)
@@ -86,7 +88,7 @@ def _fetch(target: Path) -> None:
         try:
             jars.rename(target)
         except OSError:
-            # Another process was faster: its jars are as good as ours.
+            # Another process was faster, and has fetched the same jars.
             if not target.is_dir():
                 raise
 

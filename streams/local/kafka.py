@@ -1,7 +1,7 @@
 """A real single-node Apache Kafka (KRaft) on this machine: for development, tests and the demo.
 
-It is the same broker as in production, only alone and without replicas. It must never be what a
-production worker talks to: it listens on 127.0.0.1 only and, unless told so, without logins.
+It is the broker of production, but alone and without replicas. It is not for production workers: it
+listens on 127.0.0.1 only and, unless configured otherwise, without logins.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
-# A broker that was given more would only fill it: half of this is used under load.
-# On a small machine the second compiler and a parallel collector take more than they give: with
-# these, 1,000 intents a second had a p99 of 0.24 s instead of 1.0 s in their first 20 s.
+# A broker with more memory would only fill it: under load it uses half of this.
+# On a small machine the second compiler and a parallel collector cost more than they gain: with
+# these options, 1,000 intents a second had a p99 of 0.24 s instead of 1.0 s in the first 20 s.
 JVM: Final = ("-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOG_LINES_SHOWN: Final = 15
 
-# The broker must not outlive us, even when we are killed: a child of the shell waits for the end
-# of our side of its standard input, and takes the broker with it. `exec` makes $$ the broker.
+# The broker must not outlive this process, even if it is killed: a child of the shell waits until
+# our end of its standard input closes, and then kills the broker. `exec` makes $$ the broker.
 END_WITH_PARENT: Final = 'exec 3<&0; (read -r _ <&3; kill -9 $$) & exec "$@" </dev/null 3<&-'
 
 # Kafka's Metadata request, version 1, without topics: size, key, version, correlation, client id
-# (null), topics. The answer's third number is how many brokers are ready to work.
+# (null), topics. The third number of the answer is how many brokers are ready.
 METADATA_REQUEST: Final = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 METADATA_ANSWER: Final = struct.Struct(">iii")
 
@@ -52,7 +52,7 @@ def default_directory() -> Path:
 class LocalKafka:
     """One broker with its data in `directory`; a context manager, or `start` and `stop`.
 
-    The data survive `stop` and `kill`, and the port stays the same: `start` goes on where it ended.
+    The data survive `stop` and `kill`, and the port stays the same, so `start` continues with them.
     """
 
     jvm: tuple[str, ...] = JVM
@@ -66,9 +66,9 @@ class LocalKafka:
         users: Mapping[str, str] | None = None,
         cluster: str | None = None,
     ) -> None:
-        """`properties` stand over the template's, with its `$port` and `$controller_port`; `users`
-        (name → password) can log in with SCRAM-SHA-512 once the directory is formatted; `cluster`:
-        the id that the nodes of one cluster share (`cluster_id`), else one of its own.
+        """`properties` override the template's, and may use its `$port` and `$controller_port`.
+        `users` (name → password) can log in with SCRAM-SHA-512; they are stored when the directory
+        is formatted. `cluster`: the id that the nodes of one cluster share; by default a new one.
         """
         self.directory = directory
         self.port = port or free_port()
@@ -79,7 +79,7 @@ class LocalKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Address for clients, host:port."""
+        """The address for clients, host:port."""
         return f"{HOST}:{self.port}"
 
     @property
@@ -88,10 +88,10 @@ class LocalKafka:
         return self.directory / "broker.log"
 
     def start(self) -> None:
-        """Start and return when the broker is ready (3 to 5 seconds).
+        """Start the broker and return when it is ready (3 to 5 seconds).
 
-        Raises LocalKafkaError when Java or Maven is missing, the port is taken, or it does not
-        come up in a minute.
+        Raises LocalKafkaError if Java or Maven is missing, the port is taken, or it is not ready
+        within a minute.
         """
         java, jars = find_java(), jars_directory()
         if _accepts(self.port):
@@ -108,7 +108,7 @@ class LocalKafka:
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """Stop in good order; kill when that takes more than 20 seconds."""
+        """Stop cleanly; kill if that takes more than 20 seconds."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -117,24 +117,24 @@ class LocalKafka:
         self.kill()
 
     def kill(self) -> None:
-        """End it like a power failure; what was acknowledged is still there after `start`."""
+        """End it as a power failure would; acknowledged records are still there after `start`."""
         process, self._process = self._process, None
         if process is None:
             return
         with suppress(ProcessLookupError):
-            # The whole group: the broker and the one that waits for our end.
+            # The whole process group: the broker and the child that waits for our end.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdin:
             process.stdin.close()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the broker alone, not to the one that waits for our end."""
+        """Send a signal to the broker alone, not to the child that waits for our end."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def wait(self, timeout_s: float | None = None) -> int | None:
-        """Wait until the broker ends by itself; its exit status, or None when it still runs."""
+        """Wait until the broker ends by itself; its exit status, or None if it still runs."""
         if self._process is None:
             return None
         try:
@@ -175,7 +175,7 @@ class LocalKafka:
         return [java, *options, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{jars}/*"]
 
     def _format(self, java: str, jars: Path) -> None:
-        # As one word: an id that begins with a dash would be taken for an option.
+        # One argument: an id that begins with a dash would be taken for an option.
         identity = f"--cluster-id={self._cluster}"
         tool = ["kafka.tools.StorageTool", "format", identity, "-c", self._server]
         for name, password in self._users.items():
@@ -194,7 +194,7 @@ class LocalKafka:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                # Its own group: Ctrl-C is for us, and we stop the broker in good order.
+                # Its own process group: Ctrl-C reaches only us, and we stop the broker cleanly.
                 start_new_session=True,
             )
 
@@ -215,12 +215,12 @@ class LocalKafka:
 
 
 def cluster_id() -> str:
-    """An id for a cluster that nobody else has."""
+    """A new, unique id for a cluster."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
+    """A port on 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -233,7 +233,7 @@ def _accepts(port: int) -> bool:
 
 
 def _is_ready(port: int) -> bool:
-    """Whether the broker answers and counts itself as ready; a bare connection comes too early."""
+    """Whether the broker answers and reports a ready broker; it accepts connections before that."""
     try:
         with socket.create_connection((HOST, port), timeout=1.0) as connection:
             connection.sendall(METADATA_REQUEST)

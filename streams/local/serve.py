@@ -18,11 +18,11 @@ CHECK_S: Final = 0.5
 
 
 def serve(directory: Path, port: int) -> None:
-    """Run the broker with its data in `directory` until we are told to stop.
+    """Run the broker with its data in `directory` until Ctrl-C or SIGTERM.
 
-    Raises LocalKafkaError when it does not start or ends by itself.
+    Raises LocalKafkaError if it does not start, or ends by itself.
     """
-    with _told_to_stop() as stop, LocalKafka(directory, port) as broker:
+    with _stop_signal() as stop, LocalKafka(directory, port) as broker:
         print(
             f"Kafka listens on {broker.bootstrap}; export DECORUM_KAFKA={broker.bootstrap}\n"
             f"Its data are kept in {directory}. Stop it with Ctrl-C.",
@@ -35,8 +35,8 @@ def serve(directory: Path, port: int) -> None:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that the broker is always stopped in good order."""
+def _stop_signal() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that the broker is always stopped cleanly."""
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())
