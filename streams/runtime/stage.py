@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 
 class Stage(Protocol):
-    """One exactly-once step from co-partitioned source topics to outputs, with state between."""
+    """One exactly-once step from co-partitioned source topics, through state, to outputs."""
 
     @property
     def name(self) -> str:
-        """Names the transactional producers: changing it gives up the protection from zombies."""
+        """A part of the transactional ids: with another name, old workers are not fenced off."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Physical topics read; all have the changelog's partition count."""
+        """The physical topics that are read; all have the changelog's partition count."""
 
     @property
     def changelog(self) -> str:
-        """The physical compacted topic that holds this stage's state, timers and watermark."""
+        """The physical compacted topic that holds this stage's state, timers and checkpoint."""
 
     def on_records(
         self, partition: int, records: Iterator[Record], state: State, now_ms: int
     ) -> Iterable[Output]:
-        """Decide records in their order, each before the next is asked for. Bad input is an output;
-        an exception ends the process.
+        """Decide records in their order, and each one before taking the next. Bad input gives an
+        output (a dead letter); an exception ends the process.
         """
 
     def on_timers(

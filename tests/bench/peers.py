@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.bench.throughput import Throughput
 
 PATIENCE_S: Final = 600.0
-OURS: Final = "our lane, the toy rule"
+OURS: Final = "our runtime, the toy rule"
 STREAMS: Final = "Kafka Streams"
 
 
