@@ -14,22 +14,22 @@ from streams.admin import topics
 from streams.demo import screen
 from streams.demo.account_audit import account_audit
 from streams.demo.audit import Check, audit
-from streams.demo.clock import real_ms
 from streams.demo.day import HOUR_MS, MINUTE_MS, at
 from streams.demo.headlines import Headlines
 from streams.demo.programs import events_of
 from streams.demo.sender import Sender
 from streams.demo.supervisor import DemoError
 from streams.demo.traffic import Traffic, read_evidence
+from streams.runtime.clock import real_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from streams.core.policy import Policy
-    from streams.demo.clock import FastClock
     from streams.demo.day import Day
     from streams.demo.evidence import Evidence
     from streams.demo.supervisor import Supervisor
+    from streams.runtime.clock import FastClock
 
 KILL_AT_MS: Final = at(timedelta(hours=15, minutes=40))
 DECIDED_TIMEOUT_S: Final = 30.0

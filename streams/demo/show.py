@@ -23,7 +23,6 @@ from aiokafka.errors import KafkaError
 
 from streams.admin import topics as topics_admin
 from streams.demo import screen
-from streams.demo.clock import FastClock
 from streams.demo.day import Day
 from streams.demo.play import play
 from streams.demo.portrait import portrait_of
@@ -32,6 +31,7 @@ from streams.demo.traffic import delete_topics
 from streams.local.jars import LocalKafkaError
 from streams.local.kafka import HOST, LocalKafka, free_port
 from streams.policy import files
+from streams.runtime.clock import FastClock
 
 if TYPE_CHECKING:
     from streams.demo.portrait import Portrait

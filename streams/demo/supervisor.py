@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 
-from streams.demo.clock import real_ms
+from streams.runtime.clock import real_ms
 from streams.runtime.failure import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.demo.clock import FastClock
+    from streams.runtime.clock import FastClock
     from streams.settings import Settings
 
 READY_TIMEOUT_S: Final = 60.0

@@ -18,8 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.core.kinds import KIND_NAMES
 from streams.demo.account_side import TOPICS_READ
-from streams.demo.clock import real_ms
 from streams.demo.evidence import Evidence
+from streams.runtime.clock import real_ms
 from streams.runtime.partitioner import partition_for
 from streams.topics import (
     ACCOUNT_LIMITS,
@@ -36,9 +36,9 @@ from streams.topics import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streams.demo.clock import FastClock
     from streams.demo.day import Event
     from streams.demo.sender import Sender
+    from streams.runtime.clock import FastClock
     from streams.settings import Settings
 
 TICK_S: Final = 0.02

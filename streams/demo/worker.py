@@ -13,8 +13,8 @@ import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
 from streams import worker
-from streams.demo.clock import FastClock
 from streams.logs import configure_logs
+from streams.runtime.clock import FastClock
 from streams.settings import load_settings
 
 if TYPE_CHECKING:

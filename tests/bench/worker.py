@@ -14,8 +14,8 @@ import threading
 from typing import Final
 
 from streams import worker
-from streams.demo.clock import FastClock
 from streams.logs import configure_logs
+from streams.runtime.clock import FastClock
 from streams.settings import load_settings
 
 LEFT_ALONE: Final = 1

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from streams import worker
-from streams.demo.clock import real_ms
 from streams.logs import configure_logs
+from streams.runtime.clock import real_ms
 from streams.settings import load_settings
 
 LOOK_S: Final = 0.02

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from streams.demo import clock as clock_module
-from streams.demo.clock import FastClock
+from streams.runtime import clock as clock_module
+from streams.runtime.clock import FastClock
 
 
 @pytest.fixture
