@@ -28,9 +28,9 @@ Counts are of the campaign's whole life. Without `canary` everything is released
 
 **What proves nothing.** A campaign may be released as a whole because it is small, or because no
 `canary` governs it. When its size, or the number of customers asked for, reaches `from_size`, it
-continues by steps: at the largest share that is not above the part that was already approved. A
-campaign that went through all steps stays released, however much it grows. Otherwise the released
-share never shrinks while the policy's steps stay the same.
+continues by steps: at the largest share that is not above the part that was already approved, and
+no lower than its steps had reached. A campaign that went through all steps stays released, however
+much it grows. Otherwise the released share never shrinks while the policy's steps stay the same.
 
 Rules of this file: values in, values out. It knows nothing of accounts, queues or partitions. The
 bounds are Wilson's (`stats`).

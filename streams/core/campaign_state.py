@@ -156,8 +156,8 @@ def is_staged(canary: Canary, size: int | None) -> bool:
 def assumed_release(
     canary: Canary, release: CampaignRelease | None, size: int | None
 ) -> CampaignRelease:
-    """What to go by until a campaign's owner has heard of this size: what was not proven is taken
-    for the first share.
+    """The release to assume until the campaign's owner knows this size: the first share, unless
+    the campaign went through its steps or is too small for them.
     """
     if release is None and not is_staged(canary, size):
         return CampaignRelease(1.0, Phase.FULL, size)

@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-FOREVER: Final = -1
-"""A duration without end."""
+FOREVER: Final = 2**63 - 1
+"""A duration without end, and a time that never comes. It is larger than every time, so `max` and
+`<` need no special case."""
 
 DAYS_IN_MONTH: Final = -1
 """A limit equal to the number of days in the calendar month."""

@@ -36,6 +36,6 @@ def _terms(hits: float, trials: int, z: float) -> tuple[float, float, float]:
 
 
 def share_of(salt: str, subject: str) -> float:
-    """A subject's stable place in [0, 1): uniform over subjects, independent between salts."""
+    """A subject's stable position in [0, 1): uniform over subjects, independent between salts."""
     digest = blake2b(subject.encode(), digest_size=8, person=salt.encode()).digest()
     return int.from_bytes(digest, "big") / 2**64

@@ -33,6 +33,7 @@ from streams.core.account.relations import capacity_denial
 from streams.core.campaign_state import Phase, position_of, releases, steps_to
 from streams.core.customer.case import RESIGNED, SUSPENDED, stopped_until_ms
 from streams.core.kinds import MAKES_RELATION, STAGED, Kind
+from streams.core.policy import FOREVER
 from streams.core.reasons import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _paused(case: AdmissionInput) -> Blocked | None:
     if state.status == SUSPENDED:
         return Blocked(Reason.ACCOUNT_PAUSED, None)
     until_ms = stopped_until_ms(case.rules, accounts.braked_until_ms(state, now_ms), now_ms)
-    return None if until_ms == 0 else Blocked(Reason.ACCOUNT_PAUSED, until_ms)
+    if until_ms == 0:
+        return None
+    return Blocked(Reason.ACCOUNT_PAUSED, None if until_ms == FOREVER else until_ms)
 
 
 def _canary(case: AdmissionInput) -> Blocked | None:

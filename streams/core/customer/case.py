@@ -64,15 +64,14 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     restrictions: Restrictions = UNRESTRICTED
 
 
-def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int | None:
-    """When a braked account may send this kind again. 0: now; None: never, for it is off.
+def stopped_until_ms(rules: KindRules, braked_until_ms: int, now_ms: int) -> int:
+    """When a braked account may send this kind again; 0: now.
 
     A brake stops the kinds that the policy's `brake` lists. An account that is off (`FOREVER`)
     stops all kinds that disturb, whatever the policy lists.
     """
-    if braked_until_ms == FOREVER:
-        return None if rules.disturbs else 0
-    return braked_until_ms if rules.braked and braked_until_ms > now_ms else 0
+    is_stopped = rules.disturbs if braked_until_ms == FOREVER else rules.braked
+    return braked_until_ms if is_stopped and braked_until_ms > now_ms else 0
 
 
 class RestrictionSource(Protocol):

@@ -70,20 +70,17 @@ def _suppressed(case: DecisionInput) -> Verdict | None:
     rule, now_ms = case.rules.suppression, case.now_ms
     if rule is None or not case.ledger.last_complaint_ms:
         return None
-    account_ends = _ends(case.relationship.last_complaint_ms, rule.account_ms)
-    enterprise_ends = _ends(case.ledger.last_complaint_ms, rule.enterprise_ms)
-    if FOREVER in {account_ends, enterprise_ends}:
-        return denial(Reason.SUPPRESSED, rule="suppression")
-    ends_ms = max(account_ends, enterprise_ends)
+    ends_ms = max(
+        _end_ms(case.relationship.last_complaint_ms, rule.account_ms),
+        _end_ms(case.ledger.last_complaint_ms, rule.enterprise_ms),
+    )
     if ends_ms <= now_ms:
         return None
     return denial(Reason.SUPPRESSED, rule="suppression", eligible_at_ms=legal_ms(case, ends_ms))
 
 
-def _ends(complaint_ms: int, length_ms: int) -> int:
-    if not complaint_ms:
-        return 0
-    return FOREVER if length_ms == FOREVER else complaint_ms + length_ms
+def _end_ms(complaint_ms: int, length_ms: int) -> int:
+    return min(complaint_ms + length_ms, FOREVER) if complaint_ms else 0
 
 
 def _not_friend(case: DecisionInput) -> Verdict | None:

@@ -18,7 +18,7 @@ from streams.core.customer.windows import (
     window_usages,
 )
 from streams.core.local_calendar import DAY_MS, Span, period, quiet_span, zone_named
-from streams.core.policy import Scope
+from streams.core.policy import FOREVER, Scope
 from streams.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ def legal_ms(case: DecisionInput, from_ms: int) -> int | None:
 
 def eligible_ms(case: DecisionInput, usages: Sequence[WindowUsage], from_ms: int) -> int | None:
     """As `legal_ms`, with the windows' usages. None if no such moment is known or found."""
-    ordered_ms = _restrictions_end_ms(case)
-    if ordered_ms is None:
-        return None
+    restricted_ms = _restrictions_end_ms(case)
     silent_ms = silent_until_ms(case.relationship, case.rules)
-    earliest_ms = max(from_ms, case.request.not_before_ms or 0, silent_ms, ordered_ms)
+    earliest_ms = max(from_ms, case.request.not_before_ms or 0, silent_ms, restricted_ms)
+    if earliest_ms == FOREVER:
+        return None
     # Rolling windows and gaps open once and stay open; calendar periods and nights come again.
     at_ms = _after_windows(case, [s for s in usages if s.window.calendar is None], earliest_ms)
     recurring = [s for s in usages if s.window.calendar is not None]
@@ -120,16 +120,16 @@ def eligible_ms(case: DecisionInput, usages: Sequence[WindowUsage], from_ms: int
     return None
 
 
-def _restrictions_end_ms(case: DecisionInput) -> int | None:
-    """When the last restriction ends; 0 without one, None for one without an end."""
+def _restrictions_end_ms(case: DecisionInput) -> int:
+    """When the last restriction ends; 0 without one, `FOREVER` for one without an end."""
     restrictions = case.restrictions
     if restrictions is UNRESTRICTED:
         return 0
-    paused_ms = 0 if restrictions.pause is None else restrictions.pause.until_ms
-    braked_ms = stopped_until_ms(case.rules, restrictions.braked_until_ms, case.now_ms)
-    if restrictions.status == SUSPENDED or paused_ms is None or braked_ms is None:
-        return None
-    return max(paused_ms, braked_ms)
+    if restrictions.status == SUSPENDED:
+        return FOREVER
+    pause = restrictions.pause
+    paused_ms = 0 if pause is None else FOREVER if pause.until_ms is None else pause.until_ms
+    return max(paused_ms, stopped_until_ms(case.rules, restrictions.braked_until_ms, case.now_ms))
 
 
 def _after_windows(case: DecisionInput, usages: Sequence[WindowUsage], at_ms: int) -> int | None:

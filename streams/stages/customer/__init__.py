@@ -1,1 +1,1 @@
-"""The customer stage: may this person be disturbed now? The last word before a message goes."""
+"""The customer stage: may this person be disturbed now? Its decision is the final one."""
