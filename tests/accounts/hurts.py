@@ -64,6 +64,22 @@ class Hurts:
                 complaint.message, complaint.open_ms = None, []
                 complaint.customer = ""
 
+    def unsure(
+        self, data: dict[str, Any], at_ms: int, messages: dict[str, dict[str, Any]]
+    ) -> set[str | None]:
+        """Campaigns of messages that a word from the future is about, if the engine's clock is as
+        far ahead: what was sent between its writing and its time.
+        """
+        if data.get("decision_id"):
+            return set()
+        who = data["customer_id"], data.get("account_id", "")
+        return {
+            message.get("campaign_id")
+            for message in messages.values()
+            if _may_be_meant(message, *who, data["occurred_at_ms"])
+            and not _may_be_meant(message, *who, at_ms)
+        }
+
     def heard(
         self, what: str, data: dict[str, Any], at_ms: int, messages: dict[str, dict[str, Any]]
     ) -> None:
