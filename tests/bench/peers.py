@@ -1,4 +1,4 @@
-"""Our lane beside Kafka Streams: the same toy rule, records, broker, cores and minutes.
+"""Our runtime beside Kafka Streams: the same toy rule, records, broker, cores and minutes.
 
 Kafka Streams runs exactly-once (version 2) with one thread, committing every 100 ms, once with its
 default store on disk and once with its store in memory, which is nearer to ours. Every answer of

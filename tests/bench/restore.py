@@ -1,7 +1,7 @@
 """How soon a worker that starts is ready, with a million customers to remember.
 
-The changelog is written as the lane writes it: ledgers of real decisions (`history`) under the
-stage's keys, and a watermark in each partition. It has no superseded records, as after compaction.
+The changelog is written as the runtime writes it: ledgers of real decisions (`history`) under the
+stage's keys, and a checkpoint in each partition. It has no superseded records, as after compaction.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def _start(run: Run, values: list[bytes], customers: int) -> tuple[float, 
 async def remember(settings: Settings, names: Topics, values: list[bytes], customers: int) -> None:
     """Write what a customer stage would know of so many customers."""
     await fill(settings, names.customer_state, _changelog(values, customers))
-    await _watermarks(settings, names)
+    await _checkpoints(settings, names)
 
 
 def _changelog(values: list[bytes], customers: int) -> Iterator[Item]:
@@ -89,7 +89,7 @@ def _changelog(values: list[bytes], customers: int) -> Iterator[Item]:
         yield key, values[number % len(values)]
 
 
-async def _watermarks(settings: Settings, names: Topics) -> None:
+async def _checkpoints(settings: Settings, names: Topics) -> None:
     sources = (names.candidates, names.interactions, names.sweeps)
     value = Checkpoint(load.MORNING_MS, dict.fromkeys(sources, 0)).encode()
     async with producer(settings) as client:

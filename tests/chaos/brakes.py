@@ -21,8 +21,8 @@ import orjson
 
 from streams.core.kinds import KIND_NAMES
 from streams.topics import CANDIDATES, CUSTOMER_STATE, LIMIT_CHANGES, SWEEPS
+from tests.chaos.checkpoints import read_batches
 from tests.chaos.pace import ACCOUNT, KIND
-from tests.chaos.watermarks import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

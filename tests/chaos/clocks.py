@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE, DECISIONS, RULES_STATE
-from tests.chaos.watermarks import WATERMARK
+from tests.chaos.checkpoints import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def backward(evidence: Evidence) -> Iterator[str]:
 def _readings(evidence: Evidence) -> Iterator[tuple[str, int, int, int]]:
     for topic in (RULES_STATE, ACCOUNT_STATE, CUSTOMER_STATE):
         for record in evidence.topics[topic]:
-            if record.key == WATERMARK:
+            if record.key == CHECKPOINT:
                 clock_ms = orjson.loads(record.value or b"{}")["clock_ms"]
                 yield topic, record.partition, record.offset, clock_ms
     for record in evidence.topics[DECISIONS]:

@@ -2,8 +2,8 @@
 
 A customer's decisions stand in one partition, in the order in which they were taken, and so do
 their interactions. What no topic tells directly is how the two interleave. `Clockwork` narrows it
-down by the watermarks in the customer stage's changelog: each names a batch's clock and how far it
-had read. Inside a batch, and wherever compaction has taken the watermarks, every interleaving that
+down by the checkpoints in the customer stage's changelog: each names a batch's clock and how far it
+had read. Inside a batch, and wherever compaction has taken the checkpoints, every interleaving that
 the topics allow is tried, and a decision is justified if one of those explains it together with all
 decisions before it.
 """
@@ -14,9 +14,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.topics import CUSTOMER_STATE, INTERACTIONS
+from tests.chaos.checkpoints import read_batches
 from tests.chaos.judge import fault_of
 from tests.chaos.referee import Known
-from tests.chaos.watermarks import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,14 +38,14 @@ class Said(NamedTuple):
 
 
 class Clockwork:
-    """When each interaction was noted, as the watermarks of the customer stage tell."""
+    """When each interaction was noted, as the checkpoints of the customer stage tell."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._batches = read_batches(evidence, CUSTOMER_STATE, INTERACTIONS)
 
     def read_by(self, partition: int, clock_ms: int) -> tuple[int, int] | None:
         """The next interaction to read before and after the batches with this clock; None where
-        their watermarks are gone.
+        their checkpoints are gone.
         """
         clocks, ends, _ = self._batches[partition]
         after = bisect_right(clocks, clock_ms)

@@ -17,7 +17,7 @@ import msgspec
 
 from streams.core.kinds import KIND_NAMES
 from streams.topics import ACCOUNT_NEWS, ACCOUNT_STATE, CANDIDATES
-from tests.chaos.watermarks import read_batches
+from tests.chaos.checkpoints import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

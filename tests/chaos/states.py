@@ -18,7 +18,7 @@ from streams.core.kinds import KIND_NAMES
 from streams.stages.balance import Balance
 from streams.stages.state_keys import BALANCE
 from streams.topics import ACCOUNT_STATE, CUSTOMER_STATE
-from tests.chaos.watermarks import WATERMARK
+from tests.chaos.checkpoints import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ def faults_of_states(
     yield from _balance(accounts, customers, asked, held)
     remembered_ms = min((law.remember_ms for law in laws), default=0)
     clocks = {
-        part: _clock_ms(value) for (part, key), value in customers.items() if key == WATERMARK
+        part: _clock_ms(value) for (part, key), value in customers.items() if key == CHECKPOINT
     }
     ledgers = {key: (part, value) for (part, key), value in customers.items()}
     for key, past in known.items():

@@ -18,10 +18,10 @@ from streams.topics import (
 )
 from tests.chaos.auditor import audit
 from tests.chaos.chains import FINAL, faults_of_chain
+from tests.chaos.checkpoints import CHECKPOINT
 from tests.chaos.doctoring import change, decisions, find, found, outcome, repeat, told
 from tests.chaos.evidence import Seen
 from tests.chaos.rehearsal import STEP_AHEAD_MS, Steps, evidence_of, rehearse
-from tests.chaos.watermarks import WATERMARK
 from tests.chaos.wire import Place
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def test_clocks_that_step_are_found_clean() -> None:
     assert audit(evidence).clean
 
 
-def test_without_watermarks_some_interleaving_still_explains_everything(
+def test_without_checkpoints_some_interleaving_still_explains_everything(
     evidence: Evidence,
 ) -> None:
-    """As after compaction, which leaves the last watermark of each partition alone."""
+    """As after compaction, which leaves the last checkpoint of each partition alone."""
     records = evidence.topics[CUSTOMER_STATE]
-    last = {r.partition: r.offset for r in records if r.key == WATERMARK}
+    last = {r.partition: r.offset for r in records if r.key == CHECKPOINT}
     evidence.topics[CUSTOMER_STATE] = [
-        r for r in records if r.key != WATERMARK or r.offset == last[r.partition]
+        r for r in records if r.key != CHECKPOINT or r.offset == last[r.partition]
     ]
     assert not any(kind.startswith("wrongly") for kind in found(evidence))
 

@@ -16,12 +16,12 @@ from streams.topics import (
     LIMIT_CHANGES,
 )
 from tests.chaos.auditor import audit
+from tests.chaos.checkpoints import CHECKPOINT
 from tests.chaos.doctoring import change, find, found, outcome
 from tests.chaos.evidence import Evidence, Seen
 from tests.chaos.inputs import read_event
 from tests.chaos.laws import Unjudged
 from tests.chaos.load import policy_event
-from tests.chaos.watermarks import WATERMARK
 
 # --- what should not have been decided so -----------------------------------------------------
 
@@ -68,7 +68,7 @@ def test_a_decision_by_a_version_not_in_force(evidence: Evidence) -> None:
 
 def test_a_clock_that_went_back(evidence: Evidence) -> None:
     records = evidence.topics[ACCOUNT_STATE]
-    place = next(i for i, r in enumerate(records) if r.key == WATERMARK and i > len(records) // 2)
+    place = next(i for i, r in enumerate(records) if r.key == CHECKPOINT and i > len(records) // 2)
     mark = orjson.loads(records[place].value or b"")
     mark["clock_ms"] -= 60_000
     records[place] = records[place]._replace(value=orjson.dumps(mark))

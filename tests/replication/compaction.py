@@ -177,7 +177,7 @@ class _Run:
                 evidence = await read_cluster(self.client, PREFIX, self.options.partitions)
                 await witness.reach(evidence)
                 for name in CHANGELOGS:
-                    # The audit judges by every watermark; whether what is left says the same as
+                    # The audit judges by every checkpoint; whether what is left says the same as
                     # all that was written, `differences` finds out.
                     evidence.topics[name] = []
                     evidence.add(name, witness.records[name])

@@ -150,7 +150,7 @@ async def test_a_log_is_read_past_a_marker_that_compaction_has_emptied(log: Log)
     assert len((await log.recovered()).state) == 0
     await asyncio.sleep(CLOSES_S)
 
-    await log.until(lambda now: bool(now.emptied_markers), "heir", end=True)
+    await log.until(lambda now: bool(now.emptied_markers), "successor", end=True)
 
     memory = await log.recovered()
     assert memory.state.get(b"going on") == b"1"

@@ -127,7 +127,7 @@ async def recover(settings: Settings) -> dict[tuple[str, int], RestoredPartition
 def differences(
     witness: Witness, recovered: Mapping[tuple[str, int], RestoredPartition]
 ) -> list[str]:
-    """One line for each partition whose state, timers or watermark are not what was written."""
+    """One line for each partition whose state, timers or checkpoint are not what was written."""
     lines = []
     for (name, number), memory in recovered.items():
         wanted = {r.key: r.value for r in witness.records[name] if r.partition == number}

@@ -20,9 +20,9 @@ from tests.runtime.unit_rig import (
     NUMBERS,
     Broker,
     World,
+    checkpoints_in,
     offer,
     running,
-    told_by,
     until,
 )
 
@@ -59,9 +59,9 @@ async def test_a_batch_in_doubt_is_committed_once(
         kafka.weather = weather
         offer(unit, "in", NUMBERS[0], b"x", b"y")
         offer(unit, "in", NUMBERS[1], b"z")
-        await until(lambda: len(world.told) == 2)
+        await until(lambda: len(world.committed_batches) == 2)
         offer(unit, "in", NUMBERS[0], b"x", b"y", b"after")
-        await until(lambda: len(world.told) == 3)
+        await until(lambda: len(world.committed_batches) == 3)
     assert world.doubts == found
     assert [one.get(("out", NUMBERS[0])) for one in kafka.written] == [
         [(b"k", b"1:x"), (b"k", b"2:y")],
@@ -80,7 +80,7 @@ async def test_what_is_written_again_is_the_very_same(kafka: Broker) -> None:
         await kafka.begun.wait()
         world.now_ms = 90
         kafka.open.set()
-        await until(lambda: bool(world.told))
+        await until(lambda: bool(world.committed_batches))
         assert kafka.written[0]["rung", NUMBERS[0]] == [(b"a", b"handled at 70")]
 
 
@@ -90,7 +90,7 @@ async def test_each_checkpoint_is_another_though_nothing_moves(kafka: Broker) ->
     async with running(Alarm(repeat_ms=0), world) as unit:
         offer(unit, "alarms", NUMBERS[0], b"0 a")
         await until(lambda: len(kafka.written) == 2)
-        one, two = (told_by(w, "alarm-state")[NUMBERS[0]] for w in kafka.written)
+        one, two = (checkpoints_in(w, "alarm-state")[NUMBERS[0]] for w in kafka.written)
         assert (one.clock_ms, one.next_offset) == (two.clock_ms, two.next_offset)
         assert one != two
 
@@ -114,7 +114,7 @@ async def test_a_revocation_waits_until_the_doubt_is_settled(
         assert not revoking.done()
         answer.set()
         await revoking
-        assert world.told == [("count", NUMBERS[0], 1)]
+        assert world.committed_batches == [("count", NUMBERS[0], 1)]
 
 
 async def test_who_is_fenced_off_and_no_member_ends_and_fences_nobody(
@@ -173,7 +173,7 @@ async def test_an_outage_is_waited_for_however_long(
     async with running(Count(), world) as unit:
         kafka.weather, world.outage = [LOST], 100
         offer(unit, "in", NUMBERS[0], b"x")
-        await until(lambda: bool(world.told))
+        await until(lambda: bool(world.committed_batches))
     assert (world.outage, world.doubts) == (0, [True])
 
 

@@ -24,9 +24,9 @@ from tests.runtime.unit_rig import (
     PARTITIONS,
     Broker,
     World,
+    checkpoints_in,
     offer,
     running,
-    told_by,
     until,
 )
 
@@ -41,13 +41,16 @@ async def test_what_waits_in_several_partitions_is_one_transaction(kafka: Broker
     async with running(Count(), world) as unit:
         offer(unit, "in", NUMBERS[0], b"x", b"y")
         offer(unit, "in", NUMBERS[2], b"z")
-        await until(lambda: bool(world.told))
+        await until(lambda: bool(world.committed_batches))
         (writes,) = kafka.written
         assert writes["out", NUMBERS[0]] == [(b"k", b"1:x"), (b"k", b"2:y")]
         assert writes["out", NUMBERS[2]] == [(b"k", b"1:z")]
-        found = {n: mark.next_offset for n, mark in told_by(writes, "count-state").items()}
+        found = {
+            n: checkpoint.next_offset
+            for n, checkpoint in checkpoints_in(writes, "count-state").items()
+        }
         assert found == {NUMBERS[0]: {"in": 2}, NUMBERS[2]: {"in": 1}}
-        assert world.told == [("count", NUMBERS[0], 2), ("count", NUMBERS[2], 1)]
+        assert world.committed_batches == [("count", NUMBERS[0], 2), ("count", NUMBERS[2], 1)]
 
 
 async def test_great_intents_in_all_partitions_are_small_transactions(kafka: Broker) -> None:
@@ -62,7 +65,7 @@ async def test_great_intents_in_all_partitions_are_small_transactions(kafka: Bro
             record = arrived(topics.intents, 0, partition=number, value=value, size=len(value))
             record = replace(record, key=events.key("acme", name))
             unit.offer(TopicPartition(topics.intents, number), [record])
-        await until(lambda: sum(records for *_, records in world.told) == len(NUMBERS))
+        await until(lambda: sum(records for *_, records in world.committed_batches) == len(NUMBERS))
     candidates = [
         w.get((topics.candidates, n), ()) for w in kafka.written for n in range(PARTITIONS)
     ]
@@ -97,7 +100,7 @@ async def test_an_idle_unit_writes_the_groups_offsets_that_it_owes_and_nothing_e
         monkeypatch.setattr(commits, "OFFSETS_EVERY_S", 0.0)
         await until(lambda: len(kafka.written) == 3)
         assert kafka.positions[here] == 2
-        assert sorted(told_by(kafka.written[2], "count-state")) == NUMBERS
+        assert sorted(checkpoints_in(kafka.written[2], "count-state")) == NUMBERS
         assert all(topic == "count-state" for topic, _ in kafka.written[2])
 
 
@@ -115,7 +118,9 @@ async def test_all_partitions_of_a_batch_have_one_time(kafka: Broker) -> None:
         offer(unit, "alarms", NUMBERS[1], b"999 b")
         await until(lambda: bool(kafka.written))
         (writes,) = kafka.written
-        assert {mark.clock_ms for mark in told_by(writes, "alarm-state").values()} == {70}
+        assert {
+            checkpoint.clock_ms for checkpoint in checkpoints_in(writes, "alarm-state").values()
+        } == {70}
 
 
 async def test_a_timer_of_any_partition_fires_while_nothing_waits(kafka: Broker) -> None:
@@ -143,7 +148,7 @@ async def test_revoking_waits_for_the_open_transaction_and_drops_what_came_after
         assert not unit.wants("in", NUMBERS[0])
         kafka.open.set()
         await revoking
-        assert world.told == [("count", NUMBERS[0], 1)]
+        assert world.committed_batches == [("count", NUMBERS[0], 1)]
         assert unit.waiting == 0
         assert unit.sources[TopicPartition("in", NUMBERS[1])] == 0
 
@@ -170,7 +175,8 @@ async def test_while_idle_each_checkpoint_follows_the_fetcher_past_markers(
         world.fetcher[TopicPartition("in", NUMBERS[1])] = 4
         await until(lambda: bool(kafka.written))
         found = {
-            n: mark.next_offset for n, mark in told_by(kafka.written[0], "count-state").items()
+            n: checkpoint.next_offset
+            for n, checkpoint in checkpoints_in(kafka.written[0], "count-state").items()
         }
         assert found == {NUMBERS[1]: {"in": 4}}
 

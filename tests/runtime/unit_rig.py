@@ -113,7 +113,7 @@ class World:
 
     def __init__(self) -> None:
         self.fetcher: dict[TopicPartition, int] = {}
-        self.told: list[tuple[str, int, int]] = []
+        self.committed_batches: list[tuple[str, int, int]] = []
         self.doubts: list[bool] = []
         self.member = True
         self.outage = 0
@@ -145,7 +145,7 @@ class World:
         seconds: float,
     ) -> None:
         del counters, seconds
-        self.told.append((stage, partition, records))
+        self.committed_batches.append((stage, partition, records))
 
     def __call__(self) -> int:
         return self.now_ms
@@ -190,7 +190,7 @@ def offer(unit: Unit, topic: str, number: int, *values: bytes) -> None:
     )
 
 
-def told_by(writes: Writes, changelog: str) -> dict[int, Checkpoint]:
+def checkpoints_in(writes: Writes, changelog: str) -> dict[int, Checkpoint]:
     """The checkpoint of each partition in one transaction."""
     return {
         number: Checkpoint.decode(value)

@@ -1,4 +1,4 @@
-"""The watermarks in a stage's changelog: each names a batch's clock and how far it had read."""
+"""The checkpoints in a stage's changelog: each names a batch's clock and how far it had read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 if TYPE_CHECKING:
     from tests.chaos.evidence import Evidence
 
-WATERMARK: Final = b"\x00w"
+CHECKPOINT: Final = b"\x00w"
 
 
 class Batches(NamedTuple):
@@ -30,7 +30,7 @@ class Batches(NamedTuple):
 
     def reach(self, clock_ms: int) -> tuple[int, int]:
         """The next offset to read before and after the batches with this clock; where their
-        watermarks are gone, before what is left of the earlier ones, and after all.
+        checkpoints are gone, before what is left of the earlier ones, and after all.
         """
         after = bisect_right(self.clocks_ms, clock_ms)
         first = bisect_right(self.clocks_ms, clock_ms - 1)
@@ -39,10 +39,10 @@ class Batches(NamedTuple):
 
 
 def read_batches(evidence: Evidence, changelog: str, source: str) -> defaultdict[int, Batches]:
-    """By partition. Where compaction has taken watermarks, the batches that are left."""
+    """By partition. Where compaction has taken checkpoints, the batches that are left."""
     found: defaultdict[int, Batches] = defaultdict(lambda: Batches([], [], []))
     for record in evidence.topics[changelog]:
-        if record.key == WATERMARK:
+        if record.key == CHECKPOINT:
             mark = orjson.loads(record.value or b"{}")
             offsets = mark["next_offset"].items()
             batches = found[record.partition]
