@@ -132,8 +132,8 @@ def policy_check(file: Path) -> None:
 @FILE
 def policy_publish(file: Path) -> None:
     """Check a policy FILE and publish it; workers follow it within moments."""
+    from streams.admin.policies import publish
     from streams.policy.files import PolicyError
-    from streams.policy.publish import publish
 
     settings = _cluster_settings()
     try:

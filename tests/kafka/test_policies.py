@@ -7,9 +7,9 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
+from streams.admin.policies import publish
 from streams.admin.topics import ensure
 from streams.policy.files import PolicyError
-from streams.policy.publish import publish
 from streams.settings import Settings
 from streams.topics import Topics
 from tests.support.records import first, producer
@@ -79,12 +79,13 @@ async def test_what_workers_refuse_holds_no_version_back(
 ) -> None:
     settings = await ready(kafka, prefix)
     broken = {"policy": "sample", "version": 9, "enterprise": "acme", "max_held": 0}
+    envelope = {"specversion": "1.0", "id": "acme/9", "source": "tests"}
     for value in (
         None,
         b"{",
         b"[]",
-        orjson.dumps({"type": "decorum.policy.v1", "data": broken}),
-        orjson.dumps({"type": "other", "data": broken | {"max_held": 1}}),
+        orjson.dumps(envelope | {"type": "decorum.policy.v1", "data": broken}),
+        orjson.dumps(envelope | {"type": "other", "data": broken | {"max_held": 1}}),
     ):
         await put(settings, b"acme/9", value)
 

@@ -1,6 +1,6 @@
-"""A policy document goes onto its topic.
+"""Publishes a policy document to the topic `policies`.
 
-Nothing is published that was not parsed, and what is published is exactly what was parsed.
+Rules of this file: only a document that was parsed without a fault is published, exactly as parsed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.core.written import rfc3339
+from streams.events.decode import decode_policy
+from streams.events.envelope import Rejected
+from streams.events.policies import POLICY_TYPE
 from streams.policy.files import PolicyError, accepted, load_file
 from streams.policy.parse import parse_policy
 from streams.topics import Topics
@@ -23,19 +26,18 @@ if TYPE_CHECKING:
     from streams.core.policy import Policy
     from streams.settings import Settings
 
-EVENT_TYPE: Final = "decorum.policy.v1"
 SOURCE: Final = "decorum-cli"
 
 READING_TIMEOUT_S: Final = 30.0
-"""The topic holds a few kilobytes for each policy ever published; minutes would be an outage."""
+"""The topic has a few kilobytes for each policy ever published, so a longer read is an outage."""
 
 
 async def publish(settings: Settings, path: Path) -> str:
     """Validate a policy file and write it to the topic; one line that says what was done.
 
-    Its version must be above every version already published for its enterprise, those not yet
-    effective included: a lower one could never come into force. Two people who publish the same
-    version at the same moment are not kept apart; the later record stands.
+    Its version must be above every version published for its enterprise, those not yet effective
+    included: a lower one could never come into force. Two people who publish the same version at
+    the same moment are not detected; the later record holds.
 
     Raises PolicyError, or KafkaError when the cluster cannot be reached.
     """
@@ -67,24 +69,19 @@ async def _highest_version(settings: Settings, topic: str, enterprise: str) -> i
 
 
 def _policy_in(value: bytes) -> Policy | None:
-    """The policy of a record; nothing where the workers refuse it too."""
-    try:
-        event = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(event, dict) or event.get("type") != EVENT_TYPE:
-        return None
-    return parse_policy(event.get("data"))[0]
+    """The policy of a record; None where the workers refuse the record."""
+    event = decode_policy(value)
+    return None if isinstance(event, Rejected) else parse_policy(event.data)[0]
 
 
 async def _values(settings: Settings, topic: str) -> list[bytes]:
-    """Every record that stands on the topic now."""
+    """The values of all records that are on the topic now."""
     values: list[bytes] = []
     consumer = AIOKafkaConsumer(**settings.client_options(), auto_offset_reset="earliest")
     try:
         await consumer.start()
         await _must_exist(consumer, topic)
-        # The topic has one partition, because the order of policies counts for everybody.
+        # The topic has one partition, because all workers need the policies in one order.
         partition = TopicPartition(topic, 0)
         end = (await consumer.end_offsets([partition]))[partition]
         consumer.assign([partition])
@@ -97,7 +94,7 @@ async def _values(settings: Settings, topic: str) -> list[bytes]:
 
 
 async def _must_exist(consumer: AIOKafkaConsumer, topic: str) -> None:
-    """Asked first, because a broker may create a topic that is only asked for, and wrongly."""
+    """Check first: a broker may create a missing topic on request, with the wrong settings."""
     if topic not in await consumer.topics():
         raise PolicyError([f"the topic {topic} does not exist; create it with `decorum topics`"])
 
@@ -107,7 +104,7 @@ async def _write(settings: Settings, topic: str, name: str, document: dict[str, 
         "specversion": "1.0",
         "id": name,
         "source": SOURCE,
-        "type": EVENT_TYPE,
+        "type": POLICY_TYPE,
         "time": rfc3339(time.time_ns() // 1_000_000),
         "datacontenttype": "application/json",
         "data": document,
@@ -115,6 +112,6 @@ async def _write(settings: Settings, topic: str, name: str, document: dict[str, 
     producer = AIOKafkaProducer(**settings.client_options(), acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        await producer.send_and_wait(topic, orjson.dumps(event), key=name.encode())
+        await producer.send_and_wait(topic, msgspec.json.encode(event), key=name.encode())
     finally:
         await producer.stop()
