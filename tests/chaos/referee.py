@@ -1,6 +1,6 @@
 """The rules of contact, told a second time: what a customer's past allows at a moment, and why not.
 
-A model of `policy.md` by brute force, sharing no code with the engine: windows are counted by
+A model of a policy by brute force, sharing no code with the engine: windows are counted by
 looking at every contact, and the earliest legal time is found by trying every moment at which
 anything changes. It judges decisions that were taken; it does not predict their order.
 """

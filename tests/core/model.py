@@ -3,7 +3,7 @@
 It keeps every approval, receipt and event for ever in plain lists, and answers every question by
 going through all of them anew. It shares no line of reasoning with the core: local days are read
 off a calendar, and the earliest legal time is found by trying, in order, every moment at which
-anything could become legal. Numbers in comments are the lines of "How the numbers are read".
+anything could become legal.
 
 Two readings the documents leave open are fixed here: a sign of interest answers every contact that
 was approved by then, sent or not; and a reply uses the credit of the last message before its
@@ -66,7 +66,7 @@ class Approval:
 
     @property
     def counts_ms(self) -> int | None:
-        """1: delivered beats failed; without a receipt the last moment it may be sent."""
+        """Delivered beats failed; without a receipt the last moment it may be sent."""
         if self.delivered_ms is not None:
             return self.delivered_ms
         if self.taken_ms is not None:
@@ -235,13 +235,13 @@ class Model:
         return []
 
     def delivered(self, name: str, occurred_ms: int) -> None:
-        """1: the first stays. What ends a transfer is `transferred` or `transfer_failed`."""
+        """The first stays. What ends a transfer is `transferred` or `transfer_failed`."""
         for approval in self.approvals:
             if approval.want.name == name and approval.want.kind != Kind.TRANSFER:
                 self._sent(approval, occurred_ms)
 
     def _sent(self, approval: Approval, occurred_ms: int) -> None:
-        """1: bounded to [decided, clock]."""
+        """Bounded to [decided, clock]."""
         if approval.delivered_ms is None:
             approval.delivered_ms = max(min(occurred_ms, self.now_ms), approval.decided_ms)
 
@@ -463,7 +463,7 @@ class Model:
         return None if friend else Answer("denied", "not_friend", "friends")
 
     def _credit(self, want: Want) -> Answer | None:
-        """10: [message, message + within); a failed reply gives its credit back."""
+        """[message, message + within); a failed reply gives its credit back."""
         rule = self.policy.reply
         if rule is None or want.kind != Kind.REPLY:
             return None
@@ -511,14 +511,14 @@ class Model:
         early = self.too_early(want, self.now_ms)
         if early is None:
             return Answer("approved", "ok", send_by_ms=self.send_by(want))
-        never_held = want.deny or want.kind == Kind.TRANSFER  # 9
+        never_held = want.deny or want.kind == Kind.TRANSFER
         outcome = "denied" if never_held else "deferred"
         return Answer(outcome, *early, eligible_at_ms=self.eligible(want, self.now_ms))
 
     # --- too early ------------------------------------------------------------------------------
 
     def too_early(self, want: Want, at_ms: int) -> tuple[str, str | None] | None:
-        """9: what says not now, were it `at_ms` and nothing else had happened."""
+        """What says not now, were it `at_ms` and nothing else had happened."""
         if want.not_before_ms is not None and at_ms < want.not_before_ms:
             return "not_yet", None
         for window in self._windows(want):
@@ -530,7 +530,7 @@ class Model:
         return ("quiet_hours", "quiet_hours") if self.is_quiet(want, at_ms) else None
 
     def _windows(self, want: Want, *, shadow: bool = False) -> list[Window]:
-        """11: a reply is outside all windows; a rule by campaign is for a campaign's messages."""
+        """A reply is outside all windows; a rule by campaign is for a campaign's messages."""
         if want.kind == Kind.REPLY:
             return []
         return [
@@ -553,7 +553,7 @@ class Model:
         ]
 
     def _count(self, window: Window, want: Want, at_ms: int) -> int:
-        """2, 3: what counts under the window at a moment."""
+        """What counts under the window at a moment."""
         times = self._times(window, want)
         if window.rolling_ms is not None:
             return len([e for e in times if e > at_ms - window.rolling_ms])
@@ -577,11 +577,11 @@ class Model:
                 return "account_window_full" if own else "window_full"
             if want.priority < window.reserve_priority and free <= window.reserve_slots:
                 return "slot_reserved"
-        gaps = [e + window.min_gap_ms for e in self._times(window, want)]  # 4
+        gaps = [e + window.min_gap_ms for e in self._times(window, want)]
         return "min_gap" if window.min_gap_ms and any(at_ms < end for end in gaps) else None
 
     def remaining(self, want: Want, *, taken: bool) -> dict[str, int]:
-        """8: limit - what counts at the decision, this message included when approved."""
+        """The limit, less what counts at the decision, this message included when approved."""
         return {
             w.id: max(0, self._limit(w, self.now_ms) - self._count(w, want, self.now_ms) - taken)
             for w in self._windows(want)
@@ -615,7 +615,7 @@ class Model:
     # --- quiet hours ----------------------------------------------------------------------------
 
     def _quiet_rule(self, want: Want) -> tuple[int, int] | None:
-        """6: a customer's own replace the policy's."""
+        """A customer's own replace the policy's."""
         rule = self.policy.quiet_hours
         if rule is None or want.kind not in DISTURBS or not rule.kinds >> want.kind & 1:
             return None
@@ -627,7 +627,7 @@ class Model:
         return max(told)[1] if told else None
 
     def is_quiet(self, want: Want, at_ms: int) -> bool:
-        """6: the wall clock stands in [from, to)."""
+        """The wall clock stands in [from, to)."""
         rule = self._quiet_rule(want)
         if rule is None:
             return False

@@ -148,7 +148,7 @@ class Person:
 
     def judged(self, candidate: Candidate) -> list[Decided]:
         mark = self.mark(candidate.request.intent_id)
-        return self.desk(lambda desk: desk.decide_request(candidate, mark))
+        return self.open(lambda customer: customer.decide_request(candidate, mark))
 
     def approved(self, kind: Kind, account: str = "a", **parts: Any) -> str:
         """The intent's id; the test fails here when the intent is not approved."""
@@ -173,7 +173,7 @@ class Person:
 
     def wake_once(self) -> list[Decided]:
         """What the timer does when it fires now."""
-        return self.desk(lambda desk: desk.on_timer())
+        return self.open(lambda customer: customer.on_timer())
 
     def next_ms(self) -> int | None:
         wake = next_wake(self.ledger)
@@ -270,17 +270,17 @@ class Person:
                     self.cost[charge.account, campaign, charge.what] += charge.by
             return [] if event in QUIET else customer.reconsider()
 
-        return self.desk(work)
+        return self.open(work)
 
-    def desk(self, work: Callable[[Customer], list[Decided]]) -> list[Decided]:
-        """Do some work at the customer's desk: open, tidy, work, close."""
-        laws = _with_leave(self.policy)
-        desk = Customer(load(self.value), "e", self.customer, laws, self.now_ms)
-        desk.expire()
-        settled = work(desk)
-        if is_large(desk.ledger):
-            desk.expire()
-        self.value = dump(desk.ledger)
+    def open(self, work: Callable[[Customer], list[Decided]]) -> list[Decided]:
+        """Load the customer, expire, do some work, and store, as a batch does."""
+        kind_rules = _with_permits(self.policy)
+        customer = Customer(load(self.value), "e", self.customer, kind_rules, self.now_ms)
+        customer.expire()
+        settled = work(customer)
+        if is_large(customer.ledger):
+            customer.expire()
+        self.value = dump(customer.ledger)
         return settled
 
     def _who(self, at_ms: int | None, account: str) -> dict[str, Any]:
@@ -293,8 +293,8 @@ class Person:
 
 
 @lru_cache(maxsize=64)
-def _with_leave(law: Policy) -> tuple[KindRules, ...]:
-    """The laws at a desk whose accounts have given leave for whatever they are asked."""
+def _with_permits(law: Policy) -> tuple[KindRules, ...]:
+    """The rules of a customer whose accounts give a permit for everything."""
     return tuple(replace(one, needs_permit=False) for one in compile_rules(law))
 
 

@@ -1,7 +1,4 @@
-"""The desk: what is said of an ask, what waits, in which order it goes, and how it ends.
-
-Numbers are the lines of "How the numbers are read".
-"""
+"""One customer: what is decided about a request, what waits, in which order, and how it ends."""
 
 from __future__ import annotations
 
@@ -141,7 +138,7 @@ def test_held_says_so_again_only_when_what_it_said_has_changed() -> None:
 
 
 @pytest.mark.rule("R5.5")
-def test_held_is_approved_at_once_when_a_failure_frees_the_slot() -> None:  # 7
+def test_held_is_approved_at_once_when_a_failure_frees_the_slot() -> None:
     person = Person(policy(rolling(1, DAY)))
     first = person.approved(Kind.DIRECT)
     person.ask(Kind.DIRECT)
@@ -208,7 +205,7 @@ def test_the_policys_deadline_is_never_beyond_what_a_time_can_be() -> None:
 
 
 @pytest.mark.rule("R5.6")
-def test_held_to_its_deadline_though_its_earliest_time_lies_beyond() -> None:  # 9
+def test_held_to_its_deadline_though_its_earliest_time_lies_beyond() -> None:
     person = Person(policy(rolling(1, 90 * DAY)))
     first = person.approved(Kind.DIRECT)
     person.ask(Kind.DIRECT)
@@ -240,7 +237,7 @@ NIGHT = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
 
 
 @pytest.mark.rule("R5.8")
-def test_a_burst_keeps_order_by_priority_then_age() -> None:  # rules.md 5
+def test_a_burst_keeps_order_by_priority_then_age() -> None:
     person = Person(policy(quiet_hours=NIGHT), ms("2026-11-18 23:00"))
     for name, priority, age in [("new", 50, 1), ("low", 10, 9), ("old", 50, 3), ("urgent", 90, 1)]:
         person.ask_all(
@@ -266,7 +263,7 @@ def test_the_urgent_takes_the_one_slot_of_the_morning() -> None:
 
 
 @pytest.mark.rule("R5.9")
-def test_a_reserve_keeps_the_evenings_slot_for_the_refund_notice() -> None:  # rules.md 5
+def test_a_reserve_keeps_the_evenings_slot_for_the_refund_notice() -> None:
     law = policy(calendar(2, Calendar.DAY, reserve_slots=1, reserve_priority=80))
     person = Person(law)
     assert person.ask(Kind.DIRECT, priority=40).outcome == "approved"
@@ -321,9 +318,9 @@ def test_too_many_held_counts_those_that_wait_for_their_accounts_leave(
     names = [("held0", 50), ("held1", 50), ("new", priority)]
     for mark, (name, urgency) in enumerate(names, start=1):
         ask = Request(name, "s", "a", Kind.BROADCAST, urgency, deny=False, accepted_ms=NOON + mark)
-        desk = Customer(ledger, "e", "c", compile_rules(law), NOON)
-        said += desk.decide_request(Candidate(ask), mark)
-        wanted += [one.intent_id for one in desk.permits_wanted]
+        customer = Customer(ledger, "e", "c", compile_rules(law), NOON)
+        said += customer.decide_request(Candidate(ask), mark)
+        wanted += [one.intent_id for one in customer.permits_wanted]
     assert outcomes(said)[-1] == (yields, "denied", Reason.TOO_MANY_HELD)
     waits = [("held0", "deferred"), ("held1", "deferred"), ("new", "deferred")]
     assert [line[:2] for line in outcomes(said)[:-1]] == waits[: 2 if yields == "new" else 3]
@@ -402,18 +399,18 @@ def test_events_end_what_they_forbid() -> None:
 @pytest.mark.rule("R8.10")
 def test_cancel_ends_everything_that_waits() -> None:
     person = crowded(3)
-    desk = Customer(person.ledger, "e", "c", compile_rules(person.policy), person.now_ms)
-    settled = desk.cancel(Reason.ACCOUNT_RESIGNED)
+    customer = Customer(person.ledger, "e", "c", compile_rules(person.policy), person.now_ms)
+    settled = customer.cancel(Reason.ACCOUNT_RESIGNED)
     assert {s.verdict.outcome for s in settled} == {"cancelled"}
     assert len(settled) == 3
-    assert next_wake(desk.ledger) is None
+    assert next_wake(customer.ledger) is None
 
 
 # --- versions -------------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("R9.10")
-def test_a_new_version_decides_over_old_contacts_too() -> None:  # 12
+def test_a_new_version_decides_over_old_contacts_too() -> None:
     person = Person(policy(rolling(3, DAY)))
     person.delivered(person.approved(Kind.DIRECT))
     person.policy = policy(rolling(1, 2 * DAY), version=2)
@@ -422,7 +419,7 @@ def test_a_new_version_decides_over_old_contacts_too() -> None:  # 12
 
 @pytest.mark.rule("R9.10")
 def test_a_longer_window_of_a_new_version_counts_contacts_that_old_windows_had_done_with() -> None:
-    """12: `for all contacts of the ledger, old ones too`, as long as they are remembered."""
+    """`for all contacts of the ledger, old ones too`, as long as they are remembered."""
     person = Person(policy(rolling(1, HOUR), remember_ms=2 * DAY))
     person.delivered(person.approved(Kind.DIRECT))
     person.at(NOON + 2 * DAY - 1).engaged()

@@ -1,4 +1,4 @@
-"""The refusals: what no waiting mends. Numbers are the lines of "How the numbers are read"."""
+"""The denials that waiting cannot end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_consent_is_needed_first_for_the_kinds_that_ask() -> None:
 
 @pytest.mark.rule("R4.6")
 @pytest.mark.parametrize("kind", [*DISTURBING_KINDS, Kind.TRANSACTIONAL])
-def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:  # rules.md 4; 11
+def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:
     person = Person(policy(ask_first=0))
     person.consents(allowed=False)
     assert person.ask(kind).reason == "no_consent"
@@ -64,7 +64,7 @@ def test_opt_out_acts_on_the_very_next_decision(kind: Kind) -> None:  # rules.md
 
 @pytest.mark.rule("R4.7")
 @pytest.mark.parametrize("kind", [Kind.REPLY, Kind.TRANSFER])
-def test_opt_out_does_not_bind(kind: Kind) -> None:  # 11: a reply is consent-free
+def test_opt_out_does_not_bind(kind: Kind) -> None:  # a reply is consent-free
     person = Person(policy(ask_first=127))
     person.consents(allowed=False)
     assert person.ask(kind).outcome == "approved"
@@ -90,7 +90,7 @@ def test_a_no_is_heard_though_consent_is_unwritten(kind: Kind) -> None:
 
 
 @pytest.mark.rule("R4.7")
-def test_opt_out_beats_everything_but_reply() -> None:  # rules.md 4
+def test_opt_out_beats_everything_but_reply() -> None:
     law = policy(
         rolling(1, DAY),
         ask_first=0,
@@ -128,7 +128,7 @@ def test_suppression_of_the_account_forever_and_of_the_enterprise_30_days(
 
 @pytest.mark.rule("R4.10")
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_suppression_binds_no_other_kind(kind: Kind) -> None:  # 11
+def test_suppression_binds_no_other_kind(kind: Kind) -> None:
     everything = Suppression(kinds=127, account_ms=FOREVER, enterprise_ms=FOREVER)
     person = Person(policy(suppression=everything))
     person.complained()
@@ -162,7 +162,7 @@ def test_suppression_outlives_what_is_forgotten() -> None:
 
 @pytest.mark.rule("R5.3")
 def test_suppression_ends_where_everything_allows() -> None:
-    """7: the earliest legal time is exact for customer-stage reasons, and 03:00 is not legal."""
+    """The earliest legal time is exact for customer-stage reasons, and 03:00 is not legal."""
     night = QuietHours(kinds=DISTURBING, from_ms=22 * HOUR, to_ms=8 * HOUR)
     law = policy(suppression=WECOM, quiet_hours=night)
     person = Person(law, ms("2026-11-18 03:00"))
@@ -320,7 +320,7 @@ def test_reply_credit_is_per_account() -> None:
 
 @pytest.mark.rule("R8.8")
 def test_reply_credit_of_the_taker_is_not_used_by_the_givers_replies() -> None:
-    """10: a credit is per customer and account; a handover moves no replies onto another's."""
+    """A credit is per customer and account; a handover moves no replies onto another's."""
     person = Person(policy(reply=Reply(credits=1, within_ms=2 * DAY), **validity(HOUR)))
     person.wrote(NOON, account="b")
     person.wrote(NOON, account="a")
@@ -373,7 +373,7 @@ def test_transfer_that_was_sent_is_under_way_until_it_is_done_or_failed() -> Non
 
 
 @pytest.mark.rule("R8.4")
-def test_transfer_counts_when_it_happened_not_when_it_was_told() -> None:  # 1
+def test_transfer_counts_when_it_happened_not_when_it_was_told() -> None:
     person = Person(policy(rolling(1, 9 * DAY)))
     person.approved(Kind.TRANSFER, "a")
     person.after(HOUR).transferred("a", "b", NOON + 1)
@@ -405,7 +405,7 @@ def test_transfer_that_failed_does_not_count() -> None:
 
 @pytest.mark.rule("R8.1")
 def test_transfer_earliest_time_heeds_every_window() -> None:
-    """7: all windows would have to allow it, not the first that fails alone."""
+    """All windows would have to allow it, not the first that fails alone."""
     law = policy(rolling(1, DAY, id="day"), rolling(1, 9 * DAY, id="nine"))
     person = Person(law)
     person.approved(Kind.TRANSFER, "a")

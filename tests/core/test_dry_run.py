@@ -25,7 +25,7 @@ CAMPAIGNS = (None, "spring", "autumn")
 def asked(person: Person, **question: object) -> dict[str, DryRun]:
     """What the person's look-up says now."""
 
-    def desk() -> Customer:
+    def copy() -> Customer:
         opened = Customer(
             load(person.value), "e", person.customer, compile_rules(person.policy), now_ms
         )
@@ -33,7 +33,7 @@ def asked(person: Person, **question: object) -> dict[str, DryRun]:
         return opened
 
     now_ms = person.now_ms
-    return dry_run(desk, Question(**question))  # type: ignore[arg-type]
+    return dry_run(copy, Question(**question))  # type: ignore[arg-type]
 
 
 def test_every_kind_has_a_prospect() -> None:

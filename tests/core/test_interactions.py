@@ -1,7 +1,4 @@
-"""Receipts and what customers do: early, late, repeated, contradictory, from the future, unknown.
-
-Numbers are the lines of "How the numbers are read".
-"""
+"""Receipts and what customers do: early, late, repeated, contradictory, in the future, unknown."""
 
 from __future__ import annotations
 

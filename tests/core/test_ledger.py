@@ -146,14 +146,14 @@ def test_a_customer_at_rest_is_small() -> None:
     a_usual_week(person)
     assert len(person.ledger.relationships["xiaoer-08"].contacts) == 4
     assert person.size < 260  # five repeats to be known again are 70, four names of messages 36
-    person.after(2 * DAY).desk(lambda _: [])
+    person.after(2 * DAY).open(lambda _: [])
     assert person.size < 180
 
 
 def test_a_customer_at_rest_shrinks_to_next_to_nothing() -> None:
     person = Person(wecom(), ms("2026-11-18 02:00"), customer="wm-1")
     a_usual_week(person)
-    person.after(100 * DAY).desk(lambda _: [])
+    person.after(100 * DAY).open(lambda _: [])
     assert "xiaoer-08" not in person.ledger.relationships
     assert person.size < 55
 
@@ -162,7 +162,7 @@ def test_denials_leave_nothing_behind_but_their_repeats() -> None:
     person = Person(policy(ask_first=127))
     for number in range(100):
         person.ask(Kind.DIRECT, f"account-{number}")
-    person.after(2 * DAY).desk(lambda _: [])
+    person.after(2 * DAY).open(lambda _: [])
     assert person.value is None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WECOM = packaged("wecom")[1]
 
 
-def desk(law: Policy, ledger: Ledger, now_ms: int = NOON) -> Customer:
+def under(law: Policy, ledger: Ledger, now_ms: int = NOON) -> Customer:
     return Customer(ledger, "e", "c", compile_rules(law), now_ms)
 
 
@@ -45,7 +45,7 @@ def test_the_packaged_policy_asks_leave_of_what_its_account_counts() -> None:
 
 def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     ledger = Ledger()
-    here = desk(paced(), ledger)
+    here = under(paced(), ledger)
     (settled,) = here.decide_request(Candidate(ask()), 1)
     assert (settled.verdict.outcome, settled.verdict.reason) == (
         Outcome.DEFERRED,
@@ -53,7 +53,7 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
     )
     assert here.permits_wanted == [ask()]
     assert [held.permit_requested for held in ledger.held] == [True]
-    again = desk(paced(), ledger, NOON + MINUTE)
+    again = under(paced(), ledger, NOON + MINUTE)
     assert again.reconsider() == []
     assert again.permits_wanted == []
 
@@ -62,12 +62,12 @@ def test_without_leave_an_ask_is_held_and_asked_for_once() -> None:
 def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() -> None:
     ledger = Ledger()
     now_or_never = Request("i", "s", "a", Kind.BROADCAST, 50, deny=True, accepted_ms=NOON)
-    here = desk(paced(), ledger)
+    here = under(paced(), ledger)
     assert here.decide_request(Candidate(now_or_never), 1) == []
     assert here.permits_wanted == [now_or_never]
     refusal = Verdict(Outcome.DENIED, Reason.ACCOUNT_PACING, stage="account")
     answer = Candidate(now_or_never, is_held=True, denial=refusal)
-    (settled,) = desk(paced(), ledger).decide_request(answer, 1)
+    (settled,) = under(paced(), ledger).decide_request(answer, 1)
     assert settled.verdict == refusal
     assert ledger.held == []
 
@@ -75,36 +75,36 @@ def test_who_would_not_wait_is_told_the_account_s_answer_and_nothing_before() ->
 @pytest.mark.rule("R4.25")
 def test_after_an_answer_of_no_use_an_account_is_asked_again_a_second_later() -> None:
     ledger = Ledger()
-    desk(paced(), ledger).decide_request(Candidate(ask()), 1)
-    useless = desk(paced(), ledger)
+    under(paced(), ledger).decide_request(Candidate(ask()), 1)
+    useless = under(paced(), ledger)
     assert useless.decide_request(Candidate(ask(), is_held=True), 1) == []
     assert useless.permits_wanted == []
     wake = next_wake(ledger)
     assert wake is not None
     assert wake.due_ms == NOON + 1_000
-    later = desk(paced(), ledger, wake.due_ms)
+    later = under(paced(), ledger, wake.due_ms)
     assert later.on_timer() == []
     assert later.permits_wanted == [ask()]
-    assert desk(paced(), ledger, wake.due_ms).on_timer() == []
+    assert under(paced(), ledger, wake.due_ms).on_timer() == []
 
 
 def test_leave_approves_what_was_held_for_it() -> None:
     ledger = Ledger()
-    desk(paced(), ledger).decide_request(Candidate(ask()), 1)
-    (settled,) = desk(paced(), ledger).decide_request(Candidate(ask(), NOON, is_held=True), 1)
+    under(paced(), ledger).decide_request(Candidate(ask()), 1)
+    (settled,) = under(paced(), ledger).decide_request(Candidate(ask(), NOON, is_held=True), 1)
     assert settled.verdict.outcome is Outcome.APPROVED
     assert ledger.held == []
 
 
 def test_an_answer_for_what_is_no_longer_held_is_nobody_s() -> None:
-    assert desk(paced(), Ledger()).decide_request(Candidate(ask(), NOON, is_held=True), 1) == []
+    assert under(paced(), Ledger()).decide_request(Candidate(ask(), NOON, is_held=True), 1) == []
 
 
 def test_a_window_that_filled_while_leave_was_asked_holds_the_ask_again() -> None:
     ledger = Ledger()
-    desk(paced(), ledger).decide_request(Candidate(ask()), 1)
-    desk(paced(), ledger).decide_request(Candidate(ask(Kind.DIRECT, "other")), 2)
-    (settled,) = desk(paced(), ledger).decide_request(Candidate(ask(), NOON, is_held=True), 1)
+    under(paced(), ledger).decide_request(Candidate(ask()), 1)
+    under(paced(), ledger).decide_request(Candidate(ask(Kind.DIRECT, "other")), 2)
+    (settled,) = under(paced(), ledger).decide_request(Candidate(ask(), NOON, is_held=True), 1)
     assert (settled.verdict.outcome, settled.verdict.reason) == (
         Outcome.DEFERRED,
         Reason.WINDOW_FULL,
@@ -116,8 +116,8 @@ def test_the_account_s_refusal_is_said_in_its_own_words_and_a_repeat_is_a_duplic
     ledger = Ledger()
     refusal = Verdict(Outcome.DENIED, Reason.ACCOUNT_CEILING, stage="account")
     candidate = Candidate(ask(Kind.FRIEND_REQUEST), denial=refusal)
-    (first,) = desk(paced(), ledger).decide_request(candidate, 1)
-    (second,) = desk(paced(), ledger).decide_request(candidate, 1)
+    (first,) = under(paced(), ledger).decide_request(candidate, 1)
+    (second,) = under(paced(), ledger).decide_request(candidate, 1)
     assert first.verdict == refusal
     assert second.verdict.outcome is Outcome.DUPLICATE
 
@@ -125,8 +125,8 @@ def test_the_account_s_refusal_is_said_in_its_own_words_and_a_repeat_is_a_duplic
 def test_what_waits_for_leave_too_long_expires() -> None:
     ledger = Ledger()
     late = ask(deadline_ms=NOON + HOUR)
-    desk(paced(), ledger).decide_request(Candidate(late), 1)
-    (settled,) = desk(paced(), ledger, NOON + HOUR + 1).on_timer()
+    under(paced(), ledger).decide_request(Candidate(late), 1)
+    (settled,) = under(paced(), ledger, NOON + HOUR + 1).on_timer()
     assert settled.verdict.outcome is Outcome.EXPIRED
 
 
@@ -134,10 +134,10 @@ def test_leave_for_a_friend_request_is_good_for_its_calendar_day() -> None:
     midnight = NOON + 12 * HOUR
     request = ask(Kind.FRIEND_REQUEST)
     for now_ms, wanted in ((midnight - 1, 0), (midnight, 1)):
-        here = desk(paced(), Ledger(), now_ms)
+        here = under(paced(), Ledger(), now_ms)
         here.decide_request(Candidate(request, NOON), 1)
         assert len(here.permits_wanted) == wanted
-    broadcast = desk(paced(), Ledger(), midnight)
+    broadcast = under(paced(), Ledger(), midnight)
     broadcast.decide_request(Candidate(ask(), NOON), 1)
     assert broadcast.permits_wanted == []
 

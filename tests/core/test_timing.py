@@ -1,7 +1,4 @@
-"""Too early, the earliest legal time, and the last moment to send.
-
-Numbers are the lines of "How the numbers are read".
-"""
+"""Too early, the earliest legal time, and the last moment to send."""
 
 from __future__ import annotations
 
@@ -96,7 +93,7 @@ def test_quiet_hours_hold_from_and_end_before_to(kind: Kind) -> None:
 
 @pytest.mark.rule("R4.1")
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_quiet_hours_bind_no_other_kind_whatever_the_policy_lists(kind: Kind) -> None:  # 11
+def test_quiet_hours_bind_no_other_kind_whatever_the_policy_lists(kind: Kind) -> None:
     night = QuietHours(kinds=127, from_ms=0, to_ms=23 * HOUR)
     assert Person(policy(quiet_hours=night)).ask(kind).outcome == "approved"
 
@@ -196,7 +193,7 @@ def test_eligible_lies_beyond_many_full_months() -> None:
 
 
 @pytest.mark.rule("R5.3")
-def test_eligible_does_not_depend_on_the_deadline() -> None:  # 9
+def test_eligible_does_not_depend_on_the_deadline() -> None:
     person = Person(policy(rolling(1, 90 * DAY)))
     person.delivered(person.approved(Kind.DIRECT))
     verdict = person.ask(Kind.DIRECT, deadline_ms=NOON + HOUR)
@@ -372,7 +369,7 @@ def test_silence_counts_its_own_kinds_and_what_was_not_released() -> None:
 
 
 @pytest.mark.rule("R3.9")
-def test_silence_waits_from_the_last_contact_reserved_ones_at_their_last_moment() -> None:  # 1
+def test_silence_waits_from_the_last_contact_reserved_ones_at_their_last_moment() -> None:
     person = Person(policy(silence=SILENCE, **validity(HOUR)))
     ignore(person, 2)
     person.approved(Kind.DIRECT)

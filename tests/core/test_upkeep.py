@@ -234,7 +234,7 @@ def test_a_policy_that_holds_less_is_followed_at_once() -> None:
     for priority in range(10):
         person.ask(Kind.DIRECT, priority=priority)
     person.policy = policy(day, max_held=3, version=2)
-    yielded = person.after(HOUR).desk(lambda desk: desk.reconsider())
+    yielded = person.after(HOUR).open(lambda customer: customer.reconsider())
     assert [settled.verdict.reason for settled in yielded] == ["too_many_held"] * 7
     assert [settled.request.priority for settled in yielded] == list(range(7))
     assert len(person.ledger.held) == 3

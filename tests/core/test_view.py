@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 
 def standing(person: Person) -> CustomerView:
-    desk = Customer(
+    customer = Customer(
         load(person.value), "e", person.customer, compile_rules(person.policy), person.now_ms
     )
-    desk.expire()
-    return view_of(desk)
+    customer.expire()
+    return view_of(customer)
 
 
 def account(person: Person, name: str = "a") -> AccountView:

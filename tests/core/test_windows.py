@@ -1,4 +1,4 @@
-"""Windows to the millisecond. Numbers are the lines of "How the numbers are read"."""
+"""Windows to the millisecond."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_kinds_under_one_rule_share_its_slots() -> None:
 
 
 @pytest.mark.rule("R3.6")
-def test_reply_is_outside_all_windows() -> None:  # rules.md 3; line 11
+def test_reply_is_outside_all_windows() -> None:
     person = Person(policy(rolling(1, DAY, kinds=ALL_KINDS, min_gap_ms=DAY)))
     for _ in range(3):
         assert person.ask(Kind.REPLY).remaining == {}
@@ -301,7 +301,7 @@ def test_shadow_rule_reports_and_never_decides() -> None:
     assert person.ask(Kind.DIRECT).shadow == {"tried": "ok"}
     verdict = person.ask(Kind.DIRECT)
     assert (verdict.outcome, verdict.shadow) == ("approved", {"tried": "window_full"})
-    assert verdict.remaining == {"w": 7}  # 8: every non-shadow window
+    assert verdict.remaining == {"w": 7}  # every non-shadow window
 
 
 @pytest.mark.rule("R2.10")
@@ -339,7 +339,7 @@ def test_remaining_is_never_negative_under_a_smaller_new_limit() -> None:
 
 
 @pytest.mark.rule("R2.9")
-def test_exact_log_lets_three_per_day_through_and_never_a_fourth() -> None:  # rules.md 2
+def test_exact_log_lets_three_per_day_through_and_never_a_fourth() -> None:
     person = Person(policy(rolling(3, DAY)))
     times = []
     for minute in range(0, 3 * 24 * 60, 20):
