@@ -254,6 +254,15 @@ class Model:
                 if taken and has_slot and approval.taken_ms is None:
                     approval.taken_ms = self.now_ms
 
+    def is_failed(self, name: str) -> bool:
+        """Whether its failure is known; a delivery that is told later says otherwise."""
+        mine = [a for a in self.approvals if a.want.name == name]
+        return any(a.failed and a.delivered_ms is None for a in mine)
+
+    def is_delivered(self, name: str) -> bool:
+        """Whether its delivery is known."""
+        return any(a.want.name == name and a.delivered_ms is not None for a in self.approvals)
+
     def wrote(self, account: str, occurred_ms: int) -> None:
         self.written.append((account, min(occurred_ms, self.now_ms)))
         self.engaged(account, occurred_ms)

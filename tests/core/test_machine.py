@@ -309,9 +309,10 @@ class Customer(RuleBasedStateMachine):
         if self.honest:
             self._reports(name)
         elif lost:
+            is_repeat = self.model.is_failed(name) and not taken
             self.model.failed(name, taken=taken)
             reason = "already_received" if taken else "not_sent"
-            self._noted(self.person.failed(name, reason=reason))
+            self._reported(self.person.failed(name, reason=reason), is_repeat=is_repeat)
         else:
             self._delivered(name, self.model.now_ms - late)
 
@@ -329,8 +330,16 @@ class Customer(RuleBasedStateMachine):
             self._delivered(name, sent_ms)
 
     def _delivered(self, name: str, occurred_ms: int) -> None:
+        is_repeat = self.model.is_delivered(name)
         self.model.delivered(name, occurred_ms)
-        self._noted(self.person.delivered(name, occurred_ms))
+        self._reported(self.person.delivered(name, occurred_ms), is_repeat=is_repeat)
+
+    def _reported(self, settled: list[Decided], *, is_repeat: bool) -> None:
+        """A repeat costs nothing, so nobody who waits is looked at again."""
+        if is_repeat:
+            assert not settled
+        else:
+            self._noted(settled)
 
     # --- what the customer does -----------------------------------------------------------------
 
