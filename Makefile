@@ -24,7 +24,7 @@ demo: $(READY) ## the main job end to end on a Kafka of its own
 	$(BIN)/decorum demo
 
 check: lint format-check types ## all that needs no broker: lint, form, types, and the tests without Kafka
-	$(BIN)/pytest -m "not kafka" $(TEST)
+	$(BIN)/pytest -m "not kafka" -n auto --dist worksteal $(TEST)
 
 test: $(READY) ## all tests, real Kafka included (TEST=path for some)
 	$(BIN)/pytest $(TEST)
@@ -50,13 +50,13 @@ types: $(READY) ## what mypy finds, strict
 	$(BIN)/mypy
 
 chaos: $(READY) ## kills, bad and late networks, stepping clocks, broker faults, broken batches; audited; noise (minutes)
-	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m tests.system.chaos
 
 replication: $(READY) ## nodes of a replicated cluster die under load, changelogs cleaned meanwhile (minutes)
-	$(BIN)/python -m tests.replication
+	$(BIN)/python -m tests.integration.replication
 
 bench: $(READY) ## measure on this machine (BENCH=--quick, --peers, --only NAME …)
-	$(BIN)/python -m tests.bench $(BENCH)
+	$(BIN)/python -m tests.system.bench $(BENCH)
 
 constraints: ## write constraints.txt anew from the newest versions that pyproject.toml allows
 	@$(FIND_PYTHON); \

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What flows expect is asserted in modules that are not tests: let pytest explain those as well.
-pytest.register_assert_rewrite("tests.flows", "tests.accounts")
+pytest.register_assert_rewrite("tests.flows", "tests.properties.accounts")
 
 # The tests' own clocks go by the zones that the engine goes by, whatever the machine has.
 zoneinfo.reset_tzpath(to=())

@@ -1,7 +1,7 @@
 """The limits and small types that events are made of.
 
 Rules of this file: types and numbers only, each limit with its reason. A limit that changes here
-changes in `schemas/` too; `tests/events/test_schemas.py` compares the two field by field.
+changes in `schemas/` too; `tests/unit/events/test_schemas.py` compares the two field by field.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The table of flows: what is asked and heard, and the decisions it must lead to.
 
-Each is told once and played in every world (`test_flows.py`, `tests/kafka/test_flows.py`). A flow
-has an enterprise, customers and accounts to itself. Times count from its start, ten in the morning
-UTC. Add one by writing a function under `@flow`; what holds for all of them is checked afterwards.
+Each is told once and played in every world (`test_flows.py`,
+`tests/integration/kafka/test_flows.py`). A flow has an enterprise, customers and accounts to
+itself. Times count from its start, ten in the morning UTC. Add one by writing a function under
+`@flow`; what holds for all of them is checked afterwards.
 """
 
 from __future__ import annotations

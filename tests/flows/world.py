@@ -1,7 +1,8 @@
 """Where a flow happens: topics, stages behind them, and a clock that only the flow moves.
 
 A flow knows nothing else of Decorum, so the same flow runs without a broker (`DriverWorld`) and on
-a real Kafka with a worker process (`tests/kafka/flow_world.py`), and must tell the same story.
+a real Kafka with a worker process (`tests/integration/kafka/flow_world.py`), and must tell the same
+story.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -18,11 +17,12 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from streams.topics import TOPICS
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
+SCHEMAS: Final = ROOT / "schemas"
 
 SCHEMA_OF: Final = {
     topic.name: topic.value.split(".")[1].replace("_", "-")

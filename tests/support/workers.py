@@ -9,7 +9,6 @@ import http.client
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.local.kafka import HOST, free_port
@@ -18,7 +17,6 @@ from streams.settings import PREFIX
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-ROOT: Final = Path(__file__).parents[2]
 """Where a process finds both `streams` and `tests`."""
 DECORUM: Final = (sys.executable, "-m", "streams")
 """The command `decorum`, as it stands in this checkout."""

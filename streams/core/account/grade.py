@@ -6,10 +6,10 @@ is still 0.27 % (97.5 %, one-sided). Each bound stands for the doubt that must b
 needs proof against the account (lower bound), green proof in its favour (upper bound).
 
 A worse grade acts at once, a better one must hold for `hold` first (hysteresis): so an account on a
-line changes its grade about once a month and not every few days (`tests/simulate`). A red account
-whose rates have come back under the line serves its hold as red, but falls no further. To leave red
-on stricter terms than it is entered on was tried and left out: it changes little in how often
-grades change, but keeps accounts at the line red, and falling, more than twice as long.
+line changes its grade about once a month and not every few days (`tests/properties/simulate`). A
+red account whose rates have come back under the line serves its hold as red, but falls no further.
+To leave red on stricter terms than it is entered on was tried and left out: it changes little in
+how often grades change, but keeps accounts at the line red, and falling, more than twice as long.
 
 Rules of this file: rates in, a grade out; nothing here knows ceilings or the brake.
 """

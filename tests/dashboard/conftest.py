@@ -1,7 +1,0 @@
-"""Queries are checked with Prometheus's own program."""
-
-from __future__ import annotations
-
-from tests.alerts.conftest import promtool
-
-__all__ = ["promtool"]
