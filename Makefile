@@ -14,6 +14,7 @@ AUDIT := $(VENV)/audit
 CODE := streams tests deploy
 TEST ?=
 BENCH ?=
+WITHOUT_KAFKA := -m "not kafka" -n auto --dist worksteal
 
 .PHONY: help demo check test lint audit format format-check types chaos replication bench constraints clean
 
@@ -24,10 +25,16 @@ demo: $(READY) ## the main job end to end on a Kafka of its own
 	$(BIN)/decorum demo
 
 check: lint format-check types ## all that needs no broker: lint, form, types, and the tests without Kafka
-	$(BIN)/pytest -m "not kafka" -n auto --dist worksteal $(TEST)
+	$(BIN)/pytest $(WITHOUT_KAFKA) $(TEST)
 
+# Those with a broker one after the other, for they measure times and kill processes.
 test: $(READY) ## all tests, real Kafka included (TEST=path for some)
+ifdef TEST
 	$(BIN)/pytest $(TEST)
+else
+	$(BIN)/pytest -m kafka
+	$(BIN)/pytest $(WITHOUT_KAFKA)
+endif
 
 lint: $(READY) audit ## what ruff finds, and pip-audit where its database can be asked
 	$(BIN)/ruff check $(CODE)
