@@ -345,6 +345,7 @@ def a_policy_that_needs_too_many_counters_is_refused(scene: Scene) -> None:
 @pytest.mark.rule("R6.6")
 @flow(reputation=REPUTATION)
 def a_window_below_twenty_seconds_takes_a_counter_a_second(scene: Scene) -> None:
+    before = len(scene.letters())  # other flows' on the same topics
     placed = scene.policy(2, reputation=over("10s", "500s"))
     assert scene.letter(placed)["error"].endswith(
         "500s takes 500 counters an account, one every 1s, the finest there is; the most is 400:"
@@ -352,7 +353,7 @@ def a_window_below_twenty_seconds_takes_a_counter_a_second(scene: Scene) -> None
     )
     scene.policy(2, reputation=over("10s", "400s"))
     scene.policy(3, reputation=over("25s", "500s"))
-    assert len(scene.letters()) == 1
+    assert len(scene.letters()) == before + 1
 
 
 def ago(scene: Scene, ms: int) -> Any:

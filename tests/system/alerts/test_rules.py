@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -15,7 +16,7 @@ from tests.system.alerts.names import RULE_FILES, asked, rules, series, wrong_la
 if TYPE_CHECKING:
     from tests.system.alerts.conftest import Promtool
 
-CASES: Final = sorted((ROOT / "tests" / "alerts").glob("*.test.yml"))
+CASES: Final = sorted(Path(__file__).parent.glob("*.test.yml"))
 ALERTS: Final = [rule for rule in rules() if "alert" in rule]
 NAMES: Final = [alert["alert"] for alert in ALERTS]
 
