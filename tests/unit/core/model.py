@@ -310,19 +310,29 @@ class Model:
         return True
 
     def _last_sent(self, account: str, at_ms: int, *, last: bool) -> Approval | None:
+        sent = self._sent_by(account, at_ms) if last else []
+        return max(sent, key=_sent_order, default=None)
+
+    def _sent_by(self, account: str, at_ms: int) -> list[Approval]:
         """Delivered, or without any receipt at all surely sent by then."""
         known = [
             a
             for a in self.approvals
-            if last
-            and a.want.account == account
+            if a.want.account == account
             and a.want.kind in (Kind.DIRECT, Kind.BROADCAST, Kind.MOMENT)
             and a.sent_ms is not None
             and a.sent_ms <= at_ms
             and self.now_ms < a.sent_ms + self.keeps_ms[a.want.kind]
         ]
-        sent = [a for a in known if a.delivered_ms is not None] or known
-        return max(sent, key=lambda a: (a.counts_ms or 0, a.decided_ms), default=None)
+        return [a for a in known if a.delivered_ms is not None] or known
+
+    def is_unclear(self, account: str, occurred_ms: int) -> bool:
+        """Whether several messages are the last, in one moment, of different campaigns: no rule
+        says which of them annoyed.
+        """
+        sent = self._sent_by(account, min(occurred_ms, self.now_ms))
+        last = max(map(_sent_order, sent), default=None)
+        return len({a.want.campaign for a in sent if _sent_order(a) == last}) > 1
 
     def cost(self) -> Counter[tuple[str, str | None, str]]:
         """What each account and campaign has to count."""
@@ -348,7 +358,7 @@ class Model:
         that waits is looked at.
         """
         at_ms = min(occurred_ms, self.now_ms)
-        if self._has(giver) is False and self._has(taker) and not self._transfers(giver):
+        if self._is_known(giver, taker, at_ms):
             return  # the same handover, told again
         self._sent(self._done(giver, at_ms), occurred_ms)
         for approval in self.approvals:
@@ -360,6 +370,18 @@ class Model:
         self.ties += [(taker, at_ms, True), (giver, at_ms, False)]
         for held in self.waiting:
             held.stirred = True
+
+    def _is_known(self, giver: str, taker: str, at_ms: int) -> bool:
+        """R8.16: the taker has the customer, or a handover by the giver of then or later counts."""
+        if self._has(giver) is not False or self._transfers(giver):
+            return False
+        return self._has(taker) is True or any(
+            a.want.kind == Kind.TRANSFER
+            and a.want.account == giver
+            and a.delivered_ms is not None
+            and a.delivered_ms >= at_ms
+            for a in self.approvals
+        )
 
     def _has(self, account: str) -> bool | None:
         """Whether the customer is the account's friend, as far as is known."""
@@ -692,6 +714,10 @@ class Model:
             assert message_ms is not None
             ends.append(message_ms + self.policy.reply.within_ms - 1)
         return min(ends)
+
+
+def _sent_order(approval: Approval) -> tuple[int, int]:
+    return approval.counts_ms or 0, approval.decided_ms
 
 
 def weights_of(policy: Policy) -> dict[str, float]:

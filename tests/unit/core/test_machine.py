@@ -309,7 +309,7 @@ class Customer(RuleBasedStateMachine):
         if self.honest:
             self._reports(name)
         elif lost:
-            is_repeat = self.model.is_failed(name) and not taken
+            is_repeat = name in self.wants and self.model.is_failed(name) and not taken
             self.model.failed(name, taken=taken)
             reason = "already_received" if taken else "not_sent"
             self._reported(self.person.failed(name, reason=reason), is_repeat=is_repeat)
@@ -330,7 +330,7 @@ class Customer(RuleBasedStateMachine):
             self._delivered(name, sent_ms)
 
     def _delivered(self, name: str, occurred_ms: int) -> None:
-        is_repeat = self.model.is_delivered(name)
+        is_repeat = name in self.wants and self.model.is_delivered(name)
         self.model.delivered(name, occurred_ms)
         self._reported(self.person.delivered(name, occurred_ms), is_repeat=is_repeat)
 
@@ -367,6 +367,8 @@ class Customer(RuleBasedStateMachine):
         at_ms = self.model.now_ms - late
         known = [name for name in self._settleable() if name in self.wants]
         intent = known[which % len(known)] if names and known else None
+        if intent is None and self.model.is_unclear(account, at_ms):
+            return
         self.model.hurt("complaints", account, at_ms, intent)
         self._noted(self.person.complained(at_ms, account, intent))
 
@@ -377,6 +379,8 @@ class Customer(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(Kind), late=st.sampled_from(LATENESS), allowed=st.booleans())
     def consents(self, kind: Kind, late: int, *, allowed: bool) -> None:
         at_ms = self.model.now_ms - late
+        if not allowed and self.model.is_unclear("a", at_ms):
+            return
         if self.model.said(kind, at_ms, allowed=allowed):
             self.model.hurt("opt_outs", "a", at_ms)
         self._noted(self.person.consents(at_ms, kinds=[kind.name.lower()], allowed=allowed))
