@@ -14,7 +14,7 @@ import msgspec
 from streams.core.customer.denials import denials_for
 from streams.core.customer.ledger import FEEDBACK_MS
 from streams.core.customer.rules import KindRules, Retention
-from streams.core.kinds import Kind, mask_of
+from streams.core.kinds import MAKES_RELATION, Kind, mask_of
 from streams.core.local_calendar import DAY_MS, zone_named
 from streams.core.policy import (
     Calendar,
@@ -117,8 +117,7 @@ def needs_permit(kind: Kind, pacing: Pacing | None, canary: Canary | None) -> bo
     `pacing`, `canary`: the sections, if they bind the kind. Friend requests and transfers always
     need one: the account counts them even without a ceiling, so that a later ceiling finds them.
     """
-    is_counted = kind in {Kind.FRIEND_REQUEST, Kind.TRANSFER}
-    return is_counted or pacing is not None or canary is not None
+    return kind in MAKES_RELATION or pacing is not None or canary is not None
 
 
 def _silence(policy: Policy) -> Silence | None:

@@ -6,10 +6,10 @@ campaign who was asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streams.core.customer.request import DUPLICATE
-from streams.core.kinds import STAGED, Kind
+from streams.core.kinds import MAKES_RELATION, STAGED
 from streams.core.reasons import Outcome
 from streams.events.identity import mark_of
 from streams.events.internal import decode_candidate
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from streams.core.customer.request import Candidate, Decided
     from streams.runtime.records import Record
     from streams.stages.customer.batch import Batch
-
-BINDING_KINDS: Final = frozenset({Kind.FRIEND_REQUEST, Kind.TRANSFER})
-"""An approval of these begins a friend request or a transfer, which the account counts."""
 
 
 def take_candidate(batch: Batch, record: Record) -> None:
@@ -41,8 +38,8 @@ def take_candidate(batch: Batch, record: Record) -> None:
         # The two partitions' clocks may differ as two machines' clocks do.
         waited_ms = max(0, batch.now_ms - candidate.request.accepted_ms)
         batch.state.counters["latency_ms", str(waited_ms)] += 1
-    is_binding = candidate.request.kind in BINDING_KINDS
-    before = ties_of(customer.ledger) if is_binding else None
+    makes_relation = candidate.request.kind in MAKES_RELATION
+    before = ties_of(customer.ledger) if makes_relation else None
     _decide(batch, key, customer, candidate)
     if before is not None:
         batch.feedback.compare(customer.enterprise, before, ties_of(customer.ledger))
@@ -78,10 +75,10 @@ def _count_asked(
 def _report_permit(
     batch: Batch, customer: Customer, candidate: Candidate, own: Sequence[Decided]
 ) -> None:
-    """Return a permit that was not used; report one that a binding kind used."""
+    """Return a permit that was not used; report one that a request for a relation used."""
     if not any(one.verdict.outcome is Outcome.APPROVED for one in own):
         batch.feedback.permit_returned(customer.enterprise, candidate)
-    elif candidate.request.kind in BINDING_KINDS:
+    elif candidate.request.kind in MAKES_RELATION:
         batch.feedback.permit_used(customer.enterprise, candidate)
 
 

@@ -9,7 +9,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from tests.integration.replication.cleaned import cleaned_table
 from tests.integration.replication.compaction import cleaning_broker
 from tests.integration.replication.faults import KINDS
 from tests.integration.replication.table import table
+from tests.support.progress import stopwatch
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,11 +34,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     configure_logs(logging.WARNING)
     directory = Path(tempfile.mkdtemp(prefix="decorum-replication-"))
-    began = time.monotonic()
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {line}\n")
-
+    say = stopwatch()
     say(f"logs in {directory}")
     parts = {"failover": _failover, "compaction": _compaction}
     clean = [parts[part](arguments, directory, say) for part in arguments.parts]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser
 
 from tests.properties.fuzz.run import fuzz
+from tests.support.progress import stopwatch
 
 
 def main() -> int:
@@ -15,11 +15,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.0, help="the least time it goes on")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     arguments = parser.parse_args()
-    began = time.monotonic()
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {line}\n")
-
+    say = stopwatch()
     held = fuzz(arguments.minutes, arguments.seed, say)
     for name, examples in held.items():
         sys.stdout.write(f"{name:14} {examples:>9,} examples hold\n")

@@ -9,7 +9,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
 import traceback
 import uuid
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from streams.logs import configure_logs
 from tests.properties.fuzz.run import fuzz
+from tests.support.progress import stopwatch
 from tests.system.chaos.faults import Counts, Lasting
 from tests.system.chaos.ghosts import Haunting
 from tests.system.chaos.run import Options, run
@@ -37,11 +37,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     configure_logs(logging.WARNING)
     directory = Path(tempfile.mkdtemp(prefix="decorum-chaos-"))
-    began = time.monotonic()
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {line}\n")
-
+    say = stopwatch()
     say(f"logs in {directory}")
     try:
         result = asyncio.run(_trial(_options(arguments), directory, say))
