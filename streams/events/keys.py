@@ -1,6 +1,7 @@
 """Record keys: the only place that joins and splits them.
 
-Identifiers contain no `/`, so a key splits in one way only. Callers pass checked identifiers.
+Identifiers contain no `/`, so a key splits in one way only. Rules of this file: it checks nothing;
+callers pass checked identifiers.
 """
 
 from __future__ import annotations

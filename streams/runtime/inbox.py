@@ -1,8 +1,8 @@
 """Records that wait for a partition's next batch.
 
-It is bounded by count and bytes, so that a slow partition pushes back on the fetcher. Records of
-one topic leave in offset order. Several topics are merged by record time, but only with records
-that are already here: a best effort, and no rule may depend on it.
+Rules of this file: it is bounded by count and bytes, so that a slow partition pushes back on the
+fetcher. Records of one topic leave in offset order. Several topics are merged by record time, but
+only with records that are already here: a best effort, and no rule may depend on it.
 """
 
 from __future__ import annotations

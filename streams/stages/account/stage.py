@@ -1,10 +1,9 @@
 """The account stage: intents in, one candidate for each customer out, as fast as the account may.
 
-First of the two stages an intent passes, keyed `enterprise/account`. It decodes, sends what came to
-the wrong partition to its own and what is no intent to the dead letters, and splits the rest. Kinds
-that need their account's permit go through its queue. What comes back from the customer stage
-moves the account's state. The customer stage decides last, for each person, and alone publishes how
-an intent ends; this one publishes only that it waits.
+The first of the two stages that an intent passes, keyed `enterprise/account`. Kinds that need their
+account's permit go through its queue. What comes back from the customer stage moves the account's
+state. Rules of this file: each record goes to the batch; no rule stands here. This stage never
+publishes a decision: the customer stage alone does.
 """
 
 from __future__ import annotations
