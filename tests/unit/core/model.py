@@ -345,10 +345,10 @@ class Model:
     def said(self, kind: Kind, occurred_ms: int, *, allowed: bool) -> bool:
         """Whether it is the newest word, and takes back what was allowed."""
         at_ms = min(occurred_ms, self.now_ms)
-        words = [(at, n, yes) for n, (at, k, yes) in enumerate(self.words) if k == kind]
-        before_ms, _, yes = max(words, default=(0, 0, True))
+        words = [(at, not yes) for at, k, yes in self.words if k == kind]
+        before_ms, refused = max(words, default=(0, False))  # of one moment the stricter counts
         self.words.append((at_ms, kind, allowed))
-        return not allowed and yes and before_ms <= at_ms
+        return not allowed and not refused and before_ms <= at_ms
 
     def told(self, occurred_ms: int, hours: tuple[int, int] | None, zone: str | None) -> None:
         self.hours.append((min(occurred_ms, self.now_ms), hours, zone))

@@ -309,10 +309,7 @@ class Customer(RuleBasedStateMachine):
         if self.honest:
             self._reports(name)
         elif lost:
-            is_repeat = name in self.wants and self.model.is_failed(name) and not taken
-            self.model.failed(name, taken=taken)
-            reason = "already_received" if taken else "not_sent"
-            self._reported(self.person.failed(name, reason=reason), is_repeat=is_repeat)
+            self._failed(name, "already_received" if taken else "not_sent", taken=taken)
         else:
             self._delivered(name, self.model.now_ms - late)
 
@@ -324,10 +321,14 @@ class Customer(RuleBasedStateMachine):
     def _reports(self, name: str) -> None:
         sent_ms = self.sent[name]
         if sent_ms is None:
-            self.model.failed(name)
-            self._noted(self.person.failed(name))
+            self._failed(name, "other", taken=False)
         elif sent_ms <= self.model.now_ms:
             self._delivered(name, sent_ms)
+
+    def _failed(self, name: str, reason: str, *, taken: bool) -> None:
+        is_repeat = name in self.wants and self.model.is_failed(name) and not taken
+        self.model.failed(name, taken=taken)
+        self._reported(self.person.failed(name, reason=reason), is_repeat=is_repeat)
 
     def _delivered(self, name: str, occurred_ms: int) -> None:
         is_repeat = name in self.wants and self.model.is_delivered(name)
